@@ -1,0 +1,201 @@
+"""What every function of the package asks of its arguments, in one place.
+
+The unit of input is an array of class probabilities, ``[N, C]`` for one model or
+``[S, N, C]`` for S posterior samples. Logits are never guessed: a wrong array is
+refused with the row, the value and the likely mistake, because a report computed
+from the wrong axis or the wrong scale looks just as tidy as a right one.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+# How far a row may be from summing to one, and an entry above one. A float32 softmax
+# over 1,000 classes errs by about 1e-5 and a float16 one by about 5e-4.
+SUM_TOLERANCE = 1e-3
+
+_LOGITS = "Were logits passed by mistake? Apply softmax over the last axis first."
+_LOGS = "Were log-probabilities passed by mistake? Apply exp first."
+_NON_FINITE = "Did training diverge, or were log-probabilities passed?"
+_SUMS = (
+    "Every row needs all C classes along the last axis, normalised by softmax: "
+    "not sigmoids, not the positive class alone."
+)
+
+
+def check_probabilities(
+    probabilities: ArrayLike, name: str = "probabilities"
+) -> NDArray[np.floating[Any]]:
+    """Return probabilities as an array, in their own float type, if they are valid.
+
+    Args:
+        probabilities: Class probabilities, ``[N, C]`` or ``[S, N, C]``.
+        name: What to call the argument in an error.
+
+    Returns:
+        The same numbers as an array; no copy is made of what is one already.
+
+    Raises:
+        ValueError: If the array has another number of axes, is empty, is not of a
+            float type, or holds a row that is not a distribution over classes.
+    """
+    array = np.asarray(probabilities)
+    if array.ndim not in {2, 3}:
+        raise ValueError(
+            f"{name} must be [N, C] or [S, N, C] (posterior samples first), "
+            f"got shape {array.shape}."
+        )
+    return check_distributions(array, name)
+
+
+def check_distributions(
+    probabilities: ArrayLike, name: str = "probabilities"
+) -> NDArray[np.floating[Any]]:
+    """Return an array whose last axis runs over classes, if every row is valid.
+
+    Args:
+        probabilities: Class probabilities, ``[..., C]``.
+        name: What to call the argument in an error.
+
+    Returns:
+        The same numbers as an array.
+
+    Raises:
+        ValueError: If the array is empty, is not of a float type, or holds an entry
+            that is not finite, is negative or exceeds one, or a row whose sum differs
+            from one by more than `SUM_TOLERANCE`.
+    """
+    array = np.asarray(probabilities)
+    if array.ndim == 0 or array.size == 0:
+        raise ValueError(f"{name} must be non-empty, got shape {array.shape}.")
+    if array.dtype.kind != "f":
+        raise ValueError(f"{name} must be floating point, got dtype {array.dtype}.")
+    # Two reductions decide for all entries (a NaN fails both comparisons); only a
+    # bad array pays for finding out where and why.
+    if not (array.min() >= 0 and array.max() <= 1 + SUM_TOLERANCE):
+        _reject_entry(array, name)
+    sums = array.sum(axis=-1, dtype=np.float64)
+    wrong = np.abs(sums - 1) > SUM_TOLERANCE
+    if wrong.any():
+        row = _first(wrong)
+        raise ValueError(
+            f"{name} must sum to 1 over classes, "
+            f"got {sums[row]:.6g} in row {_place(name, row)}. {_SUMS}"
+        )
+    return array
+
+
+def check_labels(
+    labels: ArrayLike, num_examples: int, num_classes: int
+) -> NDArray[np.intp]:
+    """Return labels as class indices, if they are valid.
+
+    Args:
+        labels: True classes, integers in 0..C-1, ``[N]``.
+        num_examples: N.
+        num_classes: C.
+
+    Returns:
+        Class indices, ``[N]``.
+
+    Raises:
+        ValueError: If the labels are not a vector of N integers in 0..C-1.
+    """
+    array = np.asarray(labels)
+    if array.ndim != 1:
+        raise ValueError(
+            f"labels must be class indices of shape [N], got shape {array.shape}. "
+            "Take argmax over classes if they are one-hot."
+        )
+    if len(array) != num_examples:
+        raise ValueError(
+            f"labels must have one entry for each of {num_examples} examples, "
+            f"got {len(array)}. Are the probabilities [S, N, C], samples first?"
+        )
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"labels must be integers, got dtype {array.dtype}.")
+    wrong = (array < 0) | (array >= num_classes)
+    if wrong.any():
+        row = _first(wrong)
+        raise ValueError(
+            f"labels must be in 0..{num_classes - 1}, got {array[row]} at "
+            f"{_place('labels', row)}. Classes are counted from 0, and there is no "
+            "'ignore' label."
+        )
+    return array.astype(np.intp)
+
+
+def check_at_least_one(value: int, name: str) -> int:
+    """Return a count (of bins, of examples) if it is a whole number above zero.
+
+    Args:
+        value: The count.
+        name: What to call the argument in an error.
+
+    Returns:
+        The count as a plain int.
+
+    Raises:
+        ValueError: If the value is not an integer of at least 1.
+    """
+    if not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
+    return int(value)
+
+
+def predictive(
+    probabilities: ArrayLike, name: str = "probabilities"
+) -> NDArray[np.float64]:
+    """Return the posterior predictive: the mean of the samples' probabilities.
+
+    Args:
+        probabilities: Class probabilities, ``[N, C]`` or ``[S, N, C]``.
+        name: What to call the argument in an error.
+
+    Returns:
+        Probabilities in float64, ``[N, C]``: a new array, each entry at most 1.
+    """
+    array = check_probabilities(probabilities, name)
+    if array.ndim == 3:
+        array = array.mean(axis=0, dtype=np.float64)
+    # Averages taken in float32 upstream can reach 1 + 1e-7, where an entropy would be
+    # negative and a confidence outside the last bin.
+    capped: NDArray[np.float64] = np.minimum(array, 1.0, dtype=np.float64)
+    return capped
+
+
+def predictive_and_labels(
+    probabilities: ArrayLike, labels: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Check what every metric takes, and return it in the form they compute with.
+
+    Args:
+        probabilities: Class probabilities, ``[N, C]`` or ``[S, N, C]``.
+        labels: True classes, ``[N]``.
+
+    Returns:
+        The posterior predictive, ``[N, C]``, and the class indices, ``[N]``.
+    """
+    mean = predictive(probabilities)
+    return mean, check_labels(labels, *mean.shape)
+
+
+def _reject_entry(array: NDArray[np.floating[Any]], name: str) -> None:
+    wrong, condition, cause = ~np.isfinite(array), "finite", _NON_FINITE
+    if not wrong.any():
+        wrong = (array < 0) | (array > 1 + SUM_TOLERANCE)
+        condition, cause = "in 0..1", _LOGS if array.max() <= 0 else _LOGITS
+    index = _first(wrong)
+    raise ValueError(
+        f"{name} must be {condition}, "
+        f"got {array[index]:.6g} at {_place(name, index)}. {cause}"
+    )
+
+
+def _first(wrong: NDArray[np.bool_]) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(np.argmax(wrong), wrong.shape))
+
+
+def _place(name: str, index: tuple[int, ...]) -> str:
+    return f"{name}[{', '.join(map(str, index))}]"

@@ -1,0 +1,29 @@
+"""The public names, and that they come without a framework."""
+
+import json
+import subprocess
+import sys
+
+import calibration
+
+PROBE = """
+import json, sys
+import calibration
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+def test_public_names_are_sorted_and_there():
+    assert calibration.__all__ == sorted(calibration.__all__)
+    missing = [name for name in calibration.__all__ if not hasattr(calibration, name)]
+    assert missing == []
+
+
+def test_importing_the_package_imports_numpy_and_no_framework():
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE], check=True, capture_output=True, text=True
+    )
+    loaded = set(json.loads(done.stdout))
+    assert {"calibration", "numpy"} <= loaded
+    others = {"torch", "sklearn", "streamlit", "vogn_app", "trainers", "data", "ui"}
+    assert loaded & others == set()

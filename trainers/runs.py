@@ -1,0 +1,252 @@
+"""A run is a folder: where its files are, and how they are read and written.
+
+Writers replace files atomically (metrics are appended and flushed), so a reader never
+sees half a file. Torch-free.
+"""
+
+import json
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainers.config import RunConfig
+
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
+
+class RunError(RuntimeError):
+    """A run folder that is missing, damaged or in the wrong state."""
+
+
+def runs_root() -> Path:
+    """The folder of all runs: `$VOGN_RUNS`, else `runs/` where we were started."""
+    return Path(os.environ.get("VOGN_RUNS", "runs")).absolute()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file's content in one step; a reader sees the old or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON atomically; NaN and infinities are refused, as JSON has none."""
+    text = json.dumps(content, indent=1, allow_nan=False)
+    write_atomically(path, text.encode() + b"\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read one JSON file of a run.
+
+    Raises:
+        RunError: If the file is missing or damaged; the message names it.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path} does not exist.") from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read: {error}") from None
+
+
+@dataclass(frozen=True)
+class Run:
+    """The paths of one run."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def config(self) -> Path:
+        """The whole configuration, written once by the launcher."""
+        return self.path / "config.json"
+
+    @property
+    def status(self) -> Path:
+        """State, processes, progress; see `trainers.status`."""
+        return self.path / "status.json"
+
+    @property
+    def stop_request(self) -> Path:
+        """Exists once someone asked the run to stop."""
+        return self.path / "stop.request"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON line a logged step or epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Folder of the last and the best checkpoint."""
+        return self.path / "checkpoint"
+
+    @property
+    def predictions(self) -> Path:
+        """Probabilities and labels of the test split and the OOD set."""
+        return self.path / "predictions.npz"
+
+    @property
+    def gallery(self) -> Path:
+        """The images that the gallery shows, so that a viewer needs no dataset."""
+        return self.path / "gallery.npz"
+
+    @property
+    def evaluation(self) -> Path:
+        """Every metric, bin and curve point."""
+        return self.path / "evaluation.json"
+
+    @property
+    def log(self) -> Path:
+        """What the training process printed."""
+        return self.path / "log" / "rank0.log"
+
+
+def new_run(config: RunConfig, code_version: str, path: Path | None = None) -> Run:
+    """Create a run folder that holds its configuration.
+
+    Args:
+        config: What will be run.
+        code_version: Version of the code, noted beside the configuration.
+        path: The folder; by default a sortable unique name under `runs_root()`.
+
+    Returns:
+        The new run.
+
+    Raises:
+        RunError: If the folder exists and is not empty.
+    """
+    if path is None:
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        path = runs_root() / f"{stamp}-{secrets.token_hex(3)}"
+    path = path.absolute()
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise RunError(f"run folder must be new or empty, got {path}.")
+    path.mkdir(parents=True, exist_ok=True)
+    run = Run(path)
+    write_json(run.config, {**config.to_dict(), "code_version": code_version})
+    return run
+
+
+def find_run(name: str, root: Path | None = None) -> Run:
+    """Find a run by id, or by the path of its folder.
+
+    Args:
+        name: Run id, or a path.
+        root: Folder of runs for ids; by default `runs_root()`.
+
+    Returns:
+        The run.
+
+    Raises:
+        RunError: If there is no such run.
+    """
+    root = root or runs_root()
+    candidates = [Path(name)] if os.sep in name or name == "." else []
+    if RUN_ID.fullmatch(name):
+        candidates.append(root / name)
+    for path in candidates:
+        if (path / "config.json").exists() or (path / "status.json").exists():
+            return Run(path.absolute())
+    raise RunError(f"There is no run {name!r} in {root}.")
+
+
+def list_runs(root: Path | None = None) -> list[Run]:
+    """All run folders, newest id first; other files and folders are passed over."""
+    root = root or runs_root()
+    if not root.is_dir():
+        return []
+    names = sorted((p.name for p in root.iterdir() if p.is_dir()), reverse=True)
+    runs = (Run(root / name) for name in names if RUN_ID.fullmatch(name))
+    return [run for run in runs if run.config.exists() or run.status.exists()]
+
+
+def load_config(run: Run) -> RunConfig:
+    """Read a run's configuration.
+
+    Raises:
+        RunError: If the file is missing, damaged or not a valid configuration.
+    """
+    try:
+        return RunConfig.from_dict(read_json(run.config))
+    except (ValueError, TypeError) as error:
+        raise RunError(f"{run.config} is not a configuration: {error}") from None
+
+
+def read_metrics(run: Run, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """Read the metric lines that were added since `offset`.
+
+    Args:
+        run: The run.
+        offset: Byte position that an earlier call returned.
+
+    Returns:
+        The new rows, and the position to go on from. A half-written or damaged line
+        is never returned; a half-written one is read by a later call.
+    """
+    try:
+        with run.metrics.open("rb") as file:
+            file.seek(offset)
+            content = file.read()
+    except OSError:
+        return [], offset
+    end = content.rfind(b"\n") + 1
+    return list(_rows(content[:end])), offset + end
+
+
+def _rows(content: bytes) -> Iterator[dict[str, Any]]:
+    for line in content.splitlines():
+        with suppress(ValueError):
+            row = json.loads(line)
+            if isinstance(row, dict):
+                yield row
+
+
+def truncate_metrics(run: Run, step: int) -> None:
+    """Drop the rows after `step`, which a resumed run is going to write again."""
+    if not run.metrics.exists():
+        return
+    rows, _ = read_metrics(run)
+    kept = [row for row in rows if row.get("step", 0) <= step]
+    text = "".join(json.dumps(row) + "\n" for row in kept)
+    write_atomically(run.metrics, text.encode())
+
+
+def metric_line(row: Mapping[str, Any]) -> str:
+    """One line of metrics.jsonl; values that are not finite become null."""
+    return json.dumps({key: _finite(value) for key, value in row.items()}) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    infinite = isinstance(value, float) and value - value != 0.0
+    return None if infinite else value
+
+
+def log_tail(run: Run, num_bytes: int = 4000) -> str:
+    """The end of a run's log, "" when there is none."""
+    try:
+        with run.log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - num_bytes))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    # A progress bar rewrites its line with carriage returns: keep the last state.
+    return "\n".join(line.rsplit("\r", 1)[-1] for line in text.splitlines())

@@ -1,0 +1,1 @@
+"""What the views are built of: figures as plain data, forms, readers, formats."""

@@ -1,0 +1,40 @@
+"""From page to page, without the pages importing one another."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from trainers.runs import Run
+
+LAUNCH, RUNS, RUN = "launch", "runs", "run"
+PARAMETER = "run"  # of the address /run?run=ID
+_PAGES = "pages"
+
+
+def register(pages: Mapping[str, Any]) -> None:
+    """Keep this session's pages by name; `ui/app.py` calls it with every rerun."""
+    st.session_state[_PAGES] = dict(pages)
+
+
+def open_run(run: Run) -> None:
+    """Go to a run's page; the script ends here."""
+    st.switch_page(st.session_state[_PAGES][RUN], query_params={PARAMETER: run.id})
+
+
+def open_page(name: str) -> None:
+    """Go to another page; the script ends here."""
+    st.switch_page(st.session_state[_PAGES][name])
+
+
+def empty_state(title: str, text: str, *, icon: str) -> None:
+    """Say what would be here and where a newcomer goes first."""
+    with st.container(
+        border=True, horizontal_alignment="center", key="empty_state", gap="small"
+    ):
+        st.space("small")
+        st.markdown(f"### {icon} {title}")
+        st.markdown(text, text_alignment="center")
+        if st.button("Launch a run", type="primary", icon=":material/rocket_launch:"):
+            open_page(LAUNCH)
+        st.space("small")

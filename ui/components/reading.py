@@ -1,0 +1,152 @@
+"""Run folders read for the pages: each file once, and again only when it changed."""
+
+import threading
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from trainers.config import RunConfig
+from trainers.runs import RUN_ID, Run, RunError, find_run, load_config, read_json
+from trainers.runs import read_metrics as read_new_metrics
+from trainers.status import Status, observed
+from ui.components.series import Row
+from ui.components.states import DAMAGED
+
+
+class MetricsReader:
+    """The metric rows of one run, of which each call reads only the new ones."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._lock = threading.Lock()  # one reader serves all sessions
+        self._rows: list[Row] = []
+        self._offset = 0
+        self._file = -1
+
+    def rows(self) -> list[Row]:
+        """All rows so far; anew when the file was replaced, as a resume does."""
+        with self._lock:
+            stamp = _stat(self._run.metrics)
+            file, size = stamp[2], stamp[1]
+            if file != self._file or size < self._offset:
+                self._rows, self._offset, self._file = [], 0, file
+            new, self._offset = read_new_metrics(self._run, self._offset)
+            self._rows += new
+            return list(self._rows)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _reader(path: str) -> MetricsReader:
+    return MetricsReader(Run(Path(path)))
+
+
+def metrics(run: Run) -> list[Row]:
+    """The metric rows of a run."""
+    return _reader(str(run.path)).rows()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A run at a glance; what could not be read is None and told in `problem`."""
+
+    run: Run
+    state: str
+    status: Status | None = None
+    config: RunConfig | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
+
+
+def summary(run: Run) -> Summary:
+    """Read a run at a glance; a damaged one gives a summary that says so."""
+    try:
+        status, config = observed(run), _config(str(run.path), _stat(run.config))
+    except RunError as error:
+        return Summary(run=run, state=DAMAGED, problem=str(error))
+    problem, headline = status.message, {}
+    try:
+        headline = _headline(str(run.path), _stat(run.evaluation))
+    except RunError as error:
+        problem = str(error)
+    return Summary(
+        run=run,
+        state=status.state,
+        status=status,
+        config=config,
+        metrics=headline,
+        problem=problem,
+    )
+
+
+def find(name: str) -> Run | None:
+    """The run of an id from the address bar; paths are not accepted from there."""
+    if not RUN_ID.fullmatch(name):
+        return None
+    try:
+        return find_run(name)
+    except RunError:
+        return None
+
+
+def evaluation(run: Run) -> dict[str, Any] | None:
+    """The evaluation of a run, None before there is one.
+
+    Raises:
+        RunError: If the file is damaged.
+    """
+    return _evaluation(str(run.path), _stat(run.evaluation))
+
+
+def gallery(run: Run) -> NDArray[np.uint8]:
+    """The images of a run's gallery, [K, H, W] or [K, H, W, 3].
+
+    Raises:
+        RunError: If the file is missing or damaged.
+    """
+    try:
+        with np.load(run.gallery, allow_pickle=False) as content:
+            images: NDArray[np.uint8] = content["images"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise RunError(f"{run.gallery} cannot be read: {error}") from None
+    return images
+
+
+def _stat(path: Path) -> tuple[int, int, int]:
+    """What changes whenever a file does: time, size, and identity when replaced."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _evaluation(
+    path: str,
+    stamp: tuple[int, int, int],  # noqa: ARG001 - part of the cache's key
+) -> dict[str, Any] | None:
+    file = Run(Path(path)).evaluation
+    if not file.exists():
+        return None
+    content = read_json(file)
+    if not isinstance(content, dict) or not isinstance(content.get("metrics"), dict):
+        raise RunError(f"{file} is not an evaluation: it has no metrics.")
+    return content
+
+
+# Apart from the whole evaluation, which may hold maps: the table reads every run's.
+@st.cache_resource(max_entries=4096, show_spinner=False)
+def _headline(path: str, stamp: tuple[int, int, int]) -> dict[str, Any]:
+    content = _evaluation(path, stamp)
+    return dict(content["metrics"]) if content else {}
+
+
+@st.cache_resource(max_entries=4096, show_spinner=False)
+def _config(path: str, stamp: tuple[int, int, int]) -> RunConfig:  # noqa: ARG001
+    return load_config(Run(Path(path)))

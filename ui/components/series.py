@@ -1,0 +1,115 @@
+"""From metric rows to what a curve shows: columns, smoothing, thinning, time left."""
+
+from collections.abc import Sequence
+from typing import Any
+
+Row = dict[str, Any]
+Value = float | None
+
+MAX_POINTS = 2000  # a trace; more slows the browser and shows nothing more
+SMOOTHING = 0.9  # weight of the past in the bold loss curve
+
+
+def column(rows: Sequence[Row], kind: str, key: str) -> tuple[list[float], list[Value]]:
+    """Pick one metric.
+
+    Args:
+        rows: Rows of metrics.jsonl.
+        kind: "step" or "epoch".
+        key: Name of the metric.
+
+    Returns:
+        The steps and the values of the rows that have the metric; a value that was not
+        finite is None, which a chart shows as a gap.
+    """
+    chosen = [row for row in rows if row.get("kind") == kind and key in row]
+    chosen = [row for row in chosen if isinstance(row.get("step"), int | float)]
+    return [row["step"] for row in chosen], [_value(row[key]) for row in chosen]
+
+
+def _value(value: Any) -> Value:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number else None
+
+
+def last(values: Sequence[Value]) -> Value:
+    """The last value that is a number, None when there is none."""
+    return next((value for value in reversed(values) if value is not None), None)
+
+
+def smoothed(values: Sequence[Value], weight: float = SMOOTHING) -> list[Value]:
+    """Exponential mean, corrected for its start as Adam's averages are; gaps stay."""
+    mean, total = 0.0, 0.0
+    result: list[Value] = []
+    for value in values:
+        if value is None:
+            result.append(None)
+            continue
+        mean = weight * mean + (1 - weight) * value
+        total = weight * total + (1 - weight)
+        result.append(mean / total)
+    return result
+
+
+def thinned(
+    steps: Sequence[float], values: Sequence[Value], limit: int = MAX_POINTS
+) -> tuple[list[float], list[Value]]:
+    """Keep at most `limit` points, of each stretch the lowest and the highest.
+
+    Args:
+        steps: Positions, [N].
+        values: Values, [N]; None is a gap.
+        limit: Most points to keep, at least 4.
+
+    Returns:
+        The kept positions and values in their order; first and last are kept, and no
+        spike is lost.
+    """
+    size = len(steps)
+    if size <= limit:
+        return list(steps), list(values)
+    stretches = (limit - 2) // 2
+    kept = {0, size - 1}
+    for i in range(stretches):
+        stretch = range(i * size // stretches, (i + 1) * size // stretches)
+        known = [k for k in stretch if values[k] is not None] or [stretch[0]]
+        kept.add(min(known, key=lambda k: values[k] or 0.0))
+        kept.add(max(known, key=lambda k: values[k] or 0.0))
+    order = sorted(kept)
+    return [steps[k] for k in order], [values[k] for k in order]
+
+
+def rate(rows: Sequence[Row]) -> Value:
+    """Examples a second of the newest row that tells, None when none does."""
+    recent = (_value(row.get("examples_per_second")) for row in reversed(rows))
+    return next((value for value in recent if value is not None), None)
+
+
+def seconds_left(rows: Sequence[Row], step: int, total_steps: int) -> Value:
+    """Estimate the time to the last step from the pace of the newer half of the rows.
+
+    The half covers whole epochs of a long run, so validation is counted in, and leaves
+    out the slow first steps.
+
+    Args:
+        rows: Rows of metrics.jsonl.
+        step: Steps done.
+        total_steps: Steps planned.
+
+    Returns:
+        Seconds, or None as long as there is too little to go by.
+    """
+    timed = [
+        (row["step"], row["seconds"])
+        for row in rows
+        if _value(row.get("step")) is not None
+        and _value(row.get("seconds")) is not None
+    ]
+    if len(timed) < 2 or total_steps <= 0:
+        return None
+    first, newest = timed[len(timed) // 2 - 1], timed[-1]
+    steps, seconds = newest[0] - first[0], newest[1] - first[1]
+    # A resumed run counts its seconds anew.
+    if steps <= 0 or seconds <= 0:
+        return None
+    return float(max(0, total_steps - step) * seconds / steps)

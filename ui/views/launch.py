@@ -1,0 +1,140 @@
+"""The page that starts a run: choose, see the command, launch."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from trainers import jobs
+from trainers.catalogue import OPTIMIZERS, OptimizerSpec
+from trainers.config import (
+    DatasetConfig,
+    EvaluationConfig,
+    ModelConfig,
+    OptimizerConfig,
+    RunConfig,
+    TrainingConfig,
+    command_line,
+)
+from trainers.runs import RunError
+from ui.components import choices, navigation
+from ui.components.formats import plain
+from ui.components.forms import hyperparameters
+
+Section = Callable[[], Any]
+
+
+def render() -> None:
+    """Show the form, and beside it what it amounts to."""
+    st.markdown("## Launch a run")
+    st.caption(
+        "Train a network, then read how far its predictions can be trusted. The run "
+        "goes on when this page, the browser or the server is closed."
+    )
+    form, side = st.columns([5, 3], gap="large")
+    with form:
+        sections, problems = _form()
+    with side:
+        _summary(sections, problems)
+
+
+def _form() -> tuple[dict[str, Section], list[str]]:
+    """Show all fields; return how to build each section, and what is wrong so far."""
+    with st.container(border=True):
+        st.markdown("### :material/dataset: Data and model")
+        left, right = st.columns(2)
+        with left:
+            data = choices.dataset()
+        with right:
+            model = choices.model(data["name"])
+        if data["kind"] == "folder":
+            data["folder"] = choices.folder()
+    with st.container(border=True):
+        st.markdown("### :material/tune: Optimizer")
+        optimizer = choices.optimizer()
+        values, problems = hyperparameters(optimizer)
+    with st.container(border=True):
+        st.markdown("### :material/timer: Training and evaluation")
+        training = choices.training()
+        with st.expander("Advanced settings", icon=":material/settings:"):
+            more = choices.advanced(data["name"], optimizer)
+    sections = _sections(data, model, optimizer, values, training | more)
+    return sections, problems
+
+
+def _sections(
+    data: Mapping[str, Any],
+    model: str,
+    optimizer: OptimizerSpec,
+    values: Mapping[str, Any],
+    settings: Mapping[str, Any],
+) -> dict[str, Section]:
+    def chosen(*names: str) -> dict[str, Any]:
+        return {name: settings[name] for name in names}
+
+    return {
+        "dataset": lambda: DatasetConfig(
+            name=data["name"],
+            folder=data.get("folder") or None,
+            **chosen("validation_fraction", "split_seed"),
+        ),
+        "model": lambda: ModelConfig(name=model),
+        "optimizer": lambda: OptimizerConfig(
+            name=optimizer.name, hyperparameters=values
+        ),
+        "training": lambda: TrainingConfig(
+            **chosen(
+                "epochs", "batch_size", "schedule", "seed", "device", "log_interval"
+            )
+        ),
+        "evaluation": lambda: EvaluationConfig(
+            **chosen("num_samples", "validation_samples", "ood")
+        ),
+    }
+
+
+def _checked(sections: Mapping[str, Section]) -> tuple[RunConfig | None, list[str]]:
+    """Build the configuration by the rules of the command line, or say what is wrong."""
+    built, problems = {}, []
+    for name, build in sections.items():
+        try:
+            built[name] = build()
+        except (ValueError, TypeError) as error:
+            problems.append(str(error))
+    if problems:
+        return None, problems
+    try:
+        return RunConfig(**built), []
+    except ValueError as error:
+        return None, [str(error)]
+
+
+def _summary(sections: Mapping[str, Section], told: list[str]) -> None:
+    """Show what will be run, or why it cannot be."""
+    config, problems = _checked(sections)
+    with st.container(border=True):
+        st.markdown("### :material/rocket_launch: Ready to go")
+        # A hyper-parameter's problem stands under its own field already.
+        for problem in problems:
+            if problem not in told:
+                st.error(plain(problem), icon=":material/error:")
+        if problems and told:
+            st.error("Correct the marked hyper-parameters.", icon=":material/error:")
+        if st.button(
+            "Launch", type="primary", icon=":material/rocket_launch:", key="launch",
+            width="stretch", disabled=config is None,
+        ) and config is not None:  # fmt: skip
+            _launch(config)
+        if config is not None:
+            st.caption("The same from a terminal, to repeat or to share:")
+            st.code(command_line(config), language="bash", wrap_lines=True)
+    choices.about(OPTIMIZERS, st.session_state["optimizer"])
+
+
+def _launch(config: RunConfig) -> None:
+    try:
+        run = jobs.launch(config)
+    except (RunError, OSError) as error:
+        st.error(f"Nothing was started: {plain(str(error))}", icon=":material/error:")
+        return
+    navigation.open_run(run)

@@ -1,0 +1,125 @@
+"""The page of one run, live and afterwards; its address is /run?run=ID."""
+
+import streamlit as st
+
+from trainers.runs import Run, RunError, list_runs, log_tail
+from trainers.status import ALIVE
+from ui.components import navigation, reading
+from ui.components.curves import curves
+from ui.components.details import details
+from ui.components.formats import plain
+from ui.components.header import header
+from ui.components.headline import headline
+from ui.components.plot import panel
+from ui.components.reading import Summary
+from ui.components.results import guarded, results
+from ui.components.series import Row
+from ui.components.states import DAMAGED
+
+REFRESH = 2.0  # seconds between two looks at a live run
+
+
+def render() -> None:
+    """Show the run of the address, or the newest one."""
+    run = _chosen()
+    if run is None:
+        return
+    view = reading.summary(run)
+    if view.state == DAMAGED:
+        _damaged(view)
+        return
+    # The parts stand in the same places before and after the end, so that charts are
+    # not mounted anew, and keep their zoom, when the run finishes.
+    alive = view.state in ALIVE
+    st.fragment(_live, run_every=REFRESH if alive else None)(run, alive)
+    _evaluated(view)
+    details(run, view.config)
+
+
+def _chosen() -> Run | None:
+    name = st.query_params.get(navigation.PARAMETER, "")
+    if name:
+        run = reading.find(name)
+        if run is None:
+            _unknown(name)
+        return run
+    runs = list_runs()
+    if runs:
+        st.query_params[navigation.PARAMETER] = runs[0].id
+        return runs[0]
+    navigation.empty_state(
+        "No runs yet",
+        "A run appears here as soon as you launch one: its learning curves first, then "
+        "how far its predictions can be trusted.",
+        icon=":material/monitoring:",
+    )
+    return None
+
+
+def _unknown(name: str) -> None:
+    st.markdown("## Unknown run")
+    st.error(
+        f"There is no run {plain(repr(name[:128]))} here. It may have been deleted, or "
+        "its address mistyped.",
+        icon=":material/search_off:",
+    )
+    if st.button("See all runs", icon=":material/list:"):
+        navigation.open_page(navigation.RUNS)
+
+
+def _damaged(view: Summary) -> None:
+    st.markdown(f"## Run {plain(view.run.id)}")
+    st.error(
+        f"**This run folder is damaged.** {plain(view.problem)}  \n"
+        "Other runs are not affected. It can be deleted from the list of runs.",
+        icon=":material/broken_image:",
+    )
+    tail = log_tail(view.run)
+    if tail:
+        st.markdown("**End of the log**")
+        st.code(tail, language=None, wrap_lines=True)
+
+
+def _live(run: Run, was_alive: bool) -> None:
+    """The moving part: run again by itself as long as the run is alive."""
+    view = reading.summary(run)
+    if was_alive and view.state not in ALIVE:
+        st.rerun()  # the whole page: its results are there now
+    rows = reading.metrics(run)
+    header(view, rows)
+    _headline(view)
+    _convergence(run, rows, view.state in ALIVE)
+
+
+def _headline(view: Summary) -> None:
+    with st.container():
+        try:
+            content = reading.evaluation(view.run)
+        except RunError as error:
+            st.error(plain(str(error)), icon=":material/broken_image:")
+            return
+        if content:
+            guarded(lambda: headline(content), "The headline")
+
+
+def _convergence(run: Run, rows: list[Row], alive: bool) -> None:
+    st.markdown("### Convergence")
+    drawn = curves(rows)
+    if not drawn:
+        waiting = "Waiting for the first logged steps…" if alive else "Nothing logged."
+        st.caption(waiting)
+        return
+    for group, columns in ((drawn[:2], 2), (drawn[2:], max(2, len(drawn) - 2))):
+        for place, curve in zip(st.columns(columns), group, strict=False):
+            with place:
+                panel(curve.title, curve.figure, key=f"curve-{curve.key}",
+                      alt=curve.alt, note=curve.note, revision=run.id)  # fmt: skip
+
+
+def _evaluated(view: Summary) -> None:
+    try:
+        content = reading.evaluation(view.run)
+    except RunError:
+        return  # told beside the headline
+    if content and view.config is not None:
+        results(view.run, view.config, content)

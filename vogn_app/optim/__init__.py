@@ -1,0 +1,5 @@
+"""Optimizers, one file each."""
+
+from .vogn import VOGN
+
+__all__ = ["VOGN"]
