@@ -127,18 +127,18 @@ class EvaluationConfig:
     """How the run is judged.
 
     Args:
-        num_samples: Posterior samples at the end.
+        test_samples: Posterior samples at the end.
         validation_samples: Posterior samples after each epoch.
         ood: Out-of-distribution set: a dataset's name, "auto" (the first suggested
             partner at hand) or "none".
     """
 
-    num_samples: int = 32
+    test_samples: int = 32
     validation_samples: int = 4
     ood: str = OOD_AUTO
 
     def __post_init__(self) -> None:
-        _check_int("num_samples", self.num_samples, 1, 4096)
+        _check_int("test_samples", self.test_samples, 1, 4096)
         _check_int("validation_samples", self.validation_samples, 1, 4096)
         if self.ood not in (OOD_AUTO, OOD_NONE):
             dataset_spec(self.ood)

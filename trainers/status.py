@@ -137,7 +137,7 @@ def write_status(run: Run, status: Status) -> Status:
     return status
 
 
-def end_status(run: Run, status: Status, state: str, **details: str) -> Status:
+def end_status(run: Run, status: Status, state: str, **details: Any) -> Status:
     """Write the final state of a run, and return it."""
     ended = replace(status, state=state, ended=time.time(), phase="", **details)
     return write_status(run, ended)

@@ -1,5 +1,7 @@
 """The dashboard's entry: `python -m streamlit run ui/app.py` from the repository."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from ui.components import navigation
@@ -25,6 +27,7 @@ PAGES = {
 st.set_page_config(
     page_title="VOGN App", page_icon=":material/monitoring:", layout="wide"
 )
+st.logo(str(Path(__file__).with_name("logo.svg")), size="large")
 install_library()
 navigation.register(PAGES)
 st.navigation(list(PAGES.values()), position="top").run()

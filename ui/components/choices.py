@@ -78,6 +78,7 @@ def model(dataset_name: str) -> str:
         accept_new_options=not points,
         help=f"Type {plain(TIMM_PREFIX)}NAME for any classifier of the timm library.",
     )
+    name = name or names[0]
     try:
         spec = model_spec(name)
     except ValueError:
@@ -104,9 +105,7 @@ def optimizer() -> OptimizerSpec:
         format_func=lambda k: OPTIMIZERS[k].title,
         label_visibility="collapsed",
     )
-    spec = OPTIMIZERS[name or names[0]]
-    st.caption(plain(spec.summary))
-    return spec
+    return OPTIMIZERS[name or names[0]]
 
 
 def about(optimizers: Mapping[str, OptimizerSpec], name: str | None) -> None:
@@ -142,7 +141,7 @@ def advanced(dataset_name: str, spec: OptimizerSpec) -> dict[str, Any]:
             _schedule,
             _device,
             lambda: _whole("log_interval", "Steps between two log lines.", _TRAINING),
-            lambda: _whole("num_samples", "Weight samples of the final evaluation."
+            lambda: _whole("test_samples", "Weight samples of the final evaluation."
                            + note, _EVALUATION, "Samples, final", alone),
             lambda: _whole("validation_samples", "Weight samples after each epoch."
                            + note, _EVALUATION, "Samples, each epoch", alone),

@@ -43,7 +43,7 @@ def loss_curve(rows: Sequence[Row]) -> Curve:
     steps, raw = column(rows, "step", "train_loss")
     epochs, validation = column(rows, "epoch", "validation_nll")
     traces = [
-        line("Training loss, each log line", *thinned(steps, raw), f"{IN_COLOR}/0.3",
+        line("Training loss, each log line", *thinned(steps, raw), f"{IN_COLOR}/0.4",
              width=1, hoverinfo="skip", showlegend=False),
         line("Training loss (smoothed)", *thinned(steps, smoothed(raw)), IN_COLOR,
              hovertemplate="%{y:.4g}"),
@@ -74,7 +74,8 @@ def accuracy_curve(rows: Sequence[Row]) -> Curve:
 def ece_curve(rows: Sequence[Row]) -> Curve:
     """Validation calibration error after each epoch."""
     trace = _by_epoch(rows, "ECE", "validation_ece", OUT_COLOR, "%{y:.4f}")
-    alt = f"Validation calibration error after each epoch, now {compact(last(trace['y']))}."
+    now = compact(last(trace["y"]))
+    alt = f"Validation calibration error after each epoch, now {now}."
     note = "Gap between confidence and accuracy on validation; 0 is best."
     y = axis(rangemode="tozero")
     return _curve("ece", "Calibration error (ECE)", note, alt, [trace], y, LOW)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from trainers.config import RunConfig, command_line
+from trainers.config import RunConfig
 from trainers.runs import Run, log_tail
+from ui.components.commands import command_block
 
 _MIME = {".json": "application/json", ".npz": "application/zip"}
 
@@ -17,7 +18,7 @@ def details(run: Run, config: RunConfig | None) -> None:
     with st.expander("Configuration, command and log", icon=":material/description:"):
         if config is not None:
             st.markdown("**Command that repeats this run**")
-            st.code(command_line(config), language="bash", wrap_lines=True)
+            st.code(command_block(config), language="bash", wrap_lines=True)
         log_place, config_place = st.columns(2)
         with log_place:
             st.markdown("**End of the log**")

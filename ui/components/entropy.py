@@ -1,6 +1,7 @@
 """Entropy in and out of distribution: how far a score separates the two."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from ui.components.figure import IN_COLOR, OUT_COLOR, Figure, axis, figure
@@ -55,7 +56,7 @@ def _bars(
     return {
         "type": "bar",
         "name": name,
-        "x": [(low + high) / 2 for low, high in zip(edges, edges[1:], strict=False)],
+        "x": [(low + high) / 2 for low, high in pairwise(edges)],
         "y": [number / total for number in counts],
         "customdata": counts,
         "marker": {"color": f"{color}/0.6", "line": {"color": color, "width": 1}},

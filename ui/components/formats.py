@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-MISSING = "–"
+MISSING = "-"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~$:])")
 
 

@@ -6,12 +6,14 @@ with the rule that the command line uses, and the refusal is shown under the fie
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from trainers.catalogue import HyperParameter, OptimizerSpec
 from ui.components.formats import plain, words
+
+T = TypeVar("T")
 
 NUM_COLUMNS = 3
 NUM_VISIBLE = 6  # hyper-parameters shown at once; the rest are folded
@@ -104,7 +106,7 @@ def hyperparameters(spec: OptimizerSpec) -> tuple[dict[str, Any], list[str]]:
     return values, [problem for _, _, problem in answers if problem]
 
 
-def in_columns[T](
+def in_columns(
     fields: Sequence[Callable[[], T]], num_columns: int = NUM_COLUMNS
 ) -> list[T]:
     """Show fields side by side, row after row, and return their values in order."""

@@ -13,7 +13,7 @@ from PIL import Image
 from ui.components.formats import decimal, percent
 
 NUM_BARS = 3  # most probable classes shown of each image
-SHOWN = 96  # pixels of an image on the page
+SHOWN = 76  # pixels of an image on the page
 # Of the palette of Okabe and Ito; both stand out on light and on dark.
 RIGHT, WRONG, OTHER = "#0A84C6", "#D55E00", "rgba(128,140,152,0.55)"
 
@@ -37,7 +37,7 @@ def gallery_html(
     cards = "".join(_card(entry, images[entry["image"]], names) for entry in entries)
     return (
         '<div style="display:grid;gap:12px;'
-        f'grid-template-columns:repeat(auto-fill,minmax(232px,1fr))">{cards}</div>'
+        f'grid-template-columns:repeat(auto-fill,minmax(188px,1fr))">{cards}</div>'
     )
 
 
@@ -59,7 +59,7 @@ def _card(
         f"mutual information {decimal(entry['mutual_information'])} nats"
     )
     return (
-        f'<div title="{escape(title)}" style="display:flex;gap:12px;padding:10px;'
+        f'<div title="{escape(title)}" style="display:flex;gap:10px;padding:10px;'
         'align-items:center;border:1px solid rgba(128,140,152,0.28);border-radius:8px">'
         f'<img src="{picture(image)}" alt="{escape(alt)}" style="width:{SHOWN}px;'
         f"height:{SHOWN}px;object-fit:contain;image-rendering:pixelated;"

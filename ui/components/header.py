@@ -25,14 +25,17 @@ def title(config: RunConfig) -> str:
 
 def subtitle(run: Run, config: RunConfig, status: Status) -> str:
     """Where a run comes from, in a line."""
-    parts = (
+    parts = [
         model_spec(config.model.name).title,
         f"{config.training.epochs} epochs",
         f"batch {config.training.batch_size}",
         f"seed {config.training.seed}",
         f"launched {age(time.time() - status.created)}",
-        f"run {run.id}",
-    )
+    ]
+    if status.ended is not None:
+        taken = duration(status.ended - (status.started or status.created))
+        parts.append(f"took {taken} for {count(status.step)} steps")
+    parts.append(f"run {run.id}")
     return plain(" · ".join(parts))
 
 
@@ -47,8 +50,7 @@ def progress_text(status: Status, rows: Sequence[Row]) -> str:
     if pace is not None:
         parts.append(f"{count(round(pace))} examples/s")
     if status.step < status.total_steps:
-        known = left is not None
-        parts.append(f"about {duration(left)} left" if known else "warming up")
+        parts.append("warming up" if left is None else f"about {duration(left)} left")
     return " · ".join(parts)
 
 
@@ -60,9 +62,8 @@ def header(view: Summary, rows: Sequence[Row]) -> None:
     look = LOOKS[view.state]
     words_place, buttons_place = st.columns([3, 1], vertical_alignment="center")
     with words_place:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"## {plain(title(config))}", width="content")
-            st.badge(look.label, color=look.color, icon=look.icon)
+        badge = f":{look.color}-badge[{look.icon} {look.label}]"
+        st.markdown(f"## {plain(title(config))} &ensp;:small[{badge}]")
         st.caption(subtitle(view.run, config, status))
     with buttons_place:
         _buttons(view)
@@ -99,9 +100,6 @@ def _act(action: Callable[[], None]) -> None:
 def _ending(view: Summary, status: Status) -> None:
     """Say how a run ended and, where it went wrong, what to do."""
     if view.state == FINISHED:
-        begun, ended = status.started or status.created, status.ended
-        taken = f" in {duration(ended - begun)}" if ended else ""
-        st.caption(f"Finished{taken}: {count(status.step)} steps.")
         return
     message = plain(status.message)
     if view.state == FAILED:

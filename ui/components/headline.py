@@ -1,13 +1,13 @@
 """The headline numbers of an evaluated run, each with what it means and rests on."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
 
 from ui.components.formats import count, decimal, percent, plain
 
-_METRICS = {
+_METRICS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "accuracy": ("Accuracy", percent),
     "nll": ("NLL", decimal),
     "ece": ("ECE", lambda value: decimal(value, 4)),
@@ -18,12 +18,14 @@ _UNITS = {"nll": " nats"}
 
 def headline(content: Mapping[str, Any]) -> None:
     """Show the numbers of `evaluation.json` that a person asks for first."""
-    places = st.columns(len(_METRICS) + 1)
+    detected = next(iter(content["ood"].values()), None)
+    places = st.columns(len(_METRICS) + bool(detected))
     for place, name in zip(places, _METRICS, strict=False):
         with place:
             _metric(name, content)
-    with places[-1]:
-        _detection(content)
+    if detected:
+        with places[-1]:
+            _detection(detected, content["definitions"])
     st.caption(basis(content))
 
 
@@ -66,15 +68,14 @@ def _metric(name: str, content: Mapping[str, Any]) -> None:
     )
 
 
-def _detection(content: Mapping[str, Any]) -> None:
-    found = next(iter(content["ood"].values()), None)
+def _detection(found: Mapping[str, Any], definitions: Mapping[str, str]) -> None:
     st.metric(
         "OOD AUROC",
-        decimal(found["auroc"]) if found else "–",
-        f"FPR95 {percent(found['fpr95'])}" if found else None,
+        decimal(found["auroc"]),
+        f"FPR95 {percent(found['fpr95'])}",
         delta_color="off",
         delta_arrow="off",
-        help=plain(content["definitions"].get("auroc", "")),
+        help=plain(definitions.get("auroc", "")),
         border=True,
         height="stretch",
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from ui.components.figure import Figure, axis, figure
 
-HEIGHT = 400
+HEIGHT = 440
 Grid = Sequence[Sequence[float]]
 
 
@@ -34,7 +34,7 @@ def uncertainty_figure(
         "hovertemplate": "%{z:.3f} nats<extra></extra>",
         "colorbar": {
             "title": {"text": "nats", "font": {"size": 11}}, "thickness": 10,
-            "outlinewidth": 0, "tickfont": {"size": 10}, "len": 0.9,
+            "outlinewidth": 0, "tickfont": {"size": 10}, "len": 1,
         },
     }  # fmt: skip
     points = [{**trace, "showlegend": False} for trace in _points(content, names, 3.5)]
@@ -112,9 +112,7 @@ def _plane(content: Mapping[str, Any], traces: list[dict[str, Any]]) -> Figure:
     x, y = content["x"], content["y"]
     return figure(
         traces,
-        x=axis(range=[x[0], x[-1]], showgrid=False, constrain="domain"),
-        y=axis(
-            range=[y[0], y[-1]], showgrid=False, scaleanchor="x", constrain="domain"
-        ),
+        x=axis(range=[x[0], x[-1]], showgrid=False),
+        y=axis(range=[y[0], y[-1]], showgrid=False),
         height=HEIGHT,
     )

@@ -52,7 +52,8 @@ const painted = (value, theme) => {
   }
   if (Array.isArray(value)) {
     // Numbers need no paint, and there are thousands of them.
-    return typeof value[0] === "number" ? value : value.map((item) => painted(item, theme));
+    const plain = typeof value[0] === "number" && typeof value.at(-1) === "number";
+    return plain ? value : value.map((item) => painted(item, theme));
   }
   if (value && typeof value === "object") {
     return Object.fromEntries(

@@ -97,7 +97,7 @@ def panel(
     revision: str = "",
 ) -> None:
     """Show a figure in a frame, under its title and a line of explanation."""
-    with st.container(border=True):
+    with st.container(border=True, gap="xsmall", height="stretch"):
         st.markdown(f"**{title}**")
         if note:
             st.caption(note)

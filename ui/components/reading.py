@@ -1,5 +1,6 @@
 """Run folders read for the pages: each file once, and again only when it changed."""
 
+import os
 import threading
 import zipfile
 from collections.abc import Mapping
@@ -68,12 +69,12 @@ def summary(run: Run) -> Summary:
     try:
         status, config = observed(run), _config(str(run.path), _stat(run.config))
     except RunError as error:
-        return Summary(run=run, state=DAMAGED, problem=str(error))
+        return Summary(run=run, state=DAMAGED, problem=_told(run, error))
     problem, headline = status.message, {}
     try:
         headline = _headline(str(run.path), _stat(run.evaluation))
     except RunError as error:
-        problem = str(error)
+        problem = _told(run, error)
     return Summary(
         run=run,
         state=status.state,
@@ -82,6 +83,11 @@ def summary(run: Run) -> Summary:
         metrics=headline,
         problem=problem,
     )
+
+
+def _told(run: Run, error: RunError) -> str:
+    # The run is named beside it already; of the path the file's name is enough.
+    return str(error).replace(f"{run.path}{os.sep}", "")
 
 
 def find(name: str) -> Run | None:
@@ -95,11 +101,7 @@ def find(name: str) -> Run | None:
 
 
 def evaluation(run: Run) -> dict[str, Any] | None:
-    """The evaluation of a run, None before there is one.
-
-    Raises:
-        RunError: If the file is damaged.
-    """
+    """The evaluation of a run, None before there is one; RunError if damaged."""
     return _evaluation(str(run.path), _stat(run.evaluation))
 
 

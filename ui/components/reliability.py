@@ -46,7 +46,7 @@ def reliability_alt(bins: Sequence[Mapping[str, Any]], ece: float) -> str:
 
 def _start(bins: Sequence[Mapping[str, Any]]) -> float:
     # Confidence cannot be below 1 / classes: an axis from 0 would be half empty.
-    lowest = min(item["lower"] for item in bins)
+    lowest = float(min(item["lower"] for item in bins))
     return max(0.0, lowest - 0.005)
 
 

@@ -11,14 +11,19 @@ from trainers.config import OOD_NONE, RunConfig
 from trainers.runs import Run, RunError
 from ui.components import reading
 from ui.components.entropy import entropy_alt, entropy_figure
-from ui.components.formats import count, decimal, percent, plain, words
+from ui.components.formats import count, decimal, percent, plain
 from ui.components.gallery import gallery_html
 from ui.components.maps import decision_figure, map_alt, uncertainty_figure
 from ui.components.plot import panel
 from ui.components.reliability import reliability_alt, reliability_figure
 
 _BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, RunError)
-_KINDS = ("most_certain", "least_certain", "confidently_wrong", "most_epistemic")
+_KINDS = {
+    "most_certain": "Most certain",
+    "least_certain": "Least certain",
+    "confidently_wrong": "Confidently wrong",
+    "most_epistemic": "Samples disagree most",
+}
 
 
 def guarded(show: Callable[[], None], what: str) -> None:
@@ -37,9 +42,13 @@ def results(run: Run, config: RunConfig, content: Mapping[str, Any]) -> None:
     with left:
         guarded(lambda: _reliability(run, content), "The reliability diagram")
     with right:
-        guarded(lambda: _detection(run, config, content), "The entropy histogram")
+        if content.get("map"):
+            guarded(lambda: _decision(run, content), "The decision map")
+        else:
+            guarded(lambda: _detection(run, config, content), "The entropy histogram")
     if content.get("map"):
         guarded(lambda: _maps(run, config, content), "The uncertainty map")
+        st.caption(_no_detection(config))
     if content.get("gallery"):
         guarded(lambda: _gallery(run, content), "The gallery")
 
@@ -61,7 +70,7 @@ def _reliability(run: Run, content: Mapping[str, Any]) -> None:
 
 def _detection(run: Run, config: RunConfig, content: Mapping[str, Any]) -> None:
     if not content["ood"]:
-        with st.container(border=True):
+        with st.container(border=True, height="stretch"):
             st.markdown("**In versus out of distribution**")
             st.info(_no_detection(config), icon=":material/info:")
         return
@@ -84,7 +93,7 @@ def _detection(run: Run, config: RunConfig, content: Mapping[str, Any]) -> None:
 def _no_detection(config: RunConfig) -> str:
     if DATASETS[config.dataset.name].kind == "points":
         return (
-            "Points of the plane have no partner set. The map below shows what the "
+            "Points of the plane have no partner set. The maps show what the "
             "network believes away from its data."
         )
     if config.evaluation.ood == OOD_NONE:
@@ -92,32 +101,52 @@ def _no_detection(config: RunConfig) -> str:
     return "No out-of-distribution set was at hand when this run was evaluated."
 
 
-def _maps(run: Run, config: RunConfig, content: Mapping[str, Any]) -> None:
-    st.markdown("### What it believes where")
-    bayesian = optimizer_spec(config.optimizer.name).bayesian
+def _decision(run: Run, content: Mapping[str, Any]) -> None:
     area, names = content["map"], content["class_names"]
-    places = st.columns(3 if bayesian else 2)
-    with places[0]:
-        panel("Decision", decision_figure(area, names), key="map-decision",
-              alt=f"Most probable of {len(names)} classes over the plane.",
-              note="Most probable class, stronger where it is surer; the line is the "
-              "boundary.", revision=run.id)  # fmt: skip
-    with places[1]:
-        panel("Entropy", uncertainty_figure(area, "entropy", names), key="map-entropy",
-              alt=map_alt("Predictive entropy", area, "entropy"),
-              note="Total uncertainty of the prediction.", revision=run.id)  # fmt: skip
-    if bayesian:
-        figure = uncertainty_figure(area, "mutual_information", names)
-        with places[2]:
-            panel("Mutual information", figure, key="map-information",
-                  alt=map_alt("Mutual information", area, "mutual_information"),
-                  note="How far the weight samples disagree: what data could still "
-                  "teach.", revision=run.id)  # fmt: skip
-    else:
-        st.caption(
-            "No map of mutual information: one set of weights cannot disagree with "
-            "itself. Train with VOGN to see where data are missing."
-        )
+    panel(
+        "Decision",
+        decision_figure(area, names),
+        key="map-decision",
+        alt=f"Most probable of {len(names)} classes over the plane, with the boundary "
+        "and the training points.",
+        note="The most probable class, stronger where the network is surer; the line "
+        "is the boundary, the dots are the training points.",
+        revision=run.id,
+    )
+
+
+def _maps(run: Run, config: RunConfig, content: Mapping[str, Any]) -> None:
+    left, right = st.columns(2)
+    with left:
+        _heat(run, content, "entropy", "Predictive entropy",
+              "Total uncertainty of the prediction.")  # fmt: skip
+    with right:
+        if optimizer_spec(config.optimizer.name).bayesian:
+            _heat(run, content, "mutual_information", "Mutual information",
+                  "How far the weight samples disagree: what more data could still "
+                  "teach.")  # fmt: skip
+        else:
+            with st.container(border=True, height="stretch"):
+                st.markdown("**Mutual information**")
+                st.info(
+                    "There is no map of it: one set of weights cannot disagree with "
+                    "itself. Train with VOGN to see where data are missing.",
+                    icon=":material/info:",
+                )
+
+
+def _heat(
+    run: Run, content: Mapping[str, Any], key: str, title: str, note: str
+) -> None:
+    area = content["map"]
+    panel(
+        title,
+        uncertainty_figure(area, key, content["class_names"]),
+        key=f"map-{key}",
+        alt=map_alt(title, area, key),
+        note=note,
+        revision=run.id,
+    )
 
 
 def _gallery(run: Run, content: Mapping[str, Any]) -> None:
@@ -125,7 +154,7 @@ def _gallery(run: Run, content: Mapping[str, Any]) -> None:
     shown = content["gallery"]
     kinds = [kind for kind in _KINDS if kind in shown]
     images = reading.gallery(run)
-    for tab, kind in zip(st.tabs([words(kind) for kind in kinds]), kinds, strict=True):
+    for tab, kind in zip(st.tabs([_KINDS[kind] for kind in kinds]), kinds, strict=True):
         with tab:
             if shown[kind]:
                 st.html(gallery_html(shown[kind], images, content["class_names"]))

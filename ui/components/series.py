@@ -7,7 +7,7 @@ Row = dict[str, Any]
 Value = float | None
 
 MAX_POINTS = 2000  # a trace; more slows the browser and shows nothing more
-SMOOTHING = 0.9  # weight of the past in the bold loss curve
+SMOOTHED_SHARE = 0.04  # of the logged points, over which the bold loss averages
 
 
 def column(rows: Sequence[Row], kind: str, key: str) -> tuple[list[float], list[Value]]:
@@ -37,8 +37,13 @@ def last(values: Sequence[Value]) -> Value:
     return next((value for value in reversed(values) if value is not None), None)
 
 
-def smoothed(values: Sequence[Value], weight: float = SMOOTHING) -> list[Value]:
-    """Exponential mean, corrected for its start as Adam's averages are; gaps stay."""
+def smoothed(values: Sequence[Value]) -> list[Value]:
+    """Exponential mean, corrected for its start as Adam's averages are; gaps stay.
+
+    It averages over a share of the run, so that a short run is not smeared and a long
+    one is not jagged.
+    """
+    weight = 1.0 - 1.0 / max(2.0, SMOOTHED_SHARE * len(values))
     mean, total = 0.0, 0.0
     result: list[Value] = []
     for value in values:

@@ -14,10 +14,10 @@ from trainers.config import (
     OptimizerConfig,
     RunConfig,
     TrainingConfig,
-    command_line,
 )
 from trainers.runs import RunError
 from ui.components import choices, navigation
+from ui.components.commands import command_block
 from ui.components.formats import plain
 from ui.components.forms import hyperparameters
 
@@ -88,13 +88,13 @@ def _sections(
             )
         ),
         "evaluation": lambda: EvaluationConfig(
-            **chosen("num_samples", "validation_samples", "ood")
+            **chosen("test_samples", "validation_samples", "ood")
         ),
     }
 
 
 def _checked(sections: Mapping[str, Section]) -> tuple[RunConfig | None, list[str]]:
-    """Build the configuration by the rules of the command line, or say what is wrong."""
+    """Build the configuration by the command line's rules, or say what is wrong."""
     built, problems = {}, []
     for name, build in sections.items():
         try:
@@ -127,7 +127,7 @@ def _summary(sections: Mapping[str, Section], told: list[str]) -> None:
             _launch(config)
         if config is not None:
             st.caption("The same from a terminal, to repeat or to share:")
-            st.code(command_line(config), language="bash", wrap_lines=True)
+            st.code(command_block(config), language="bash", wrap_lines=True)
     choices.about(OPTIMIZERS, st.session_state["optimizer"])
 
 

@@ -51,15 +51,19 @@ def _table(was_alive: bool) -> None:
     toolbar = st.container(horizontal=True, vertical_alignment="center")
     selection = st.dataframe(
         [row(view) for view in views],
-        column_config=_columns(),
+        column_config=_columns(f"{key}-open"),
         hide_index=True,
         key=key,
         on_select="rerun",
         selection_mode="multi-row",
         row_height=38,
-        height=min(760, 40 + 38 * len(views)),
+        height=min(760, 38 + 38 * len(views)),
+        placeholder="",
         alt="All runs, newest first",
     )
+    clicked = st.session_state.get(f"{key}-open")
+    if clicked is not None and clicked["row"] < len(views):
+        navigation.open_run(views[clicked["row"]].run)
     chosen = [views[k] for k in selection["selection"]["rows"] if k < len(views)]
     with toolbar:
         _actions(views, chosen)
@@ -70,6 +74,7 @@ def row(view: Summary) -> dict[str, Any]:
     config, status = view.config, view.status
     total = status.total_steps if status else 0
     return {
+        "Open": "Open",
         "Run": view.run.id,
         "State": [LOOKS[view.state].label],
         "Progress": status.step / total if status and total else None,
@@ -84,9 +89,10 @@ def row(view: Summary) -> dict[str, Any]:
     }
 
 
-def _columns() -> dict[str, Any]:
+def _columns(open_key: str) -> dict[str, Any]:
     column = st.column_config
     return {
+        "Open": column.ButtonColumn("", type="tertiary", key=open_key, width=70),
         "Run": column.TextColumn(width=190, help="The folder's name, by time."),
         "State": column.MultiselectColumn(
             options=[look.label for look in LOOKS.values()], color=_COLORS, width=100

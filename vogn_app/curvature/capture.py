@@ -24,7 +24,7 @@ is left out silently.
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -32,67 +32,17 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from ..errors import UnsupportedLayerError  # noqa: TID252 - the folder can be copied
+from ..errors import UnsupportedLayerError
 from . import functional
+from .accumulator import SquareAccumulator
 from .functional import ModuleCall, output_tensors
-from .per_example import (
-    LINEAR,
-    Contributions,
-    LayerRule,
-    contribution_chunks,
-    linear_squares,
-    rule_for,
-)
-
-# Relative difference between summed contributions and autograd's gradient that rounding
-# explains; a missing use of a parameter is off by order one.
-AGREEMENT = {torch.float64: 1e-6, torch.float32: 1e-3}
-REDUCED_AGREEMENT = 5e-2  # half precisions
-
-
-@dataclass
-class _Square:
-    """What is known of one parameter within a recording."""
-
-    outstanding: int = 0  # forward calls since the last completed backward
-    returned: int = 0  # those whose backward has run
-    per_example: Tensor | None = None  # [N, *shape], only with several calls
-    total: Tensor | None = None  # sum over examples of squares
-    summed: Tensor | None = None  # sum over examples, only while verifying
-    num_examples: int = 0
-    unfit: bool = False  # the layer did not see examples in the first dimension
-
-    def add(self, contributions: Tensor, verify: bool) -> None:
-        """Add the squares of `[n, *shape]` contributions of new examples."""
-        if verify:
-            summed = contributions.sum(0)
-            self.summed = summed if self.summed is None else self.summed + summed
-        self.add_squares(contributions.square().sum(0))
-
-    def add_squares(self, squares: Tensor) -> None:
-        """Add squares that were already summed over examples."""
-        self.total = squares if self.total is None else self.total.add_(squares)
-
-    def flush(self, verify: bool) -> None:
-        """Square what several calls contributed together."""
-        if self.per_example is not None:
-            self.add(self.per_example, verify)
-            self.num_examples += self.per_example.shape[0]
-        self.per_example, self.outstanding, self.returned = None, 0, 0
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """A module that owns parameters, the rule for it, and their names."""
-
-    module: nn.Module
-    rule: LayerRule | None
-    names: dict[str, str]  # local name -> name in the model
+from .layers import Layer, find_layers, layer_contributions, promoted
+from .per_example import LINEAR, linear_squares
 
 
 @dataclass
 class _LayerCall:
-    layer: _Layer
+    layer: Layer
     names: dict[str, str]
     call: ModuleCall | None
     fits: bool
@@ -119,10 +69,12 @@ class SquareCapture:
         parameters: Parameters wanted, by their name in the model.
     """
 
-    def __init__(self, model: nn.Module, parameters: Mapping[str, nn.Parameter]):
+    def __init__(
+        self, model: nn.Module, parameters: Mapping[str, nn.Parameter]
+    ) -> None:
         self.model = model
         self.parameters = dict(parameters)
-        self.layers = _layers(model, self.parameters)
+        self.layers = find_layers(model, self.parameters)
         self.verified: set[str] = set()
         self.verify_next = True
         self.whole_model: set[str] = set()
@@ -170,7 +122,7 @@ class Recording:
         self.capture = capture
         self.active = True
         self.verify = capture.verify_next
-        self.state: dict[str, _Square] = {}
+        self.state: dict[str, SquareAccumulator] = {}
         self.model_calls: list[list[ModuleCall]] = []
         self.squares = Squares({}, 0)
 
@@ -188,7 +140,7 @@ class Recording:
 
     def _after_layer(
         self,
-        layer: _Layer,
+        layer: Layer,
         module: nn.Module,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
@@ -200,12 +152,12 @@ class Recording:
         local = dict(module.named_parameters(recurse=False))
         names = {k: v for k, v in layer.names.items() if local[k].requires_grad}
         x = args[0] if args else None
-        fits = isinstance(x, Tensor) and 0 < x.ndim and 0 < output.ndim
+        fits = isinstance(x, Tensor) and x.ndim > 0 and output.ndim > 0
         fits = fits and x.shape[0] == output.shape[0]  # type: ignore[union-attr]
         if fits and layer.rule is not None:
             fits = layer.rule.accepts(module, x)  # type: ignore[arg-type]
         for name in names.values():
-            self.state.setdefault(name, _Square()).outstanding += 1
+            self.state.setdefault(name, SquareAccumulator()).outstanding += 1
         call = ModuleCall(args, kwargs, {0: output.detach()}, {})
         layer_call = _LayerCall(layer, names, call, fits)
         output.register_hook(partial(self._layer_backward, layer_call))
@@ -244,15 +196,15 @@ class Recording:
             self._reduce_repeated(layer_call.layer, call, states)
 
     def _reduce_single(
-        self, layer: _Layer, call: ModuleCall, states: dict[str, _Square]
+        self, layer: Layer, call: ModuleCall, states: dict[str, SquareAccumulator]
     ) -> None:
         x = call.args[0]
         if layer.rule is LINEAR and x.ndim == 2 and not self.verify:
-            squares = linear_squares(*_promoted(x, call.gradients[0]))
+            squares = linear_squares(*promoted(x, call.gradients[0]))
             for name, state in states.items():
                 state.add_squares(squares[name])
         else:
-            for part in _contributions(layer, call, list(states)):
+            for part in layer_contributions(layer, call, list(states)):
                 for name, state in states.items():
                     state.add(part[name], self.verify)
         for state in states.values():
@@ -260,9 +212,9 @@ class Recording:
             state.flush(self.verify)
 
     def _reduce_repeated(
-        self, layer: _Layer, call: ModuleCall, states: dict[str, _Square]
+        self, layer: Layer, call: ModuleCall, states: dict[str, SquareAccumulator]
     ) -> None:
-        parts = list(_contributions(layer, call, list(states)))
+        parts = list(layer_contributions(layer, call, list(states)))
         for name, state in states.items():
             new = torch.cat([part[name] for part in parts])
             if state.per_example is None:
@@ -337,7 +289,7 @@ class Recording:
             return False
         if name in self.capture.whole_model or state.num_examples != num_examples:
             return False
-        return state.summed is None or _same_gradient(state, gradient, num_examples)
+        return state.summed is None or state.agrees_with(gradient, num_examples)
 
     def _run_whole_model(
         self, names: list[str], num_examples: int, gradients: Mapping[str, Tensor]
@@ -353,15 +305,15 @@ class Recording:
             )
         self._announce(names)
         for name in names:
-            self.state[name] = _Square()
+            self.state[name] = SquareAccumulator()
         verify = not self.capture.verified.issuperset(names)
         for group in groups:
             self._add_group(names, group, verify)
         for name in names:
             state = self.state[name]
             state.num_examples = num_examples
-            if state.summed is not None and not _same_gradient(
-                state, gradients[name], num_examples
+            if state.summed is not None and not state.agrees_with(
+                gradients[name], num_examples
             ):
                 raise _inexact(name)
 
@@ -397,49 +349,6 @@ class Recording:
                 "examples in its first dimension, or its weights are used elsewhere.",
                 stacklevel=2,
             )
-
-
-def _layers(model: nn.Module, parameters: Mapping[str, nn.Parameter]) -> list[_Layer]:
-    names_by_id = {id(parameter): name for name, parameter in parameters.items()}
-    attention = [m for m in model.modules() if isinstance(m, nn.MultiheadAttention)]
-    # Attention uses the weights of its projection without calling the module.
-    uncalled = {child for module in attention for child in module.children()}
-    layers = []
-    for module in model.modules():
-        if module in uncalled:
-            continue
-        own = module.named_parameters(recurse=False)
-        names = {k: names_by_id[id(p)] for k, p in own if id(p) in names_by_id}
-        rule = rule_for(module)
-        childless = next(module.children(), None) is None
-        if names and (rule is not None or childless):
-            layers.append(_Layer(module, rule, names))
-    return layers
-
-
-def _contributions(
-    layer: _Layer, call: ModuleCall, names: list[str]
-) -> Iterator[Contributions]:
-    if layer.rule is None:
-        return functional.contribution_chunks(layer.module, names, call)
-    x, g = _promoted(call.args[0], call.gradients[0])
-    return contribution_chunks(layer.rule, layer.module, x, g)
-
-
-def _promoted(x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
-    """Both in one type of at least float32: squares of half precisions overflow."""
-    dtype = torch.promote_types(torch.promote_types(x.dtype, g.dtype), torch.float32)
-    return x.detach().to(dtype), g.to(dtype)
-
-
-def _same_gradient(state: _Square, gradient: Tensor, num_examples: int) -> bool:
-    assert state.summed is not None
-    assert state.total is not None
-    tolerance = AGREEMENT.get(gradient.dtype, REDUCED_AGREEMENT)
-    # |sum_n g_n| <= sqrt(N sum_n |g_n|^2): the scale of rounding even where the
-    # contributions cancel, as those of a bias before BatchNorm do.
-    scale = (state.total.sum() * max(1, num_examples)).sqrt()
-    return bool((state.summed - gradient).norm() <= tolerance * scale)
 
 
 def _inexact(name: str) -> UnsupportedLayerError:

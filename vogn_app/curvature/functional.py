@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
 from torch.utils import _pytree as pytree
 
-from ..errors import UnsupportedLayerError  # noqa: TID252 - the folder can be copied
+from ..errors import UnsupportedLayerError
 from .per_example import CHUNK_ELEMENTS, Contributions
 
 
@@ -110,7 +110,7 @@ class _Pullback:
         ]  # fmt: skip
         if self.vectorised:
             try:
-                return vmap(self._one, randomness="error")(inputs, gradients)  # type: ignore[no-any-return]
+                return vmap(self._one, randomness="error")(inputs, gradients)
             except RuntimeError as error:
                 if "random" in str(error):
                     raise self._randomness() from error
@@ -143,7 +143,7 @@ class _Pullback:
             found = pytree.tree_leaves(output)
             return [found[position] for position in self.positions]
 
-        _, pullback = vjp(forward, self.wanted)
+        pullback: Any = vjp(forward, self.wanted)[1]
         (result,) = pullback([gradient.unsqueeze(0) for gradient in gradients])
         return dict(result)
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own idiom
+from torch.nn.grad import conv2d_weight
 
 Contributions = dict[str, Tensor]
 
@@ -77,7 +78,7 @@ def _chunks(module: nn.Module, x: Tensor, g: Tensor) -> Iterator[tuple[Tensor, T
         return iter([(x, g)])  # batch statistics need the whole batch
     largest = max(parameter.numel() for parameter in module.parameters(recurse=False))
     size = max(1, CHUNK_ELEMENTS // largest)
-    return zip(x.split(size), g.split(size), strict=True)
+    return zip(torch.split(x, size), torch.split(g, size), strict=True)
 
 
 def linear_squares(x: Tensor, g: Tensor) -> Contributions:
@@ -116,7 +117,7 @@ def _conv2d(module: nn.Module, x: Tensor, g: Tensor) -> Contributions:
     x, padding = _padded(module, x)
     num, (channels, outputs) = x.shape[0], (x.shape[1], g.shape[1])
     size = module.weight.shape
-    weight = nn.grad.conv2d_weight(
+    weight = conv2d_weight(
         x.reshape(1, num * channels, *x.shape[2:]),
         (num * outputs, *size[1:]),
         g.reshape(1, num * outputs, *g.shape[2:]),

@@ -46,12 +46,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from .._checks import (  # noqa: TID252 - the folder can be copied under any name
-    check_choice,
-    check_count,
-    check_number,
-)
-from ..curvature import SquareCapture, Squares  # noqa: TID252
+from .._checks import check_choice, check_count
+from ..curvature import SquareCapture, Squares
+from .groups import batch_norm_parameters, check_group, check_shapes
+from .noise import NoiseSource
 
 Params = Iterable[nn.Parameter] | Iterable[dict[str, Any]]
 
@@ -137,12 +135,9 @@ class VOGN(Optimizer):
         self.batch_norm = check_choice(
             "batch_norm", batch_norm, ("deterministic", "sampled")
         )
-        if not isinstance(seed, int) or isinstance(seed, bool):
-            raise ValueError(f"seed must be a whole number, got {seed!r}.")
-        self.seed = seed
         self._names = {id(p): name for name, p in model.named_parameters()}
-        self._batch_norm_ids = _batch_norm_parameters(model)
-        self._generators: dict[torch.device, torch.Generator] = {}
+        self._batch_norm_ids = batch_norm_parameters(model)
+        self._noise = NoiseSource(seed)
         self._capture: SquareCapture | None = None
         self._inside = False
         self._squares: dict[nn.Parameter, Tensor] = {}
@@ -161,7 +156,8 @@ class VOGN(Optimizer):
         }
         if params is None:
             params = [p for p in model.parameters() if p.requires_grad]
-        super().__init__(list(params), defaults)
+        groups: Any = list(params)
+        super().__init__(groups, defaults)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, as in any torch optimizer; its settings are checked.
@@ -272,7 +268,7 @@ class VOGN(Optimizer):
                 parameters += group["params"]
                 deviations += self._deviations(group)
         means = [parameter.clone() for parameter in parameters]
-        noise = self._noise(parameters)
+        noise = self._noise.normals(parameters)
         if parameters:
             torch._foreach_addcmul_(parameters, deviations, noise)
 
@@ -282,32 +278,6 @@ class VOGN(Optimizer):
                 torch._foreach_copy_(parameters, means)
 
         return restore
-
-    def _noise(self, parameters: list[Tensor]) -> list[Tensor]:
-        """Standard normals, one draw a device and type instead of one a tensor."""
-        sizes: dict[tuple[torch.device, torch.dtype], int] = {}
-        for p in parameters:
-            key = (p.device, p.dtype)
-            sizes[key] = sizes.get(key, 0) + p.numel()
-        flat = {
-            (device, dtype): torch.randn(
-                size, generator=self._generator(device), device=device, dtype=dtype
-            )
-            for (device, dtype), size in sizes.items()
-        }
-        noise, used = [], dict.fromkeys(flat, 0)
-        for p in parameters:
-            key = (p.device, p.dtype)
-            start = used[key]
-            noise.append(flat[key][start : start + p.numel()].view_as(p))
-            used[key] = start + p.numel()
-        return noise
-
-    def _generator(self, device: torch.device) -> torch.Generator:
-        if device not in self._generators:
-            generator = torch.Generator(device=device)
-            self._generators[device] = generator.manual_seed(self.seed)
-        return self._generators[device]
 
     def _deviations(self, group: dict[str, Any]) -> list[Tensor]:
         """Posterior standard deviations of a group's parameters."""
@@ -319,7 +289,7 @@ class VOGN(Optimizer):
         return list(precisions)
 
     def _state(self, parameter: Tensor, group: dict[str, Any]) -> dict[str, Any]:
-        state = self.state[parameter]
+        state: dict[str, Any] = self.state[parameter]
         if not state:
             state[STEP] = 0
             state[MOMENTUM] = torch.zeros_like(parameter)
@@ -350,12 +320,12 @@ class VOGN(Optimizer):
                     assert parameter.grad is not None
                     parameter.grad.div_(num)
             old = self._squares.get(parameter)
-            if old is None:
-                past = None  # left over from before the last step
             averaged = _lerp(old, new, share)
             if averaged is not None:
                 self._squares[parameter] = averaged.to(parameter.dtype)
-            parameter.grad = _lerp(past, parameter.grad, share)
+            # A gradient without squares is left over from before the last step.
+            gathered = None if old is None else past
+            parameter.grad = _lerp(gathered, parameter.grad, share)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear gradients, and outside a block the gathered squares with them."""
@@ -366,7 +336,7 @@ class VOGN(Optimizer):
     def _forget(self) -> None:
         self._squares, self._num_seen = {}, 0
 
-    @overload
+    @overload  # type: ignore[override]  # torch says float, and returns tensors
     def step(self, closure: None = None) -> None: ...
     @overload
     def step(self, closure: Callable[[], Tensor]) -> Tensor: ...
@@ -419,7 +389,7 @@ class VOGN(Optimizer):
             for state in states:
                 state[STEP] += 1
             vogn_update(
-                params,
+                list[Tensor](params),
                 gradients,
                 [self._squares[p] for p in params],
                 [state[MOMENTUM] for state in states],
@@ -449,8 +419,7 @@ class VOGN(Optimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """State, groups and noise generators; readable with `weights_only=True`."""
-        generators = {str(d): g.get_state() for d, g in self._generators.items()}
-        return {**super().state_dict(), GENERATORS: generators}
+        return {**super().state_dict(), GENERATORS: self._noise.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore what `state_dict` gave.
@@ -469,17 +438,16 @@ class VOGN(Optimizer):
                     f"num_data must be {ours['num_data']} in the state to load, "
                     f"got {theirs.get('num_data')!r}."
                 )
-        _check_shapes(self.param_groups, state_dict)
+        check_shapes(self.param_groups, state_dict, (MOMENTUM, CURVATURE))
         super().load_state_dict({
             key: state_dict[key] for key in ("state", "param_groups")
         })
         self._forget()
-        for device, state in state_dict.get(GENERATORS, {}).items():
-            self._generator(torch.device(device)).set_state(state.cpu())
+        self._noise.load_state_dict(state_dict.get(GENERATORS, {}))
 
 
 def vogn_update(
-    means: list[nn.Parameter],
+    means: list[Tensor],
     gradients: list[Tensor],
     squares: list[Tensor],
     momenta: list[Tensor],
@@ -517,7 +485,7 @@ def num_effective(group: dict[str, Any]) -> float:
 
 
 def prior_weight(group: dict[str, Any]) -> float:
-    """tau delta / N: the prior's share in gradient and step, per example."""
+    """Tau delta / N: the prior's share in gradient and step, per example."""
     weight = group["temperature"] * group["prior_precision"] / num_effective(group)
     return float(weight)
 
@@ -528,38 +496,6 @@ def precision_line(group: dict[str, Any]) -> tuple[float, float]:
     return slope, slope * group["damping"] + group["prior_precision"]
 
 
-def check_group(group: dict[str, Any]) -> None:
-    """Check the settings of one parameter group; ValueError names the first wrong one.
-
-    Args:
-        group: All settings of the group.
-
-    Raises:
-        ValueError: If a setting is out of range, or the precision could become zero.
-    """
-    for name in ("lr", "initial_curvature", "temperature", "augmentation_factor"):
-        check_number(name, group[name], minimum=0, open_minimum=True)
-    for name in ("momentum", "curvature_decay"):
-        check_number(name, group[name], minimum=0, maximum=1, open_maximum=True)
-    for name in ("prior_precision", "damping"):
-        check_number(name, group[name], minimum=0)
-    if not (group["curvature_decay"] or group["prior_precision"] or group["damping"]):
-        raise ValueError(
-            "damping must be > 0 when curvature_decay and prior_precision are 0 (the "
-            "precision of an unused weight would be 0), got 0."
-        )
-
-
-def _batch_norm_parameters(model: nn.Module) -> set[int]:
-    norms = (
-        m for m in model.modules() if isinstance(m, nn.modules.batchnorm._NormBase)
-    )
-    batch_norms = (
-        m for m in norms if not isinstance(m, nn.modules.instancenorm._InstanceNorm)
-    )
-    return {id(p) for m in batch_norms for p in m.parameters(recurse=False)}
-
-
 def _lerp(old: Tensor | None, new: Tensor | None, share: float) -> Tensor | None:
     """(1 - share) old + share new, with None for zero."""
     if old is None:
@@ -567,16 +503,3 @@ def _lerp(old: Tensor | None, new: Tensor | None, share: float) -> Tensor | None
     if new is None:
         return old.mul_(1 - share)
     return old.lerp_(new, share)
-
-
-def _check_shapes(groups: list[dict[str, Any]], state_dict: dict[str, Any]) -> None:
-    theirs = [i for group in state_dict["param_groups"] for i in group["params"]]
-    ours = [p for group in groups for p in group["params"]]
-    for parameter, index in zip(ours, theirs, strict=False):
-        state = state_dict["state"].get(index, {})
-        for key in (MOMENTUM, CURVATURE):
-            if key in state and state[key].shape != parameter.shape:
-                raise ValueError(
-                    f"{key} must have shape {tuple(parameter.shape)} in the state to "
-                    f"load, got {tuple(state[key].shape)}."
-                )

@@ -1,0 +1,235 @@
+"""Command line: `python -m trainers run ...`, `python -m trainers demo`.
+
+Flags come from the configuration's dataclasses and the optimizers' catalogue.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from data import DATASETS
+from trainers.catalogue import MODELS, OPTIMIZERS, TIMM_PREFIX
+from trainers.config import (
+    DatasetConfig,
+    EvaluationConfig,
+    RunConfig,
+    TrainingConfig,
+)
+from trainers.jobs.control import code_version
+from trainers.runs import Run, RunError, find_run, new_run, read_json
+from trainers.status import ALIVE, FINISHED, STOPPED, Status, observed
+
+SECTIONS: dict[str, Any] = {
+    "dataset": DatasetConfig,
+    "training": TrainingConfig,
+    "evaluation": EvaluationConfig,
+}
+# The exit code of a shell command that SIGINT ended: a stop is no success either.
+STOPPED_CODE = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except (ValueError, RunError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(prog="python -m trainers", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="train and evaluate in this terminal")
+    _add_run_flags(run)
+    run.set_defaults(command=_run)
+    train = commands.add_parser("train", help="train an existing run folder")
+    train.add_argument("run", help="id or path of the run")
+    train.set_defaults(command=_train)
+    demo = commands.add_parser("demo", help="VOGN beside AdamW on digits")
+    demo.set_defaults(command=_demo)
+    return parser
+
+
+def _add_run_flags(parser: argparse.ArgumentParser) -> None:
+    names = ", ".join(name for name, spec in DATASETS.items() if not spec.ood_only)
+    parser.add_argument("--config", metavar="FILE", help="a saved config.json")
+    parser.add_argument("--resume", metavar="RUN", help="go on with a run: id or path")
+    parser.add_argument("--run-dir", metavar="PATH", help="the run's new folder")
+    parser.add_argument("--dataset", help=names)
+    parser.add_argument("--model", help=f"{', '.join(MODELS)} or {TIMM_PREFIX}NAME")
+    parser.add_argument("--optimizer", help=", ".join(OPTIMIZERS))
+    for title, section in SECTIONS.items():
+        group = parser.add_argument_group(title)
+        for item in fields(section):
+            if item.name != "name":
+                default = "" if item.default is MISSING else f"default {item.default}"
+                group.add_argument(_flag(item.name), help=default)
+    group = parser.add_argument_group("hyper-parameters")
+    for name, text in _hyperparameter_help().items():
+        group.add_argument(_flag(name), help=text, metavar="VALUE")
+
+
+def _hyperparameter_help() -> dict[str, str]:
+    """One line a hyper-parameter, with each optimizer's default."""
+    lines: dict[str, str] = {}
+    defaults: dict[str, list[str]] = {}
+    for spec in OPTIMIZERS.values():
+        for item in spec.hyperparameters:
+            lines.setdefault(item.name, item.help)
+            defaults.setdefault(item.name, []).append(f"{spec.name} {item.default}")
+    return {
+        name: f"{text} Default: {', '.join(defaults[name])}.".replace("%", "%%")
+        for name, text in lines.items()
+    }
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _given(options: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    values = vars(options)
+    return {name: values[name] for name in names if values[name] is not None}
+
+
+def config_from_options(options: argparse.Namespace) -> RunConfig:
+    """The configuration that the flags describe, on top of `--config` if given.
+
+    Args:
+        options: What the parser of `run` returned.
+
+    Returns:
+        The checked configuration.
+
+    Raises:
+        ValueError: If a needed flag is missing or a value is not allowed.
+    """
+    content: dict[str, Any] = {"schema": 1}
+    if options.config is not None:
+        content = read_json(Path(options.config))
+        RunConfig.from_dict(content)
+    for name in ("dataset", "model", "optimizer"):
+        chosen = getattr(options, name)
+        if chosen is None and name not in content:
+            raise ValueError(f"--{name} must be given, got nothing.")
+        if chosen is not None and chosen != content.get(name, {}).get("name"):
+            content[name] = {"name": chosen}
+    for title, section in SECTIONS.items():
+        names = [item.name for item in fields(section) if item.name != "name"]
+        texts = _given(options, names)
+        numbers = {k: _parsed(section, k, text) for k, text in texts.items()}
+        content[title] = {**content.get(title, {}), **numbers}
+    known = {h.name for spec in OPTIMIZERS.values() for h in spec.hyperparameters}
+    values = {
+        **content["optimizer"].get("hyperparameters", {}),
+        **_given(options, sorted(known)),
+    }
+    content["optimizer"] = {**content["optimizer"], "hyperparameters": values}
+    config = RunConfig.from_dict(content)
+    if config.dataset.folder:
+        content["dataset"]["folder"] = str(Path(config.dataset.folder).absolute())
+    return RunConfig.from_dict(content)
+
+
+def _parsed(section: Any, name: str, text: str) -> Any:
+    """A flag's text as the type of its default; texts that are no number stay."""
+    default = next(item.default for item in fields(section) if item.name == name)
+    if not isinstance(default, int | float):
+        return text
+    try:
+        return type(default)(text)
+    except ValueError:
+        return text
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.resume is not None:
+        given = {name for name, value in vars(options).items() if value is not None}
+        others = ", ".join(map(_flag, sorted(given - {"resume", "command"})))
+        if others:
+            raise ValueError(
+                "--resume must stand alone, since a run keeps its configuration, got "
+                f"also {others}."
+            )
+        run = find_run(options.resume)
+        _check_resumable(run)
+    else:
+        path = Path(options.run_dir) if options.run_dir else None
+        run = new_run(config_from_options(options), code_version(), path)
+    run.stop_request.unlink(missing_ok=True)
+    return _train_here(run)
+
+
+def _check_resumable(run: Run) -> None:
+    try:
+        state = observed(run).state
+    except RunError:
+        return  # never started: nothing speaks against it
+    if state in (*ALIVE, FINISHED):
+        raise RunError(f"Run {run.id} cannot be resumed: it is {state}.")
+
+
+def _train(options: argparse.Namespace) -> int:
+    return _train_here(find_run(options.run))
+
+
+def _train_here(run: Run) -> int:
+    from trainers.session import train_run  # torch loads only when something trains
+
+    status = train_run(run)
+    _print_outcome(run, status)
+    codes = {FINISHED: 0, STOPPED: STOPPED_CODE}
+    return codes.get(status.state, 1)
+
+
+def _print_outcome(run: Run, status: Status) -> None:
+    if status.state == FINISHED:
+        content = read_json(run.evaluation)
+        print(summary(content))
+    else:
+        print(f"{status.state}: {status.message}")
+        if status.state == STOPPED:
+            print(f"Go on with: python -m trainers run --resume {run.path}")
+    print(run.path)
+
+
+def summary(content: dict[str, Any]) -> str:
+    """The headline numbers of an evaluation, a line a predictor."""
+    lines = []
+    samples = content["num_samples"]
+    label = f"{samples} posterior samples" if content["mean"] else "single model"
+    for name, metrics in (
+        (label, content["metrics"]),
+        ("at the mean", content["mean"]),
+    ):
+        if metrics:
+            lines.append(
+                f"{name:>22}: accuracy {metrics['accuracy']:.4f}, "
+                f"NLL {metrics['nll']:.4f}, Brier {metrics['brier']:.4f}, "
+                f"ECE {metrics['ece']:.4f}"
+            )
+    for name, scores in content["ood"].items():
+        lines.append(
+            f"{'OOD ' + name:>22}: AUROC {scores['auroc']:.4f}, "
+            f"FPR95 {scores['fpr95']:.4f}"
+        )
+    return "\n".join(lines)
+
+
+def _demo(options: argparse.Namespace) -> int:  # noqa: ARG001
+    from trainers.demo import demo  # torch loads only when something trains
+
+    return demo()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Checkpoints: written atomically, read without running anybody's code."""
+
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from trainers.runs import Run, RunError, write_atomically
+
+SCHEMA = 1
+LAST, BEST = "last.pt", "best.pt"
+
+# What torch raises for files that are damaged or belong to something else.
+UNREADABLE = (
+    RuntimeError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    OSError,
+    pickle.UnpicklingError,
+)
+
+
+def save_checkpoint(
+    run: Run,
+    name: str,
+    model: nn.Module,
+    optimizer: Optimizer,
+    scheduler: LRScheduler,
+    progress: dict[str, Any],
+) -> None:
+    """Write everything that training needs to go on exactly as if never interrupted.
+
+    Args:
+        run: The run.
+        name: `LAST` or `BEST`.
+        model: The network.
+        optimizer: The optimizer, with curvature and noise generators if it has them.
+        scheduler: The learning-rate scheduler.
+        progress: The trainer's own position: numbers, strings, lists and dicts.
+    """
+    devices = [torch.get_rng_state()]
+    if torch.cuda.is_available():
+        devices += torch.cuda.get_rng_state_all()
+    content = {
+        "schema": SCHEMA,
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "scheduler": scheduler.state_dict(),
+        "generators": devices,
+        "progress": progress,
+    }
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    run.checkpoint.mkdir(exist_ok=True)
+    write_atomically(run.checkpoint / name, buffer.getvalue())
+
+
+def load_checkpoint(
+    path: Path, model: nn.Module, optimizer: Optimizer, scheduler: LRScheduler
+) -> dict[str, Any]:
+    """Restore what `save_checkpoint` wrote.
+
+    Args:
+        path: The checkpoint file.
+        model: The network, changed.
+        optimizer: The optimizer, changed.
+        scheduler: The scheduler, changed.
+
+    Returns:
+        The trainer's own position.
+
+    Raises:
+        RunError: If the file is damaged or belongs to another model or optimizer.
+    """
+    device = next(model.parameters()).device
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+        found = content["schema"]
+        if found == SCHEMA:
+            model.load_state_dict(content["model"])
+            optimizer.load_state_dict(content["optimizer"])
+            scheduler.load_state_dict(content["scheduler"])
+    except UNREADABLE as error:
+        raise RunError(f"{path} cannot be restored: {error}") from error
+    if found != SCHEMA:
+        raise RunError(f"{path} has schema {found!r}, not {SCHEMA}.")
+    first, *others = content["generators"]
+    torch.set_rng_state(first.cpu())
+    for index, state in enumerate(others[: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(state.cpu(), index)
+    progress: dict[str, Any] = content["progress"]
+    return progress

@@ -1,0 +1,83 @@
+"""Class probabilities of a model, under draws of its weights if it has a posterior."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.optim import Optimizer
+
+from trainers.batches import DeviceSplit
+from vogn_app import VOGN
+
+BATCH_SIZE = 1000  # examples in memory at a time
+
+
+def _no_tick() -> None:
+    """Progress of no interest to anybody."""
+
+
+def has_posterior(optimizer: Optimizer) -> bool:
+    """Whether the optimizer learns a distribution over the weights."""
+    return isinstance(optimizer, VOGN)
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module, splits: Sequence[DeviceSplit], tick: Callable[[], None] = _no_tick
+) -> list[NDArray[np.float32]]:
+    """Probabilities under the weights as they are.
+
+    Args:
+        model: The network; left in the mode it was in.
+        splits: Data to predict.
+        tick: Called once a batch, for progress and heartbeats.
+
+    Returns:
+        Probabilities [N, C], one array a split.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        return [_predict_split(model, split, tick) for split in splits]
+    finally:
+        model.train(was_training)
+
+
+def _predict_split(
+    model: nn.Module, split: DeviceSplit, tick: Callable[[], None]
+) -> NDArray[np.float32]:
+    parts = []
+    for inputs in split.in_order(BATCH_SIZE):
+        parts.append(model(inputs).softmax(-1).float())
+        tick()
+    return torch.cat(parts).cpu().numpy()
+
+
+def predict_samples(
+    model: nn.Module,
+    optimizer: Optimizer,
+    splits: Sequence[DeviceSplit],
+    num_samples: int,
+    tick: Callable[[], None] = _no_tick,
+) -> list[NDArray[np.float32]]:
+    """Probabilities under draws from the posterior, the same draws for all splits.
+
+    Args:
+        model: The network.
+        optimizer: Its optimizer; without a posterior the weights are taken as they are.
+        splits: Data to predict.
+        num_samples: Number of draws S.
+        tick: Called once a batch.
+
+    Returns:
+        Probabilities [S, N, C], or [N, C] without a posterior, one array a split.
+    """
+    if not isinstance(optimizer, VOGN):
+        return predict(model, splits, tick)
+    draws = []
+    for _ in range(num_samples):
+        with optimizer.sampled_params():
+            draws.append(predict(model, splits, tick))
+    return [np.stack(parts) for parts in zip(*draws, strict=True)]

@@ -1,0 +1,174 @@
+"""One run in this process, from its folder to its final status."""
+
+import logging
+import time
+import traceback
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from data import DatasetError, dataset_spec
+from data.arrays import LoadedDataset, Split
+from data.loaders import choose_ood, load_dataset, load_ood
+from trainers.batches import DeviceSplit
+from trainers.config import OOD_AUTO, OOD_NONE, RunConfig
+from trainers.evaluate import evaluate_run, resolve_device
+from trainers.models import build_model
+from trainers.optimizers import build_optimizer
+from trainers.reporting import Reporter
+from trainers.runs import Run, RunError, load_config
+from trainers.status import (
+    FAILED,
+    FINISHED,
+    RUNNING,
+    STARTING,
+    STOPPED,
+    Process,
+    Status,
+    end_status,
+    read_status,
+)
+from trainers.stopping import StopSignal
+from trainers.trainer import DivergedError, Trainer
+
+logger = logging.getLogger(__name__)
+TAIL_LINES = 20
+
+
+def train_run(run: Run, show_bar: bool = True) -> Status:
+    """Train and evaluate a run, from its last checkpoint if it has one.
+
+    Whatever happens, the status file tells how it ended.
+
+    Args:
+        run: The run; its folder holds a configuration.
+        show_bar: Whether to draw a progress bar.
+
+    Returns:
+        The final status.
+    """
+    status = _begin(run)
+    with StopSignal() as stop, Reporter(run, status, show_bar) as reporter:
+        try:
+            config = load_config(run)
+            reached_end = _train_and_evaluate(run, config, reporter, stop)
+        except KeyboardInterrupt:
+            reached_end = False
+        except Exception as error:
+            return _fail(run, reporter.status, error)
+    if reached_end:
+        return end_status(run, reporter.status, FINISHED, message="Finished.")
+    return end_status(run, reporter.status, STOPPED, message="Stopped on request.")
+
+
+def _begin(run: Run) -> Status:
+    try:
+        status = read_status(run)
+    except RunError:
+        status = Status(state=STARTING, created=time.time())
+    return replace(
+        status, state=RUNNING, started=status.started or time.time(), ended=None,
+        trainer=Process.current(), error_class="", message="", error_tail="",
+    )  # fmt: skip
+
+
+def _train_and_evaluate(
+    run: Run, config: RunConfig, reporter: Reporter, stop: StopSignal
+) -> bool:
+    reporter.phase("loading", 0)
+    device = resolve_device(config.training.device)
+    dataset = config.dataset
+    data = load_dataset(
+        dataset.name,
+        folder=dataset.folder,
+        validation_fraction=dataset.validation_fraction,
+        seed=dataset.split_seed,
+    )
+    ood = load_ood_sets(config, data)
+    torch.manual_seed(config.training.seed)
+    model = build_model(config.model.name, data.input_shape, data.num_classes)
+    model = model.to(device)
+    optimizer = build_optimizer(
+        config.optimizer, model, len(data.train), config.training.seed
+    )
+    train = DeviceSplit.of(data.train, data.normalisation, device)
+    validation = None
+    if len(data.validation):
+        validation = DeviceSplit.of(data.validation, data.normalisation, device)
+    trainer = Trainer(run, config, model, optimizer, train, validation, reporter, stop)
+    trainer.restore()
+    stop.deferred = True
+    reached_end = trainer.fit()
+    stop.deferred = False
+    if reached_end:
+        evaluate_run(run, config, data, ood, model, optimizer, reporter)
+    return reached_end
+
+
+def load_ood_sets(config: RunConfig, data: LoadedDataset) -> dict[str, Split]:
+    """The out-of-distribution set of a configuration, by name.
+
+    A set that was chosen automatically and cannot be had is left out with a warning;
+    one that was asked for by name must be there.
+
+    Args:
+        config: Its `evaluation.ood` decides.
+        data: The dataset that is trained on.
+
+    Returns:
+        At most one set, in the shape of the data.
+
+    Raises:
+        DatasetError: If the set asked for cannot be loaded.
+    """
+    name: str | None = config.evaluation.ood
+    automatic = name == OOD_AUTO
+    if automatic:
+        name = choose_ood(dataset_spec(config.dataset.name))
+    if name is None or name == OOD_NONE:
+        return {}
+    try:
+        return {name: load_ood(name, data)}
+    except DatasetError as error:
+        if not automatic:
+            raise
+        logger.warning("No out-of-distribution set: %s", error)
+        return {}
+
+
+def _fail(run: Run, status: Status, error: Exception) -> Status:
+    kind, expected = classify(error)
+    text = "".join(traceback.format_exception(error))
+    tail = "\n".join(text.splitlines()[-TAIL_LINES:])
+    message = str(error) if expected else f"{type(error).__name__}: {error}"
+    if expected:
+        logger.error("%s", message)
+    else:
+        logger.error("%s", text)
+    return end_status(
+        run, status, FAILED, error_class=kind, message=message, error_tail=tail
+    )
+
+
+def classify(error: Exception) -> tuple[str, bool]:
+    """Failure class of an error, and whether its message alone tells enough.
+
+    Args:
+        error: What ended the run.
+
+    Returns:
+        A key of `trainers.status.SUGGESTIONS`, and False if a traceback is wanted.
+    """
+    classes: list[tuple[Any, str]] = [
+        ((MemoryError, torch.OutOfMemoryError), "out of memory"),
+        (DivergedError, "diverged"),
+        (DatasetError, "data"),
+        ((ValueError, RunError), "configuration"),
+    ]
+    for types, kind in classes:
+        if isinstance(error, types):
+            return kind, True
+    if isinstance(error, RuntimeError) and "can't allocate memory" in str(error):
+        return "out of memory", True
+    return "other", False

@@ -1,0 +1,285 @@
+"""The training loop: steps, logs, checkpoints, stops.
+
+It knows nothing of a method but whether the optimizer draws its weights.
+"""
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - torch's own idiom
+from torch.optim import Optimizer
+
+from calibration import accuracy, expected_calibration_error, negative_log_likelihood
+from trainers.batches import DeviceSplit, batch_sizes, epoch_rows
+from trainers.checkpoint import BEST, LAST, load_checkpoint, save_checkpoint
+from trainers.config import RunConfig
+from trainers.optimizers import build_scheduler
+from trainers.predict import predict_samples
+from trainers.reporting import Reporter
+from trainers.runs import Run, truncate_metrics
+from trainers.stopping import StopSignal
+from vogn_app import VOGN
+
+CHECKPOINT_INTERVAL = 20.0  # seconds of work that a crash may cost
+# A loss this many times the first one is lost, even where it is still finite.
+EXPLOSION = 1e4
+
+
+class DivergedError(ArithmeticError):
+    """The training loss is no longer a number, or has exploded."""
+
+
+@dataclass
+class Progress:
+    """Where training stands, as it goes into a checkpoint.
+
+    Args:
+        step: Steps done.
+        epoch: Epochs done.
+        batch: Batches done in this epoch.
+        seconds: Time spent so far.
+        loss_sum: Sum over this epoch's examples of their loss.
+        num_correct: Examples of this epoch that were predicted right.
+        num_examples: Examples of this epoch.
+        first_loss: Loss of the first step.
+        best_nll: Best validation NLL so far.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    loss_sum: float = 0.0
+    num_correct: int = 0
+    num_examples: int = 0
+    first_loss: float | None = None
+    best_nll: float | None = None
+
+
+def train_step(
+    model: nn.Module, optimizer: Optimizer, inputs: Tensor, labels: Tensor
+) -> tuple[Tensor, Tensor]:
+    """One step of any optimizer.
+
+    Args:
+        model: The network.
+        optimizer: Its optimizer; with a posterior it draws its weights `num_samples`
+            times.
+        inputs: Normalised inputs [N, ...].
+        labels: Classes [N].
+
+    Returns:
+        Mean loss, and number of right predictions, as tensors on the device.
+    """
+    if not isinstance(optimizer, VOGN):
+        optimizer.zero_grad()
+        loss, correct = _forward_backward(model, inputs, labels)
+        optimizer.step()
+        return loss, correct
+    losses, corrects = [], []
+    for _ in range(optimizer.num_samples):
+        with optimizer.sampled_params(train=True):
+            loss, correct = _forward_backward(model, inputs, labels)
+        losses.append(loss)
+        corrects.append(correct)
+    optimizer.step()
+    return torch.stack(losses).mean(), torch.stack(corrects).float().mean()
+
+
+def _forward_backward(
+    model: nn.Module, inputs: Tensor, labels: Tensor
+) -> tuple[Tensor, Tensor]:
+    logits = model(inputs)
+    loss = F.cross_entropy(logits, labels)
+    loss.backward()
+    return loss.detach(), (logits.detach().argmax(-1) == labels).sum()
+
+
+class Trainer:
+    """Trains one run from where it stands to its end, or to a stop.
+
+    Args:
+        run: The run.
+        config: Its configuration.
+        model: The network, on its device.
+        optimizer: Its optimizer.
+        train: The training split.
+        validation: The validation split, or None.
+        reporter: Takes metrics and progress.
+        stop: Asked after every step.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        config: RunConfig,
+        model: nn.Module,
+        optimizer: Optimizer,
+        train: DeviceSplit,
+        validation: DeviceSplit | None,
+        reporter: Reporter,
+        stop: StopSignal,
+    ) -> None:
+        self.run, self.config = run, config
+        self.model, self.optimizer = model, optimizer
+        self.data, self.validation = train, validation
+        self.reporter, self.stop = reporter, stop
+        sizes = batch_sizes(len(train), config.training.batch_size)
+        self.steps_per_epoch = len(sizes)
+        self.total_steps = self.steps_per_epoch * config.training.epochs
+        self.scheduler = build_scheduler(config.training, optimizer, self.total_steps)
+        self.progress = Progress()
+        self._pending: list[tuple[Tensor, Tensor, int]] = []
+        self._shown: dict[str, float] = {}
+
+    def restore(self) -> None:
+        """Go back to the last checkpoint, if there is one."""
+        path = self.run.checkpoint / LAST
+        if path.exists():
+            saved = load_checkpoint(path, self.model, self.optimizer, self.scheduler)
+            self.progress = Progress(**saved)
+        truncate_metrics(self.run, self.progress.step)
+
+    def fit(self) -> bool:
+        """Train.
+
+        Returns:
+            Whether the end was reached; False after a stop. Either way a checkpoint
+            holds the state.
+        """
+        self.reporter.phase("training", self.total_steps, self.progress.step)
+        self.model.train()
+        self._clock = self._saved = time.monotonic()
+        finished = True
+        while finished and self.progress.step < self.total_steps:
+            finished = self._epoch()
+        self._count_time()
+        self.save(LAST)
+        return finished
+
+    def _epoch(self) -> bool:
+        settings = self.config.training
+        rows = epoch_rows(
+            len(self.data), settings.batch_size, settings.seed, self.progress.epoch,
+            self.data.labels.device,
+        )  # fmt: skip
+        for batch in rows[self.progress.batch :]:
+            self._step(batch)
+            if self.stop.requested:
+                self._collect()
+                if self.progress.batch < self.steps_per_epoch:
+                    return False
+        self._end_epoch()
+        return not self.stop.requested or self.progress.step == self.total_steps
+
+    def _step(self, batch: Tensor) -> None:
+        inputs, labels = self.data.take(batch)
+        loss, correct = train_step(self.model, self.optimizer, inputs, labels)
+        self.scheduler.step()
+        self._pending.append((loss, correct, len(batch)))
+        self.progress.step += 1
+        self.progress.batch += 1
+        self.reporter.advance()
+        if self.progress.step % self.config.training.log_interval == 0:
+            self._log_step()
+        if time.monotonic() - self._saved > CHECKPOINT_INTERVAL:
+            self._collect()
+            self.save(LAST)
+
+    def _collect(self) -> tuple[float, int]:
+        """Fetch what steps left on the device; mean loss and number of examples."""
+        if not self._pending:
+            return math.nan, 0
+        losses = torch.stack([loss for loss, _, _ in self._pending]).tolist()
+        corrects = torch.stack([correct for _, correct, _ in self._pending]).tolist()
+        counts = [count for _, _, count in self._pending]
+        self._pending.clear()
+        self._check_losses(losses)
+        total = sum(x * n for x, n in zip(losses, counts, strict=True))
+        self.progress.loss_sum += total
+        self.progress.num_correct += round(sum(corrects))
+        self.progress.num_examples += sum(counts)
+        return total / sum(counts), sum(counts)
+
+    def _check_losses(self, losses: list[float]) -> None:
+        if self.progress.first_loss is None:
+            self.progress.first_loss = losses[0]
+        limit = EXPLOSION * max(1.0, self.progress.first_loss)
+        for index, loss in enumerate(losses):
+            if not loss <= limit:  # NaN compares false
+                step = self.progress.step - len(losses) + 1 + index
+                raise DivergedError(
+                    f"The training loss diverged: it was {loss:g} at step {step}."
+                )
+
+    def _log_step(self) -> None:
+        seconds = self._count_time()
+        loss, count = self._collect()
+        rate = float(self.scheduler.get_last_lr()[0])
+        values = {"train_loss": loss, "lr": rate}
+        values["examples_per_second"] = count / seconds if seconds > 0 else math.nan
+        self._log("step", self.progress.step / self.steps_per_epoch, values)
+        self._shown["loss"] = loss
+        self._shown["accuracy"] = self.progress.num_correct / self.progress.num_examples
+        self.reporter.show(self._shown)
+
+    def _log(self, kind: str, epoch: float, values: dict[str, float]) -> None:
+        row: dict[str, Any] = {"kind": kind, "step": self.progress.step, "epoch": epoch}
+        row["seconds"] = round(self.progress.seconds, 3)
+        if isinstance(self.optimizer, VOGN):
+            values["posterior_deviation"] = float(self.optimizer.mean_deviation())
+        self.reporter.log({**row, **values})
+
+    def _end_epoch(self) -> None:
+        self._collect()
+        progress = self.progress
+        self._count_time()
+        progress.epoch, progress.batch = progress.epoch + 1, 0
+        values = {
+            "train_loss": progress.loss_sum / progress.num_examples,
+            "train_accuracy": progress.num_correct / progress.num_examples,
+            "lr": float(self.scheduler.get_last_lr()[0]),
+        }
+        progress.loss_sum, progress.num_correct, progress.num_examples = 0.0, 0, 0
+        values |= self._validate()
+        self._log("epoch", progress.epoch, values)
+        self._count_time()
+
+    def _validate(self) -> dict[str, float]:
+        if self.validation is None:
+            return {}
+        num_samples = self.config.evaluation.validation_samples
+        (probabilities,) = predict_samples(
+            self.model, self.optimizer, [self.validation], num_samples
+        )
+        labels = self.validation.labels.cpu().numpy()
+        nll = negative_log_likelihood(probabilities, labels)
+        values = {
+            "validation_nll": nll,
+            "validation_accuracy": accuracy(probabilities, labels),
+            "validation_ece": expected_calibration_error(probabilities, labels),
+        }
+        self._shown["validation"] = values["validation_accuracy"]
+        if self.progress.best_nll is None or nll < self.progress.best_nll:
+            self.progress.best_nll = nll
+            self.save(BEST)
+        return values
+
+    def _count_time(self) -> float:
+        """Add the time since the last call to the total, and return it."""
+        now = time.monotonic()
+        elapsed, self._clock = now - self._clock, now
+        self.progress.seconds += elapsed
+        return elapsed
+
+    def save(self, name: str) -> None:
+        """Write a checkpoint."""
+        save_checkpoint(
+            self.run, name, self.model, self.optimizer, self.scheduler,
+            asdict(self.progress),
+        )  # fmt: skip
+        self._saved = time.monotonic()

@@ -1,0 +1,57 @@
+"""The squares of one parameter, as the calls of its layers bring them in."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+# Relative difference between summed contributions and autograd's gradient that rounding
+# explains; a missing use of a parameter is off by order one.
+AGREEMENT = {torch.float64: 1e-6, torch.float32: 1e-3}
+REDUCED_AGREEMENT = 5e-2  # half precisions
+
+
+@dataclass
+class SquareAccumulator:
+    """What is known of one parameter within a recording."""
+
+    outstanding: int = 0  # forward calls since the last completed backward
+    returned: int = 0  # those whose backward has run
+    per_example: Tensor | None = None  # [N, *shape], only with several calls
+    total: Tensor | None = None  # sum over examples of squares
+    summed: Tensor | None = None  # sum over examples, only while verifying
+    num_examples: int = 0
+    unfit: bool = False  # the layer did not see examples in the first dimension
+
+    def add(self, contributions: Tensor, verify: bool) -> None:
+        """Add the squares of `[n, *shape]` contributions of new examples."""
+        if verify:
+            summed = contributions.sum(0)
+            self.summed = summed if self.summed is None else self.summed + summed
+        self.add_squares(contributions.square().sum(0))
+
+    def add_squares(self, squares: Tensor) -> None:
+        """Add squares that were already summed over examples."""
+        self.total = squares if self.total is None else self.total.add_(squares)
+
+    def flush(self, verify: bool) -> None:
+        """Square what several calls contributed together."""
+        if self.per_example is not None:
+            self.add(self.per_example, verify)
+            self.num_examples += self.per_example.shape[0]
+        self.per_example, self.outstanding, self.returned = None, 0, 0
+
+    def agrees_with(self, gradient: Tensor, num_examples: int) -> bool:
+        """Whether the summed contributions are the gradient, up to rounding.
+
+        Args:
+            gradient: What autograd left in `.grad`.
+            num_examples: Examples in the recording.
+        """
+        assert self.summed is not None
+        assert self.total is not None
+        tolerance = AGREEMENT.get(gradient.dtype, REDUCED_AGREEMENT)
+        # |sum_n g_n| <= sqrt(N sum_n |g_n|^2): the scale of rounding even where the
+        # contributions cancel, as those of a bias before BatchNorm do.
+        scale = (self.total.sum() * max(1, num_examples)).sqrt()
+        return bool((self.summed - gradient).norm() <= tolerance * scale)

@@ -1,0 +1,75 @@
+"""Which module owns which parameter, and the rule by which it gives contributions."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from . import functional
+from .functional import ModuleCall
+from .per_example import Contributions, LayerRule, contribution_chunks, rule_for
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A module that owns parameters, the rule for it, and their names."""
+
+    module: nn.Module
+    rule: LayerRule | None
+    names: dict[str, str]  # local name -> name in the model
+
+
+def find_layers(
+    model: nn.Module, parameters: Mapping[str, nn.Parameter]
+) -> list[Layer]:
+    """The modules whose calls give squares.
+
+    Args:
+        model: The model.
+        parameters: Parameters wanted, by their name in the model.
+
+    Returns:
+        Modules with a rule, and others without children; composite modules that own
+        parameters are left to the whole-model run.
+    """
+    names_by_id = {id(parameter): name for name, parameter in parameters.items()}
+    attention = [m for m in model.modules() if isinstance(m, nn.MultiheadAttention)]
+    # Attention uses the weights of its projection without calling the module.
+    uncalled = {child for module in attention for child in module.children()}
+    layers = []
+    for module in model.modules():
+        if module in uncalled:
+            continue
+        own = module.named_parameters(recurse=False)
+        names = {k: names_by_id[id(p)] for k, p in own if id(p) in names_by_id}
+        rule = rule_for(module)
+        childless = next(module.children(), None) is None
+        if names and (rule is not None or childless):
+            layers.append(Layer(module, rule, names))
+    return layers
+
+
+def layer_contributions(
+    layer: Layer, call: ModuleCall, names: list[str]
+) -> Iterator[Contributions]:
+    """Per-example gradients of one call of a layer, some examples at a time.
+
+    Args:
+        layer: The layer.
+        call: Its call, with the gradient of its output.
+        names: Local names of the parameters wanted.
+
+    Returns:
+        Contributions `[n, *shape]` of consecutive examples.
+    """
+    if layer.rule is None:
+        return functional.contribution_chunks(layer.module, names, call)
+    x, g = promoted(call.args[0], call.gradients[0])
+    return contribution_chunks(layer.rule, layer.module, x, g)
+
+
+def promoted(x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in one type of at least float32: squares of half precisions overflow."""
+    dtype = torch.promote_types(torch.promote_types(x.dtype, g.dtype), torch.float32)
+    return x.detach().to(dtype), g.to(dtype)
