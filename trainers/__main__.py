@@ -21,7 +21,16 @@ from trainers.config import (
 )
 from trainers.jobs.control import code_version
 from trainers.runs import Run, RunError, find_run, new_run, read_json
-from trainers.status import ALIVE, FINISHED, STOPPED, Status, observed
+from trainers.status import (
+    ALIVE,
+    FINISHED,
+    STOPPED,
+    Status,
+    begin_status,
+    end_status,
+    observed,
+)
+from trainers.stopping import StopSignal
 
 SECTIONS: dict[str, Any] = {
     "dataset": DatasetConfig,
@@ -160,7 +169,7 @@ def _run(options: argparse.Namespace) -> int:
                 "--resume must stand alone, since a run keeps its configuration, got "
                 f"also {others}."
             )
-        run = find_run(options.resume)
+        run = _find(options.resume)
         _check_resumable(run)
     else:
         path = Path(options.run_dir) if options.run_dir else None
@@ -179,13 +188,25 @@ def _check_resumable(run: Run) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    return _train_here(find_run(options.run))
+    return _train_here(_find(options.run))
+
+
+def _find(name: str) -> Run:
+    """The run in the folder of that name here, else the run of that id."""
+    here = Path(name).absolute()
+    return find_run(str(here) if name and here.is_dir() else name)
 
 
 def _train_here(run: Run) -> int:
-    from trainers.session import train_run  # torch loads only when something trains
-
-    status = train_run(run)
+    with StopSignal() as stop:
+        status = begin_status(run)
+        try:
+            with stop.deferred():  # a half-imported torch raises anything
+                from trainers.session import train_run
+            status = train_run(run)
+        except KeyboardInterrupt:
+            message = "Stopped on request."
+            status = end_status(run, status, STOPPED, message=message)
     _print_outcome(run, status)
     codes = {FINISHED: 0, STOPPED: STOPPED_CODE}
     return codes.get(status.state, 1)

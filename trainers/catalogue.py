@@ -92,7 +92,7 @@ class HyperParameter:
             return None
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
         if self.kind == "int":
             return int(number) if number.is_integer() else None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -19,8 +19,9 @@ LAST, BEST = "last.pt", "best.pt"
 UNREADABLE = (
     RuntimeError,
     ValueError,
-    KeyError,
+    LookupError,
     TypeError,
+    AttributeError,
     EOFError,
     OSError,
     pickle.UnpicklingError,
@@ -87,13 +88,17 @@ def load_checkpoint(
             model.load_state_dict(content["model"])
             optimizer.load_state_dict(content["optimizer"])
             scheduler.load_state_dict(content["scheduler"])
+            _restore_generators(content["generators"])
+            progress: dict[str, Any] = content["progress"]
     except UNREADABLE as error:
         raise RunError(f"{path} cannot be restored: {error}") from error
     if found != SCHEMA:
         raise RunError(f"{path} has schema {found!r}, not {SCHEMA}.")
-    first, *others = content["generators"]
+    return progress
+
+
+def _restore_generators(states: list[Tensor]) -> None:
+    first, *others = states
     torch.set_rng_state(first.cpu())
     for index, state in enumerate(others[: torch.cuda.device_count()]):
         torch.cuda.set_rng_state(state.cpu(), index)
-    progress: dict[str, Any] = content["progress"]
-    return progress

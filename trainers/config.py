@@ -25,6 +25,11 @@ def _check_int(name: str, value: Any, minimum: int, maximum: int) -> None:
         )
 
 
+def _check_text(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise ValueError(f"{name} must be a text, got {value!r}.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class DatasetConfig:
     """Which data.
@@ -43,6 +48,7 @@ class DatasetConfig:
     split_seed: int = 0
 
     def __post_init__(self) -> None:
+        _check_text("dataset", self.name)
         spec = dataset_spec(self.name)
         if spec.ood_only:
             raise ValueError(
@@ -55,6 +61,8 @@ class DatasetConfig:
                 f"folder must be {wanted} for dataset {self.name!r}, "
                 f"got {self.folder!r}."
             )
+        if self.folder is not None:
+            _check_text("folder", self.folder)
         fraction = self.validation_fraction
         number = isinstance(fraction, int | float) and not isinstance(fraction, bool)
         if not number or not 0 <= fraction <= 0.5:
@@ -71,6 +79,7 @@ class ModelConfig:
     name: str
 
     def __post_init__(self) -> None:
+        _check_text("model", self.name)
         model_spec(self.name)
 
 
@@ -82,6 +91,11 @@ class OptimizerConfig:
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _check_text("optimizer", self.name)
+        if not isinstance(self.hyperparameters, Mapping):
+            raise ValueError(
+                f"hyperparameters must be an object, got {self.hyperparameters!r}."
+            )
         complete = optimizer_spec(self.name).validated(self.hyperparameters)
         object.__setattr__(self, "hyperparameters", complete)
 
@@ -116,7 +130,8 @@ class TrainingConfig:
                 f"schedule must be one of {', '.join(SCHEDULES)}, "
                 f"got {self.schedule!r}."
             )
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", str(self.device)):
+        _check_text("device", self.device)
+        if not re.fullmatch(r"auto|cpu|cuda(:\d{1,2})?", self.device):
             raise ValueError(
                 f"device must be auto, cpu, cuda or cuda:N, got {self.device!r}."
             )
@@ -140,6 +155,7 @@ class EvaluationConfig:
     def __post_init__(self) -> None:
         _check_int("test_samples", self.test_samples, 1, 4096)
         _check_int("validation_samples", self.validation_samples, 1, 4096)
+        _check_text("ood", self.ood)
         if self.ood not in (OOD_AUTO, OOD_NONE):
             dataset_spec(self.ood)
 

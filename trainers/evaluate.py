@@ -14,7 +14,13 @@ from calibration.maps import uncertainty_map
 from data.arrays import LoadedDataset, Split
 from trainers.batches import DeviceSplit
 from trainers.config import RunConfig
-from trainers.predict import BATCH_SIZE, has_posterior, predict, predict_samples
+from trainers.predict import (
+    BATCH_SIZE,
+    check_finite,
+    has_posterior,
+    predict,
+    predict_samples,
+)
 from trainers.reporting import Reporter
 from trainers.runs import Run, write_atomically, write_json
 
@@ -52,14 +58,17 @@ def evaluate_run(
     parts = [data.test, *ood.values(), *([grid.split] if grid else [])]
     splits = [DeviceSplit.of(part, data.normalisation, device) for part in parts]
     draws = config.evaluation.test_samples if has_posterior(optimizer) else 1
-    batches = sum(-(-len(split) // BATCH_SIZE) for split in splits)
-    reporter.phase("evaluating", draws * batches)
+    batches = [-(-len(split) // BATCH_SIZE) for split in splits]
+    at_mean_batches = batches[0] if has_posterior(optimizer) else 0
+    reporter.phase("evaluating", draws * sum(batches) + at_mean_batches)
     probabilities, *others = predict_samples(
         model, optimizer, splits, draws, reporter.advance
     )
     at_mean = None
     if has_posterior(optimizer):
         (at_mean,) = predict(model, splits[:1], reporter.advance)
+    for predicted in (probabilities, *others):
+        check_finite(predicted, reporter.status.step)
     out = dict(zip(ood, others, strict=False))
     content = evaluate(
         probabilities, data.test.labels, mean_probabilities=at_mean, ood=out

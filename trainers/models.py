@@ -1,6 +1,7 @@
 """Networks by name. Every model takes `[N, *input_shape]` and gives logits `[N, C]`."""
 
 import math
+from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
 
@@ -138,7 +139,7 @@ def _timm(name: str, input_shape: tuple[int, ...], num_classes: int) -> nn.Modul
         ValueError: If timm does not know the name, or no size works.
     """
     if not timm.is_model(name):
-        close = timm.list_models(f"*{name.split('_')[0]}*")[:5]
+        close = get_close_matches(name, timm.list_models(), n=5)
         hint = f"; similar: {', '.join(close)}" if close else ""
         raise ValueError(
             f"model must be a name that timm knows{hint}, got {TIMM_PREFIX + name!r}."

@@ -14,6 +14,27 @@ from vogn_app import VOGN
 BATCH_SIZE = 1000  # examples in memory at a time
 
 
+class DivergedError(ArithmeticError):
+    """The loss or the predictions are no longer numbers, or have exploded."""
+
+
+def check_finite(probabilities: NDArray[np.float32], step: int) -> None:
+    """Refuse predictions of a network whose weights are of no use any more.
+
+    Args:
+        probabilities: Predictions of any shape.
+        step: Steps done, for the message.
+
+    Raises:
+        DivergedError: If a probability is not finite.
+    """
+    if not np.isfinite(probabilities).all():
+        raise DivergedError(
+            f"The training diverged: the network's outputs after step {step} are not "
+            "finite."
+        )
+
+
 def _no_tick() -> None:
     """Progress of no interest to anybody."""
 

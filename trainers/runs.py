@@ -5,6 +5,7 @@ sees half a file. Torch-free.
 """
 
 import json
+import math
 import os
 import re
 import secrets
@@ -26,7 +27,7 @@ class RunError(RuntimeError):
 
 def runs_root() -> Path:
     """The folder of all runs: `$VOGN_RUNS`, else `runs/` where we were started."""
-    return Path(os.environ.get("VOGN_RUNS", "runs")).absolute()
+    return Path(os.environ.get("VOGN_RUNS") or "runs").absolute()
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -131,17 +132,20 @@ def new_run(config: RunConfig, code_version: str, path: Path | None = None) -> R
         The new run.
 
     Raises:
-        RunError: If the folder exists and is not empty.
+        RunError: If the folder exists and is not empty, or cannot be made.
     """
     if path is None:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         path = runs_root() / f"{stamp}-{secrets.token_hex(3)}"
     path = path.absolute()
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise RunError(f"run folder must be new or empty, got {path}.")
-    path.mkdir(parents=True, exist_ok=True)
     run = Run(path)
-    write_json(run.config, {**config.to_dict(), "code_version": code_version})
+    try:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunError(f"run folder must be new or empty, got {path}.")
+        path.mkdir(parents=True, exist_ok=True)
+        write_json(run.config, {**config.to_dict(), "code_version": code_version})
+    except OSError as error:
+        raise RunError(f"run folder {path} cannot be made: {error}") from None
     return run
 
 
@@ -163,8 +167,9 @@ def find_run(name: str, root: Path | None = None) -> Run:
     if RUN_ID.fullmatch(name):
         candidates.append(root / name)
     for path in candidates:
-        if (path / "config.json").exists() or (path / "status.json").exists():
-            return Run(path.absolute())
+        with suppress(OSError):  # such as a name that is too long
+            if (path / "config.json").exists() or (path / "status.json").exists():
+                return Run(path.absolute())
     raise RunError(f"There is no run {name!r} in {root}.")
 
 
@@ -219,13 +224,25 @@ def _rows(content: bytes) -> Iterator[dict[str, Any]]:
                 yield row
 
 
-def truncate_metrics(run: Run, step: int) -> None:
-    """Drop the rows after `step`, which a resumed run is going to write again."""
+def truncate_metrics(run: Run, step: int, epoch: float = math.inf) -> None:
+    """Drop the rows that a resumed run is going to write again.
+
+    Args:
+        run: The run.
+        step: The last step that is kept.
+        epoch: The last epoch whose closing row is kept.
+    """
     if not run.metrics.exists():
         return
+
+    def is_kept(row: dict[str, Any]) -> bool:
+        values: list[tuple[Any, float]] = [(row.get("step"), step)]
+        if row.get("kind") == "epoch":
+            values.append((row.get("epoch"), epoch))
+        return all(isinstance(v, int | float) and v <= limit for v, limit in values)
+
     rows, _ = read_metrics(run)
-    kept = [row for row in rows if row.get("step", 0) <= step]
-    text = "".join(json.dumps(row) + "\n" for row in kept)
+    text = "".join(metric_line(row) for row in rows if is_kept(row))
     write_atomically(run.metrics, text.encode())
 
 
@@ -249,4 +266,5 @@ def log_tail(run: Run, num_bytes: int = 4000) -> str:
     except OSError:
         return ""
     # A progress bar rewrites its line with carriage returns: keep the last state.
-    return "\n".join(line.rsplit("\r", 1)[-1] for line in text.splitlines())
+    lines = (line.rstrip("\r") for line in text.rstrip("\n").split("\n"))
+    return "\n".join(line.rsplit("\r", 1)[-1] for line in lines)

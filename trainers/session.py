@@ -1,9 +1,7 @@
 """One run in this process, from its folder to its final status."""
 
 import logging
-import time
 import traceback
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,21 +14,19 @@ from trainers.config import OOD_AUTO, OOD_NONE, RunConfig
 from trainers.evaluate import evaluate_run, resolve_device
 from trainers.models import build_model
 from trainers.optimizers import build_optimizer
+from trainers.predict import DivergedError
 from trainers.reporting import Reporter
 from trainers.runs import Run, RunError, load_config
 from trainers.status import (
     FAILED,
     FINISHED,
-    RUNNING,
-    STARTING,
     STOPPED,
-    Process,
     Status,
+    begin_status,
     end_status,
-    read_status,
 )
 from trainers.stopping import StopSignal
-from trainers.trainer import DivergedError, Trainer
+from trainers.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 TAIL_LINES = 20
@@ -48,34 +44,21 @@ def train_run(run: Run, show_bar: bool = True) -> Status:
     Returns:
         The final status.
     """
-    status = _begin(run)
+    status = begin_status(run)
     with StopSignal() as stop, Reporter(run, status, show_bar) as reporter:
         try:
-            config = load_config(run)
-            reached_end = _train_and_evaluate(run, config, reporter, stop)
+            _train_and_evaluate(run, load_config(run), reporter, stop)
+            return end_status(run, reporter.status, FINISHED, message="Finished.")
         except KeyboardInterrupt:
-            reached_end = False
+            message = "Stopped on request."
+            return end_status(run, reporter.status, STOPPED, message=message)
         except Exception as error:
             return _fail(run, reporter.status, error)
-    if reached_end:
-        return end_status(run, reporter.status, FINISHED, message="Finished.")
-    return end_status(run, reporter.status, STOPPED, message="Stopped on request.")
-
-
-def _begin(run: Run) -> Status:
-    try:
-        status = read_status(run)
-    except RunError:
-        status = Status(state=STARTING, created=time.time())
-    return replace(
-        status, state=RUNNING, started=status.started or time.time(), ended=None,
-        trainer=Process.current(), error_class="", message="", error_tail="",
-    )  # fmt: skip
 
 
 def _train_and_evaluate(
     run: Run, config: RunConfig, reporter: Reporter, stop: StopSignal
-) -> bool:
+) -> None:
     reporter.phase("loading", 0)
     device = resolve_device(config.training.device)
     dataset = config.dataset
@@ -98,12 +81,9 @@ def _train_and_evaluate(
         validation = DeviceSplit.of(data.validation, data.normalisation, device)
     trainer = Trainer(run, config, model, optimizer, train, validation, reporter, stop)
     trainer.restore()
-    stop.deferred = True
-    reached_end = trainer.fit()
-    stop.deferred = False
-    if reached_end:
-        evaluate_run(run, config, data, ood, model, optimizer, reporter)
-    return reached_end
+    with stop.deferred():
+        trainer.fit()
+    evaluate_run(run, config, data, ood, model, optimizer, reporter)
 
 
 def load_ood_sets(config: RunConfig, data: LoadedDataset) -> dict[str, Split]:
@@ -141,7 +121,8 @@ def _fail(run: Run, status: Status, error: Exception) -> Status:
     kind, expected = classify(error)
     text = "".join(traceback.format_exception(error))
     tail = "\n".join(text.splitlines()[-TAIL_LINES:])
-    message = str(error) if expected else f"{type(error).__name__}: {error}"
+    message = str(error) if expected else ""
+    message = message or f"{type(error).__name__}: {error}"
     if expected:
         logger.error("%s", message)
     else:

@@ -33,12 +33,22 @@ START_TOLERANCE = 1.0  # seconds: clocks of /proc and of the caller differ sligh
 LAUNCH_PATIENCE = 60.0  # seconds that a new supervisor has to write its first status
 
 
+def _check_number(name: str, value: Any) -> None:
+    if not isinstance(value, int | float):
+        raise ValueError(f"{name} must be a number, got {value!r}.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Process:
     """A process that cannot be mistaken for another."""
 
     pid: int
     started: float
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.pid, int) or self.pid < 1:
+            raise ValueError(f"pid must be a whole number >= 1, got {self.pid!r}.")
+        _check_number("started", self.started)
 
     @classmethod
     def of(cls, pid: int) -> Self:
@@ -100,7 +110,8 @@ class Status:
         """Build a status from decoded JSON.
 
         Raises:
-            ValueError: If it is not an object with a known state.
+            ValueError: If it is not an object with a known state, or a time or a
+                count is no number.
         """
         if not isinstance(content, dict) or content.get("state") not in ALIVE + ENDED:
             raise ValueError(f"status must be an object with a state, got {content!r}.")
@@ -109,6 +120,11 @@ class Status:
         for name in ("trainer", "supervisor"):
             if values.get(name):
                 values[name] = Process(**values[name])
+        for name in ("created", "step", "total_steps"):
+            _check_number(name, values.get(name, 0))
+        for name in ("started", "ended", "heartbeat"):
+            if values.get(name) is not None:
+                _check_number(name, values[name])
         return cls(**values)
 
     def processes(self) -> list[psutil.Process]:
@@ -135,6 +151,20 @@ def write_status(run: Run, status: Status) -> Status:
     status = replace(status, heartbeat=time.time())
     write_json(run.status, asdict(status))
     return status
+
+
+def begin_status(run: Run) -> Status:
+    """Write that this process now trains the run, and return the status."""
+    try:
+        status = read_status(run)
+    except RunError:
+        status = Status(state=STARTING, created=time.time())
+    begun = replace(
+        status, state=RUNNING, started=status.started or time.time(), ended=None,
+        trainer=Process.current(), phase="loading", error_class="", message="",
+        error_tail="",
+    )  # fmt: skip
+    return write_status(run, begun)
 
 
 def end_status(run: Run, status: Status, state: str, **details: Any) -> Status:

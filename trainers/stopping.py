@@ -1,23 +1,31 @@
 """Turn Ctrl-C and SIGTERM into a stop at the next step boundary."""
 
 import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Seconds: `timeout` and terminals signal the process and its group, so that one wish
+# may arrive twice.
+SAME_WISH = 1.0
 
 
 class StopSignal:
     """Notices signals while it is entered.
 
-    A signal ends the work at once, as KeyboardInterrupt, unless `deferred` is set: then
-    it is only remembered in `requested`, for the training loop to obey when a step is
-    whole. A second Ctrl-C is not patient.
+    A signal ends the work as KeyboardInterrupt, once, so that what follows can write
+    the end in peace. Inside `deferred` it is only remembered in `requested`, for the
+    training loop to obey when a step is whole; a second Ctrl-C is not that patient.
     """
 
     def __init__(self) -> None:
         self.requested = 0
-        self.deferred = False
+        self._since = 0.0
+        self._deferred = False
+        self._interrupted = False
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -33,8 +41,27 @@ class StopSignal:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Put signals off to the end of the block.
+
+        Raises:
+            KeyboardInterrupt: At the end, if a stop was requested.
+        """
+        self._deferred = True
+        try:
+            yield
+        finally:
+            self._deferred = False
+        if self.requested:
+            raise KeyboardInterrupt
+
     def _receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        impatient = self.requested and number == signal.SIGINT
-        self.requested = number
-        if impatient or not self.deferred:
+        now = time.monotonic()
+        again = bool(self.requested) and now - self._since > SAME_WISH
+        if not self.requested:
+            self.requested, self._since = number, now
+        impatient = again and number == signal.SIGINT
+        if (impatient or not self._deferred) and not self._interrupted:
+            self._interrupted = True
             raise KeyboardInterrupt

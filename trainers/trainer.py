@@ -18,7 +18,7 @@ from trainers.batches import DeviceSplit, batch_sizes, epoch_rows
 from trainers.checkpoint import BEST, LAST, load_checkpoint, save_checkpoint
 from trainers.config import RunConfig
 from trainers.optimizers import build_scheduler
-from trainers.predict import predict_samples
+from trainers.predict import DivergedError, check_finite, predict_samples
 from trainers.reporting import Reporter
 from trainers.runs import Run, truncate_metrics
 from trainers.stopping import StopSignal
@@ -27,10 +27,6 @@ from vogn_app import VOGN
 CHECKPOINT_INTERVAL = 20.0  # seconds of work that a crash may cost
 # A loss this many times the first one is lost, even where it is still finite.
 EXPLOSION = 1e4
-
-
-class DivergedError(ArithmeticError):
-    """The training loss is no longer a number, or has exploded."""
 
 
 @dataclass
@@ -43,8 +39,12 @@ class Progress:
         batch: Batches done in this epoch.
         seconds: Time spent so far.
         loss_sum: Sum over this epoch's examples of their loss.
-        num_correct: Examples of this epoch that were predicted right.
+        num_correct: Examples of this epoch that were predicted right, averaged over
+            the draws of the weights.
         num_examples: Examples of this epoch.
+        interval_loss: As `loss_sum`, since the last logged step.
+        interval_examples: Examples since then.
+        interval_seconds: Training time since then.
         first_loss: Loss of the first step.
         best_nll: Best validation NLL so far.
     """
@@ -54,8 +54,11 @@ class Progress:
     batch: int = 0
     seconds: float = 0.0
     loss_sum: float = 0.0
-    num_correct: int = 0
+    num_correct: float = 0.0
     num_examples: int = 0
+    interval_loss: float = 0.0
+    interval_examples: int = 0
+    interval_seconds: float = 0.0
     first_loss: float | None = None
     best_nll: float | None = None
 
@@ -142,7 +145,7 @@ class Trainer:
         if path.exists():
             saved = load_checkpoint(path, self.model, self.optimizer, self.scheduler)
             self.progress = Progress(**saved)
-        truncate_metrics(self.run, self.progress.step)
+        truncate_metrics(self.run, self.progress.step, self.progress.epoch)
 
     def fit(self) -> bool:
         """Train.
@@ -155,9 +158,9 @@ class Trainer:
         self.model.train()
         self._clock = self._saved = time.monotonic()
         finished = True
-        while finished and self.progress.step < self.total_steps:
+        while finished and self.progress.epoch < self.config.training.epochs:
             finished = self._epoch()
-        self._count_time()
+        self._count_time(training=True)
         self.save(LAST)
         return finished
 
@@ -171,10 +174,9 @@ class Trainer:
             self._step(batch)
             if self.stop.requested:
                 self._collect()
-                if self.progress.batch < self.steps_per_epoch:
-                    return False
+                return False
         self._end_epoch()
-        return not self.stop.requested or self.progress.step == self.total_steps
+        return not self.stop.requested
 
     def _step(self, batch: Tensor) -> None:
         inputs, labels = self.data.take(batch)
@@ -190,41 +192,50 @@ class Trainer:
             self._collect()
             self.save(LAST)
 
-    def _collect(self) -> tuple[float, int]:
-        """Fetch what steps left on the device; mean loss and number of examples."""
+    def _collect(self) -> None:
+        """Fetch what steps left on the device, and add it up."""
         if not self._pending:
-            return math.nan, 0
+            return
         losses = torch.stack([loss for loss, _, _ in self._pending]).tolist()
         corrects = torch.stack([correct for _, correct, _ in self._pending]).tolist()
         counts = [count for _, _, count in self._pending]
         self._pending.clear()
         self._check_losses(losses)
-        total = sum(x * n for x, n in zip(losses, counts, strict=True))
-        self.progress.loss_sum += total
-        self.progress.num_correct += round(sum(corrects))
-        self.progress.num_examples += sum(counts)
-        return total / sum(counts), sum(counts)
+        progress = self.progress
+        # One by one, so that the sums do not depend on how often they are fetched.
+        for loss, correct, count in zip(losses, corrects, counts, strict=True):
+            progress.loss_sum += loss * count
+            progress.interval_loss += loss * count
+            progress.num_correct += correct
+            progress.num_examples += count
+            progress.interval_examples += count
 
     def _check_losses(self, losses: list[float]) -> None:
         if self.progress.first_loss is None:
             self.progress.first_loss = losses[0]
         limit = EXPLOSION * max(1.0, self.progress.first_loss)
         for index, loss in enumerate(losses):
-            if not loss <= limit:  # NaN compares false
+            if not (math.isfinite(loss) and loss <= limit):
                 step = self.progress.step - len(losses) + 1 + index
                 raise DivergedError(
                     f"The training loss diverged: it was {loss:g} at step {step}."
                 )
 
     def _log_step(self) -> None:
-        seconds = self._count_time()
-        loss, count = self._collect()
+        self._collect()
+        self._count_time(training=True)
+        progress = self.progress
+        loss = progress.interval_loss / progress.interval_examples
         rate = float(self.scheduler.get_last_lr()[0])
         values = {"train_loss": loss, "lr": rate}
-        values["examples_per_second"] = count / seconds if seconds > 0 else math.nan
-        self._log("step", self.progress.step / self.steps_per_epoch, values)
+        if progress.interval_seconds > 0:
+            speed = progress.interval_examples / progress.interval_seconds
+            values["examples_per_second"] = speed
+        self._log("step", progress.step / self.steps_per_epoch, values)
+        progress.interval_loss, progress.interval_examples = 0.0, 0
+        progress.interval_seconds = 0.0
         self._shown["loss"] = loss
-        self._shown["accuracy"] = self.progress.num_correct / self.progress.num_examples
+        self._shown["accuracy"] = progress.num_correct / progress.num_examples
         self.reporter.show(self._shown)
 
     def _log(self, kind: str, epoch: float, values: dict[str, float]) -> None:
@@ -237,7 +248,7 @@ class Trainer:
     def _end_epoch(self) -> None:
         self._collect()
         progress = self.progress
-        self._count_time()
+        self._count_time(training=True)
         progress.epoch, progress.batch = progress.epoch + 1, 0
         values = {
             "train_loss": progress.loss_sum / progress.num_examples,
@@ -256,6 +267,7 @@ class Trainer:
         (probabilities,) = predict_samples(
             self.model, self.optimizer, [self.validation], num_samples
         )
+        check_finite(probabilities, self.progress.step)
         labels = self.validation.labels.cpu().numpy()
         nll = negative_log_likelihood(probabilities, labels)
         values = {
@@ -269,12 +281,13 @@ class Trainer:
             self.save(BEST)
         return values
 
-    def _count_time(self) -> float:
-        """Add the time since the last call to the total, and return it."""
+    def _count_time(self, training: bool = False) -> None:
+        """Add the time since the last call to the total, and to the interval's."""
         now = time.monotonic()
         elapsed, self._clock = now - self._clock, now
         self.progress.seconds += elapsed
-        return elapsed
+        if training:
+            self.progress.interval_seconds += elapsed
 
     def save(self, name: str) -> None:
         """Write a checkpoint."""
@@ -282,4 +295,5 @@ class Trainer:
             self.run, name, self.model, self.optimizer, self.scheduler,
             asdict(self.progress),
         )  # fmt: skip
-        self._saved = time.monotonic()
+        if name == LAST:
+            self._saved = time.monotonic()

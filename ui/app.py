@@ -24,10 +24,12 @@ PAGES = {
     ),
 }
 
+# Pictures of our own: the icon font's would be fetched from a server elsewhere.
+HERE = Path(__file__).parent
 st.set_page_config(
-    page_title="VOGN App", page_icon=":material/monitoring:", layout="wide"
+    page_title="VOGN App", page_icon=str(HERE / "icon.svg"), layout="wide"
 )
-st.logo(str(Path(__file__).with_name("logo.svg")), size="large")
+st.logo(str(HERE / "logo.svg"), size="large")
 install_library()
 navigation.register(PAGES)
 st.navigation(list(PAGES.values()), position="top").run()

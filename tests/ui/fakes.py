@@ -25,7 +25,10 @@ STEPS_PER_EPOCH = 100
 
 
 def config(
-    dataset: str = "digits", model: str = "mlp", optimizer: str = "vogn", **training: Any
+    dataset: str = "digits",
+    model: str = "mlp",
+    optimizer: str = "vogn",
+    **training: Any,
 ) -> RunConfig:
     return RunConfig(
         dataset=DatasetConfig(name=dataset),
@@ -52,7 +55,9 @@ def write_run(
     chosen = config(dataset, model, optimizer, epochs=epochs)
     run = new_run(chosen, "test", root / name)
     total = epochs * STEPS_PER_EPOCH
-    write_metrics(run, range(0, int(total * done) + 1, 10), bayesian=optimizer == "vogn")
+    write_metrics(
+        run, range(0, int(total * done) + 1, 10), bayesian=optimizer == "vogn"
+    )
     now = time.time()
     ended = now - 60 if state in status.ENDED else None
     values = {
@@ -89,7 +94,8 @@ def _rows(step: int, bayesian: bool) -> list[dict[str, Any]]:
         rows.append(
             {"kind": "epoch", "epoch": step // STEPS_PER_EPOCH,
              "train_loss": 0.12 + 2.1 * fit, "train_accuracy": 0.985 - 0.8 * fit,
-             "validation_nll": 0.15 + 1.9 * fit, "validation_accuracy": 0.97 - 0.8 * fit,
+             "validation_nll": 0.15 + 1.9 * fit,
+             "validation_accuracy": 0.97 - 0.8 * fit,
              "validation_ece": 0.012 + 0.08 * fit, **shared, **extra}
         )  # fmt: skip
     return rows

@@ -4,12 +4,14 @@ A launched run has a supervisor in a session of its own (`trainers.jobs.supervis
 so the browser, the dashboard's server and the terminal may all go away.
 """
 
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -107,7 +109,8 @@ def stop(run: Run) -> None:
     supervised = status.supervisor is not None and status.supervisor.handle()
     if not supervised and status.state != STOPPING:
         for process in status.processes():
-            process.send_signal(signal.SIGTERM)
+            with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+                process.send_signal(signal.SIGTERM)
 
 
 def delete(run: Run) -> None:
@@ -126,9 +129,10 @@ def delete(run: Run) -> None:
     if status and status.state in ALIVE:
         raise RunError(f"Run {run.id} cannot be deleted: it is {status.state}.")
     # Renamed first: a half-removed folder is never taken for a run.
-    grave = run.path.with_name(f".deleted-{run.id}")
-    run.path.rename(grave)
-    shutil.rmtree(grave)
+    grave = run.path.with_name(f".deleted-{run.id}-{secrets.token_hex(4)}")
+    with suppress(FileNotFoundError):  # deleted twice
+        run.path.rename(grave)
+        shutil.rmtree(grave)
 
 
 def descendants(process: psutil.Process) -> list[psutil.Process]:

@@ -65,9 +65,8 @@ class Supervisor:
         _adopt_orphans()
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self.request_stop)
-        status = replace(
-            read_status(self.run), state=STARTING, supervisor=Process.current()
-        )
+        self._own = Process.current()
+        status = replace(read_status(self.run), state=STARTING, supervisor=self._own)
         write_status(self.run, status)
         self.run.log.parent.mkdir(exist_ok=True)
         with self.run.log.open("ab") as log:
@@ -95,8 +94,8 @@ class Supervisor:
 
     def _conclude(self, code: int) -> Status:
         status = read_status(self.run)
-        if status.state in ENDED:
-            return status
+        if status.state in ENDED or status.supervisor != self._own:
+            return status  # told by the trainer, or resumed by another supervisor
         if self.run.stop_request.exists():
             message = "Stopped on request."
             return end_status(self.run, status, STOPPED, message=message)

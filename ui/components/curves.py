@@ -88,7 +88,7 @@ def deviation_curve(rows: Sequence[Row]) -> Curve:
     alt = (
         f"Mean posterior deviation of the weights by step, now {compact(last(values))}."
     )
-    note = "How uncertain the weights are on average; data shrink it."
+    note = "How uncertain the weights are on average."
     y = axis(exponentformat="power")
     return _curve("deviation", "Posterior deviation", note, alt, [trace], y, LOW)
 

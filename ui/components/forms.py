@@ -17,7 +17,12 @@ T = TypeVar("T")
 
 NUM_COLUMNS = 3
 NUM_VISIBLE = 6  # hyper-parameters shown at once; the rest are folded
-_LABELS = {"lr": "Learning rate", "beta1": "Beta 1", "beta2": "Beta 2"}
+_LABELS = {
+    "lr": "Learning rate",
+    "beta1": "Beta 1",
+    "beta2": "Beta 2",
+    "num_samples": "Samples",
+}
 
 
 def label(item: HyperParameter) -> str:

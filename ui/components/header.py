@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import streamlit as st
 
@@ -39,6 +40,12 @@ def subtitle(run: Run, config: RunConfig, status: Status) -> str:
     return plain(" · ".join(parts))
 
 
+def newest(status: Status, rows: Sequence[Row]) -> Status:
+    """The status at the step of the newest row, which is written more often."""
+    logged = max((row["step"] for row in rows[-1:] if "step" in row), default=0)
+    return replace(status, step=max(status.step, logged))
+
+
 def progress_text(status: Status, rows: Sequence[Row]) -> str:
     """How far a live run is and how long it still takes."""
     if not status.total_steps or not rows:
@@ -68,6 +75,7 @@ def header(view: Summary, rows: Sequence[Row]) -> None:
     with buttons_place:
         _buttons(view)
     if view.state in ALIVE:
+        status = newest(status, rows)
         share = status.step / status.total_steps if status.total_steps else 0.0
         st.progress(min(1.0, share), text=progress_text(status, rows))
     else:

@@ -33,7 +33,7 @@ def empty_state(title: str, text: str, *, icon: str) -> None:
         border=True, horizontal_alignment="center", key="empty_state", gap="small"
     ):
         st.space("small")
-        st.markdown(f"### {icon} {title}")
+        st.markdown(f"### {icon} {title}", text_alignment="center")
         st.markdown(text, text_alignment="center")
         if st.button("Launch a run", type="primary", icon=":material/rocket_launch:"):
             open_page(LAUNCH)

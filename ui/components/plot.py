@@ -5,6 +5,7 @@ This component (Streamlit's components v2) hands the figure to `Plotly.react` on
 same node. The library is plotly's own file, served from `ui/static/`: no network.
 """
 
+import secrets
 import shutil
 from functools import cache
 from importlib.metadata import version
@@ -55,7 +56,10 @@ def install_library(folder: Path = STATIC) -> Path:
     target = folder / LIBRARY
     if not target.exists() or target.stat().st_size != source.stat().st_size:
         folder.mkdir(exist_ok=True)
-        shutil.copyfile(source, target)
+        # Two sessions may come first at once, and a browser must never get half a file.
+        unfinished = folder / f".{LIBRARY}.{secrets.token_hex(4)}"
+        shutil.copyfile(source, unfinished)
+        unfinished.replace(target)
     return target
 
 

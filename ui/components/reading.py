@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from trainers.config import RunConfig
 from trainers.runs import RUN_ID, Run, RunError, find_run, load_config, read_json
 from trainers.runs import read_metrics as read_new_metrics
-from trainers.status import Status, observed
+from trainers.status import FINISHED, Status, observed
 from ui.components.series import Row
 from ui.components.states import DAMAGED
 
@@ -70,7 +70,8 @@ def summary(run: Run) -> Summary:
         status, config = observed(run), _config(str(run.path), _stat(run.config))
     except RunError as error:
         return Summary(run=run, state=DAMAGED, problem=_told(run, error))
-    problem, headline = status.message, {}
+    problem = "" if status.state == FINISHED else status.message
+    headline = {}
     try:
         headline = _headline(str(run.path), _stat(run.evaluation))
     except RunError as error:

@@ -113,7 +113,8 @@ def _summary(sections: Mapping[str, Section], told: list[str]) -> None:
     """Show what will be run, or why it cannot be."""
     config, problems = _checked(sections)
     with st.container(border=True):
-        st.markdown("### :material/rocket_launch: Ready to go")
+        ready = "Ready to go" if config is not None else "Not ready yet"
+        st.markdown(f"### :material/rocket_launch: {ready}")
         # A hyper-parameter's problem stands under its own field already.
         for problem in problems:
             if problem not in told:

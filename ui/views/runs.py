@@ -73,15 +73,16 @@ def row(view: Summary) -> dict[str, Any]:
     """One line of the table."""
     config, status = view.config, view.status
     total = status.total_steps if status else 0
+    accuracy = view.metrics.get("accuracy")
     return {
         "Open": "Open",
         "Run": view.run.id,
         "State": [LOOKS[view.state].label],
-        "Progress": status.step / total if status and total else None,
+        "Progress": round(status.step / total, 2) if status and total else None,
         "Dataset": DATASETS[config.dataset.name].title if config else None,
         "Model": model_spec(config.model.name).title if config else None,
         "Optimizer": optimizer_spec(config.optimizer.name).title if config else None,
-        "Accuracy": view.metrics.get("accuracy"),
+        "Accuracy": None if accuracy is None else 100 * accuracy,
         "NLL": view.metrics.get("nll"),
         "ECE": view.metrics.get("ece"),
         "Launched": datetime.fromtimestamp(status.created, UTC) if status else None,
@@ -98,7 +99,7 @@ def _columns(open_key: str) -> dict[str, Any]:
             options=[look.label for look in LOOKS.values()], color=_COLORS, width=100
         ),
         "Progress": column.ProgressColumn(format="percent", width=110),
-        "Accuracy": column.NumberColumn(format="percent", width=85),
+        "Accuracy": column.NumberColumn(format="%.1f %%", width=85),
         "NLL": column.NumberColumn(format="%.3f", width=70, help="In nats."),
         "ECE": column.NumberColumn(format="%.4f", width=75),
         "Launched": column.DatetimeColumn(format="distance", width=120),

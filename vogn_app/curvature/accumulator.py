@@ -1,5 +1,6 @@
 """The squares of one parameter, as the calls of its layers bring them in."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,7 @@ REDUCED_AGREEMENT = 5e-2  # half precisions
 class SquareAccumulator:
     """What is known of one parameter within a recording."""
 
+    verify: bool = True  # whether to keep what `agrees_with` needs
     outstanding: int = 0  # forward calls since the last completed backward
     returned: int = 0  # those whose backward has run
     per_example: Tensor | None = None  # [N, *shape], only with several calls
@@ -22,10 +24,12 @@ class SquareAccumulator:
     summed: Tensor | None = None  # sum over examples, only while verifying
     num_examples: int = 0
     unfit: bool = False  # the layer did not see examples in the first dimension
+    tolerance: float = AGREEMENT[torch.float64]
 
-    def add(self, contributions: Tensor, verify: bool) -> None:
+    def add(self, contributions: Tensor) -> None:
         """Add the squares of `[n, *shape]` contributions of new examples."""
-        if verify:
+        contributions = at_least_float32(contributions)
+        if self.verify:
             summed = contributions.sum(0)
             self.summed = summed if self.summed is None else self.summed + summed
         self.add_squares(contributions.square().sum(0))
@@ -34,15 +38,22 @@ class SquareAccumulator:
         """Add squares that were already summed over examples."""
         self.total = squares if self.total is None else self.total.add_(squares)
 
-    def flush(self, verify: bool) -> None:
+    def flush(self) -> None:
         """Square what several calls contributed together."""
         if self.per_example is not None:
-            self.add(self.per_example, verify)
+            self.add(self.per_example)
             self.num_examples += self.per_example.shape[0]
         self.per_example, self.outstanding, self.returned = None, 0, 0
 
+    def computed_in(self, dtypes: Iterable[torch.dtype]) -> None:
+        """Note types in which a part of the gradient was computed."""
+        tolerances = [AGREEMENT.get(dtype, REDUCED_AGREEMENT) for dtype in dtypes]
+        self.tolerance = max(self.tolerance, *tolerances)
+
     def agrees_with(self, gradient: Tensor, num_examples: int) -> bool:
         """Whether the summed contributions are the gradient, up to rounding.
+
+        Nothing can be said against contributions to a gradient that is not finite.
 
         Args:
             gradient: What autograd left in `.grad`.
@@ -50,8 +61,18 @@ class SquareAccumulator:
         """
         assert self.summed is not None
         assert self.total is not None
-        tolerance = AGREEMENT.get(gradient.dtype, REDUCED_AGREEMENT)
+        self.computed_in({gradient.dtype})
         # |sum_n g_n| <= sqrt(N sum_n |g_n|^2): the scale of rounding even where the
         # contributions cancel, as those of a bias before BatchNorm do.
         scale = (self.total.sum() * max(1, num_examples)).sqrt()
-        return bool((self.summed - gradient).norm() <= tolerance * scale)
+        return not bool((self.summed - gradient).norm() > self.tolerance * scale)
+
+    def proven(self) -> bool:
+        """Whether an agreement says something: there were examples, all finite."""
+        total = self.summed is not None and self.num_examples > 0 and self.total
+        return isinstance(total, Tensor) and bool(total.sum().isfinite())
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Squares of half precisions overflow or vanish."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

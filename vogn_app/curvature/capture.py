@@ -15,10 +15,12 @@ only within the block. Rules, in the order in which they are tried:
    examples first.
 
 A parameter used several times in one forward pass (a module called twice, tied weights)
-gets its contributions added before squaring, cross terms included. The first recording
-compares the summed contributions of every parameter with its gradient: what a rule
-missed goes to the whole-model run, and if that disagrees too, it is an error. Nothing
-is left out silently.
+gets its contributions added before squaring, cross terms included. So do several calls
+of the model before one backward: they must be on the same examples. When a parameter
+first takes part, and always in re-runs, the summed contributions are compared with its
+gradient, and the model is run once to see which layers have the examples first. What
+a rule missed goes to the whole-model run, and if that disagrees too, it is an error.
+Nothing is left out silently.
 """
 
 import warnings
@@ -36,7 +38,13 @@ from ..errors import UnsupportedLayerError
 from . import functional
 from .accumulator import SquareAccumulator
 from .functional import ModuleCall, output_tensors
-from .layers import Layer, find_layers, layer_contributions, promoted
+from .layers import (
+    Layer,
+    find_layers,
+    layer_contributions,
+    names_without_examples,
+    promoted,
+)
 from .per_example import LINEAR, linear_squares
 
 
@@ -76,7 +84,6 @@ class SquareCapture:
         self.parameters = dict(parameters)
         self.layers = find_layers(model, self.parameters)
         self.verified: set[str] = set()
-        self.verify_next = True
         self.whole_model: set[str] = set()
 
     def coverage(self) -> dict[str, str]:
@@ -121,7 +128,6 @@ class Recording:
     def __init__(self, capture: SquareCapture) -> None:
         self.capture = capture
         self.active = True
-        self.verify = capture.verify_next
         self.state: dict[str, SquareAccumulator] = {}
         self.model_calls: list[list[ModuleCall]] = []
         self.squares = Squares({}, 0)
@@ -150,15 +156,23 @@ class Recording:
         if not (self.active and tensor and torch.is_grad_enabled()):
             return
         local = dict(module.named_parameters(recurse=False))
-        names = {k: v for k, v in layer.names.items() if local[k].requires_grad}
+        names = {
+            k: v
+            for k, v in layer.names.items()
+            if local[k].requires_grad and v not in self.capture.whole_model
+        }
+        if not names:
+            return
         x = args[0] if args else None
         fits = isinstance(x, Tensor) and x.ndim > 0 and output.ndim > 0
         fits = fits and x.shape[0] == output.shape[0]  # type: ignore[union-attr]
         if fits and layer.rule is not None:
             fits = layer.rule.accepts(module, x)  # type: ignore[arg-type]
         for name in names.values():
-            self.state.setdefault(name, SquareAccumulator()).outstanding += 1
-        call = ModuleCall(args, kwargs, {0: output.detach()}, {})
+            verify = layer.rule is None or name not in self.capture.verified
+            state = self.state.setdefault(name, SquareAccumulator(verify))
+            state.outstanding += 1
+        call = ModuleCall.of(args, kwargs, {0: output})
         layer_call = _LayerCall(layer, names, call, fits)
         output.register_hook(partial(self._layer_backward, layer_call))
 
@@ -175,7 +189,7 @@ class Recording:
         call.gradients[0] = gradient
         self.active = False  # a re-run calls the same module, hooks and all
         try:
-            with torch.no_grad():
+            with torch.no_grad(), torch.autocast(gradient.device.type, enabled=False):
                 self._reduce(layer_call, call)
         finally:
             self.active = True
@@ -185,31 +199,35 @@ class Recording:
         for state in states.values():
             state.returned += 1
             state.unfit = state.unfit or not layer_call.fits
-        if not layer_call.fits:
+            state.computed_in(call.dtypes)
+        if not layer_call.fits or call.num_examples == 0:
             return
         alone = all(
             s.outstanding == 1 and s.per_example is None for s in states.values()
         )
-        if alone:
-            self._reduce_single(layer_call.layer, call, states)
-        else:
-            self._reduce_repeated(layer_call.layer, call, states)
+        reduce = self._reduce_single if alone else self._reduce_repeated
+        try:
+            reduce(layer_call.layer, call, states)
+        except UnsupportedLayerError:  # the whole model may still do
+            for state in states.values():
+                state.unfit = True
 
     def _reduce_single(
         self, layer: Layer, call: ModuleCall, states: dict[str, SquareAccumulator]
     ) -> None:
         x = call.args[0]
-        if layer.rule is LINEAR and x.ndim == 2 and not self.verify:
+        verify = any(state.verify for state in states.values())
+        if layer.rule is LINEAR and x.ndim == 2 and not verify:
             squares = linear_squares(*promoted(x, call.gradients[0]))
             for name, state in states.items():
                 state.add_squares(squares[name])
         else:
             for part in layer_contributions(layer, call, list(states)):
                 for name, state in states.items():
-                    state.add(part[name], self.verify)
+                    state.add(part[name])
         for state in states.values():
             state.num_examples += call.num_examples
-            state.flush(self.verify)
+            state.flush()
 
     def _reduce_repeated(
         self, layer: Layer, call: ModuleCall, states: dict[str, SquareAccumulator]
@@ -224,7 +242,7 @@ class Recording:
             else:
                 state.unfit = True
             if state.returned == state.outstanding:
-                state.flush(self.verify)
+                state.flush()
 
     def _after_model(
         self,
@@ -238,8 +256,7 @@ class Recording:
         outputs = output_tensors(output)
         if not outputs:
             return
-        shapes = {position: tensor.detach() for position, tensor in outputs.items()}
-        call = ModuleCall(args, kwargs, shapes, {})
+        call = ModuleCall.of(args, kwargs, outputs)
         # Calls whose backward has run are other examples; pending ones are the same.
         if not self.model_calls or any(c.gradients for c in self.model_calls[-1]):
             self.model_calls.append([])
@@ -251,34 +268,52 @@ class Recording:
     def finish(self) -> None:
         """Complete, check and publish the squares."""
         for state in self.state.values():
-            state.flush(self.verify)
+            state.flush()
         gradients = {
             name: parameter.grad
             for name, parameter in self.capture.parameters.items()
             if parameter.grad is not None
         }
-        num_examples = self._num_examples(gradients)
+        # Calls without a backward pass gave nothing.
+        groups = [[c for c in group if c.gradients] for group in self.model_calls]
+        groups = [group for group in groups if group]
+        num_examples = self._num_examples(gradients, groups)
+        if groups and num_examples == 0:
+            return
+        self._look_for_examples(set(gradients) - self.capture.verified, groups)
         missing = [
             n for n, g in gradients.items() if not self._agrees(n, g, num_examples)
         ]
-        self._run_whole_model(missing, num_examples, gradients)
+        self._run_whole_model(missing, num_examples, gradients, groups)
         sums = {name: self.state[name].total for name in gradients}
-        self._note_verified(set(gradients))
+        self.capture.verified |= {
+            name
+            for name in gradients
+            if name not in self.capture.verified and self.state[name].proven()
+        }
         self.squares = Squares(
             {k: v for k, v in sums.items() if v is not None}, num_examples
         )
-        self.model_calls.clear()
+        self.state, self.model_calls = {}, []  # hooks in a kept graph still see self
 
-    def _note_verified(self, names: set[str]) -> None:
-        """Parameters that take part for the first time are checked next time."""
-        if self.verify:
-            self.capture.verified |= names
-        self.capture.verify_next = not self.capture.verified.issuperset(names)
+    def _look_for_examples(
+        self, names: set[str], groups: list[list[ModuleCall]]
+    ) -> None:
+        """Mark layers of the new names that do not see the examples first."""
+        new = (names - self.capture.whole_model) & self.state.keys()
+        layers = [
+            layer for layer in self.capture.layers if new & set(layer.names.values())
+        ]
+        if layers and groups:
+            model, call = self.capture.model, groups[-1][0]
+            for name in names_without_examples(model, layers, call) & new:
+                self.state[name].unfit = True
 
-    def _num_examples(self, gradients: Mapping[str, Tensor]) -> int:
-        called = [group[0] for group in self.model_calls if group[0].gradients]
-        if called:
-            return sum(call.num_examples for call in called)
+    def _num_examples(
+        self, gradients: Mapping[str, Tensor], groups: list[list[ModuleCall]]
+    ) -> int:
+        if groups:
+            return sum(group[0].num_examples for group in groups)
         counts = {self.state[n].num_examples for n in gradients if n in self.state}
         return max(counts, default=0)
 
@@ -292,50 +327,57 @@ class Recording:
         return state.summed is None or state.agrees_with(gradient, num_examples)
 
     def _run_whole_model(
-        self, names: list[str], num_examples: int, gradients: Mapping[str, Tensor]
+        self,
+        names: list[str],
+        num_examples: int,
+        gradients: Mapping[str, Tensor],
+        groups: list[list[ModuleCall]],
     ) -> None:
         if not names:
             return
-        groups = [g for g in self.model_calls if g[0].gradients]
         if not groups:
             raise UnsupportedLayerError(
                 f"per-example gradients of {', '.join(names)} must come from a call of "
                 "the whole model, got none: call the model that the optimizer was "
                 "given, with the examples in the first dimension."
             )
-        self._announce(names)
         for name in names:
             self.state[name] = SquareAccumulator()
-        verify = not self.capture.verified.issuperset(names)
         for group in groups:
-            self._add_group(names, group, verify)
+            self._add_group(names, group)
         for name in names:
             state = self.state[name]
             state.num_examples = num_examples
-            if state.summed is not None and not state.agrees_with(
-                gradients[name], num_examples
-            ):
+            if not state.agrees_with(gradients[name], num_examples):
                 raise _inexact(name)
+        self._announce(names)
 
-    def _add_group(
-        self, names: list[str], group: list[ModuleCall], verify: bool
-    ) -> None:
+    def _add_group(self, names: list[str], group: list[ModuleCall]) -> None:
         model = self.capture.model
+        sizes = {call.num_examples for call in group}
+        if len(sizes) > 1:
+            raise UnsupportedLayerError(
+                f"per-example gradients of {', '.join(names)} must come from calls of "
+                "the model on the same examples, or with a backward pass in between, "
+                f"got calls on {' and '.join(map(str, sorted(sizes)))} examples."
+            )
+        for name in names:
+            self.state[name].computed_in(
+                set[torch.dtype]().union(*(c.dtypes for c in group))
+            )
         if len(group) == 1:
             for part in functional.contribution_chunks(model, names, group[0]):
                 for name in names:
-                    self.state[name].add(part[name], verify)
+                    self.state[name].add(part[name])
             return
         for call in group:
-            if not call.gradients:
-                continue
             parts = list(functional.contribution_chunks(model, names, call))
             for name in names:
                 new = torch.cat([part[name] for part in parts])
                 old = self.state[name].per_example
                 self.state[name].per_example = new if old is None else old + new
         for name in names:
-            self.state[name].flush(verify)
+            self.state[name].flush()
 
     def _announce(self, names: list[str]) -> None:
         new = [name for name in names if name not in self.capture.whole_model]

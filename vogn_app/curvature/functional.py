@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree as pytree
 
 from ..errors import UnsupportedLayerError
@@ -29,18 +30,57 @@ class ModuleCall:
         outputs: Shapes come from here: the output tensors that required a gradient,
             by their position among all leaves of the output.
         gradients: Gradient of each of those outputs; missing ones are zero.
+        autocast: Type that autocast lowered the call to, None without autocast.
     """
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     outputs: dict[int, Tensor]
     gradients: dict[int, Tensor]
+    autocast: torch.dtype | None = None
+
+    @classmethod
+    def of(
+        cls, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: dict[int, Tensor]
+    ) -> "ModuleCall":
+        """The call that just gave the outputs, backward still to come."""
+        kind = next(iter(outputs.values())).device.type
+        lowered = torch.is_autocast_enabled(kind)
+        autocast = torch.get_autocast_dtype(kind) if lowered else None
+        shapes = {position: tensor.detach() for position, tensor in outputs.items()}
+        return cls(args, kwargs, shapes, {}, autocast)
 
     @property
     def num_examples(self) -> int:
-        """Examples in the call: the first dimension of its first output."""
-        first = next(iter(self.outputs.values()))
-        return first.shape[0] if first.ndim else 1
+        """Examples in the call: the first dimension of its first output that has one.
+
+        A call that gives only numbers without dimensions, as a loss, is measured by its
+        first input.
+        """
+        inputs = pytree.tree_leaves((self.args, self.kwargs))
+        for x in (*self.outputs.values(), *inputs):
+            if isinstance(x, Tensor) and x.ndim:
+                return x.shape[0]
+        return 1
+
+    @property
+    def dtypes(self) -> set[torch.dtype]:
+        """Types in which the call and its gradients were computed."""
+        lowered = set() if self.autocast is None else {self.autocast}
+        return lowered | {gradient.dtype for gradient in self.gradients.values()}
+
+    def again(self) -> torch.autocast:
+        """Context that repeats the call's own autocast, be it none."""
+        kind = next(iter(self.outputs.values())).device.type
+        # Cached casts would be those of vmap's stand-ins.
+        return torch.autocast(
+            kind, self.autocast, self.autocast is not None, cache_enabled=False
+        )
+
+    def has_examples(self, leaf: Any) -> bool:
+        """Whether an argument seems to have the examples in its first dimension."""
+        tensor = isinstance(leaf, Tensor) and leaf.ndim > 0
+        return tensor and leaf.shape[0] == self.num_examples
 
 
 def output_tensors(output: Any) -> dict[int, Tensor]:
@@ -63,18 +103,19 @@ def contribution_chunks(
         Contributions `[n, *shape]` of consecutive examples.
 
     Raises:
-        UnsupportedLayerError: If the module draws random numbers.
+        UnsupportedLayerError: If the module draws random numbers, cannot run on one
+            example, or has an output with a gradient but no examples.
     """
     parameters = {k: v.detach() for k, v in module.named_parameters()}
     wanted = {name: parameters.pop(name) for name in names}
-    # Copies: a module may write to its buffers, and this run must leave no trace.
-    buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
-    puller = _Pullback(module, wanted, {**parameters, **buffers}, call)
+    puller = _Pullback(module, wanted, parameters, call)
     num = call.num_examples
     largest = sum(parameter.numel() for parameter in wanted.values())
     size = max(1, min(num, CHUNK_ELEMENTS // max(1, largest)))
     for start in range(0, num, size):
-        yield puller(slice(start, min(start + size, num)))
+        with call.again():
+            part = puller(slice(start, min(start + size, num)))
+        yield part
 
 
 class _Pullback:
@@ -88,17 +129,16 @@ class _Pullback:
         call: ModuleCall,
     ) -> None:
         self.module, self.wanted, self.fixed = module, dict(wanted), fixed
-        self.positions = list(call.outputs)
-        self.gradients = [
-            call.gradients.get(position, torch.zeros_like(output)).detach()
-            for position, output in call.outputs.items()
-        ]
+        self.positions = list(call.gradients)
+        self.gradients = [gradient.detach() for gradient in call.gradients.values()]
         self.leaves, self.spec = pytree.tree_flatten((call.args, call.kwargs))
-        num = call.num_examples
-        self.batched = [
-            isinstance(leaf, Tensor) and leaf.ndim > 0 and leaf.shape[0] == num
-            for leaf in self.leaves
-        ]
+        for gradient in self.gradients:
+            if not call.has_examples(gradient):
+                raise self._unsupported(
+                    "outputs with the examples in the first dimension, got one of "
+                    f"shape {tuple(gradient.shape)} for {call.num_examples} examples."
+                )
+        self.batched = [call.has_examples(leaf) for leaf in self.leaves]
         self.leaves = [x.detach() if isinstance(x, Tensor) else x for x in self.leaves]
         self.vectorised = True
 
@@ -110,8 +150,10 @@ class _Pullback:
         ]  # fmt: skip
         if self.vectorised:
             try:
-                return vmap(self._one, randomness="error")(inputs, gradients)
-            except RuntimeError as error:
+                # Fused attention has no batching rule; the plain formula does.
+                with sdpa_kernel(SDPBackend.MATH):
+                    return vmap(self._one, randomness="error")(inputs, gradients)
+            except Exception as error:
                 if "random" in str(error):
                     raise self._randomness() from error
                 self.vectorised = False
@@ -119,10 +161,16 @@ class _Pullback:
 
     def _loop(self, inputs: list[Tensor], gradients: list[Tensor]) -> Contributions:
         before = torch.get_rng_state()
-        each = [
-            self._one([x[i] for x in inputs], [g[i] for g in gradients])
-            for i in range(gradients[0].shape[0])
-        ]
+        try:
+            each = [
+                self._one([x[i] for x in inputs], [g[i] for g in gradients])
+                for i in range(gradients[0].shape[0])
+            ]
+        except Exception as error:
+            raise self._unsupported(
+                f"running {type(self.module).__name__} on one example at a time, "
+                f"which fails (BatchNorm in train mode?): {error}"
+            ) from error
         if not torch.equal(before, torch.get_rng_state()):
             torch.set_rng_state(before)
             raise self._randomness()
@@ -138,7 +186,9 @@ class _Pullback:
         args, kwargs = pytree.tree_unflatten(leaves, self.spec)
 
         def forward(wanted: dict[str, Tensor]) -> list[Tensor]:
-            tensors = {**self.fixed, **wanted}
+            # Copies: a module may write to its buffers, and must leave no trace.
+            buffers = {k: buffer.clone() for k, buffer in self.module.named_buffers()}
+            tensors = {**self.fixed, **buffers, **wanted}
             output = functional_call(self.module, tensors, args, kwargs)
             found = pytree.tree_leaves(output)
             return [found[position] for position in self.positions]
@@ -148,10 +198,14 @@ class _Pullback:
         return dict(result)
 
     def _randomness(self) -> UnsupportedLayerError:
+        return self._unsupported(
+            f"a second run of {type(self.module).__name__}, which draws random numbers "
+            "(dropout?), so that it would differ from the first. Set its dropout to "
+            "zero, or freeze these parameters."
+        )
+
+    def _unsupported(self, source: str) -> UnsupportedLayerError:
         names = ", ".join(self.wanted)
         return UnsupportedLayerError(
-            f"per-example gradients of {names} must come from a second run of "
-            f"{type(self.module).__name__}, which draws random numbers (dropout?), so "
-            "that it would differ from the first. Set its dropout to zero, or freeze "
-            "these parameters."
+            f"per-example gradients of {names} must come from {source}"
         )

@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils import _pytree as pytree
 
 from . import functional
 from .functional import ModuleCall
@@ -48,6 +52,60 @@ def find_layers(
         if names and (rule is not None or childless):
             layers.append(Layer(module, rule, names))
     return layers
+
+
+def names_without_examples(
+    model: nn.Module, layers: list[Layer], call: ModuleCall
+) -> set[str]:
+    """Parameters of layers whose first dimension is not the examples, by experiment.
+
+    Sizes may agree by chance: positions as many as examples, say. So the model is run
+    forward once more with its first example repeated at the end; a layer whose input
+    then does not have one row more sees something else.
+
+    Args:
+        model: The model.
+        layers: Its layers with parameters.
+        call: A call of the model.
+
+    Returns:
+        Names in the model; empty if the model cannot run on one example more.
+    """
+
+    def grow(leaf: Any) -> Any:
+        return torch.cat([leaf, leaf[:1]]) if call.has_examples(leaf) else leaf
+
+    def look(
+        layer: Layer,
+        module: nn.Module,  # noqa: ARG001
+        args: tuple[Any, ...],
+    ) -> None:
+        x = args[0] if args else None
+        if not (isinstance(x, Tensor) and x.shape[:1] == (call.num_examples + 1,)):
+            found.update(layer.names.values())
+
+    found: set[str] = set()
+    args, kwargs = pytree.tree_map(grow, (call.args, call.kwargs))
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    device = next(iter(call.outputs.values())).device
+    devices = [] if device.type == "cpu" else [device]
+    kind = "cuda" if device.type == "cpu" else device.type  # what fork_rng expects
+    hooks = [
+        layer.module.register_forward_pre_hook(partial(look, layer)) for layer in layers
+    ]
+    try:
+        with (
+            torch.no_grad(),
+            call.again(),
+            torch.random.fork_rng(devices, device_type=kind),
+        ):
+            functional_call(model, buffers, args, kwargs)
+    except Exception:
+        return set()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
 
 
 def layer_contributions(

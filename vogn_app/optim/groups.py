@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from .._checks import check_number
+from .._checks import check_count, check_number
 
 
 def check_group(group: dict[str, Any]) -> None:
@@ -16,6 +16,7 @@ def check_group(group: dict[str, Any]) -> None:
     Raises:
         ValueError: If a setting is out of range, or the precision could become zero.
     """
+    check_count("num_data", group["num_data"])
     for name in ("lr", "initial_curvature", "temperature", "augmentation_factor"):
         check_number(name, group[name], minimum=0, open_minimum=True)
     for name in ("momentum", "curvature_decay"):

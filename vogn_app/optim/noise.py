@@ -22,6 +22,7 @@ class NoiseSource:
             raise ValueError(f"seed must be a whole number in [0, 2^63), got {seed!r}.")
         self.seed = seed
         self._generators: dict[torch.device, torch.Generator] = {}
+        self._restored: dict[str, Tensor] = {}  # of devices not used since loading
 
     def normals(self, tensors: list[Tensor]) -> list[Tensor]:
         """Draw a standard normal for every element of the given tensors.
@@ -48,15 +49,20 @@ class NoiseSource:
 
     def _generator(self, device: torch.device) -> torch.Generator:
         if device not in self._generators:
-            generator = torch.Generator(device=device)
-            self._generators[device] = generator.manual_seed(self.seed)
+            generator = torch.Generator(device=device).manual_seed(self.seed)
+            if (state := self._restored.pop(str(device), None)) is not None:
+                generator.set_state(state.cpu())
+            self._generators[device] = generator
         return self._generators[device]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"seed": self.seed, "_generators": {}, "_restored": self.state_dict()}
 
     def state_dict(self) -> dict[str, Any]:
         """State of every generator by device."""
-        return {str(d): g.get_state() for d, g in self._generators.items()}
+        used = {str(d): g.get_state() for d, g in self._generators.items()}
+        return {**self._restored, **used}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` gave."""
-        for device, value in state.items():
-            self._generator(torch.device(device)).set_state(value.cpu())
+        """Restore what `state_dict` gave, be it on devices that are not here."""
+        self._generators, self._restored = {}, dict(state)

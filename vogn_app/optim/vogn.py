@@ -55,6 +55,8 @@ Params = Iterable[nn.Parameter] | Iterable[dict[str, Any]]
 
 MOMENTUM, CURVATURE, STEP = "momentum_buffer", "curvature", "step"  # state keys
 GENERATORS = "generators"  # key of state_dict()
+# Attributes of a copy; the others follow from the model.
+COPIED = ("model", "num_samples", "loss_reduction", "batch_norm", "_noise")
 
 
 class VOGN(Optimizer):
@@ -135,13 +137,8 @@ class VOGN(Optimizer):
         self.batch_norm = check_choice(
             "batch_norm", batch_norm, ("deterministic", "sampled")
         )
-        self._names = {id(p): name for name, p in model.named_parameters()}
-        self._batch_norm_ids = batch_norm_parameters(model)
         self._noise = NoiseSource(seed)
-        self._capture: SquareCapture | None = None
-        self._inside = False
-        self._squares: dict[nn.Parameter, Tensor] = {}
-        self._num_seen = 0
+        self._start_afresh()
         defaults = {
             "lr": lr,
             "momentum": momentum,
@@ -159,6 +156,23 @@ class VOGN(Optimizer):
         groups: Any = list(params)
         super().__init__(groups, defaults)
 
+    def _start_afresh(self) -> None:
+        self._names = {id(p): name for name, p in self.model.named_parameters()}
+        self._batch_norm_ids = batch_norm_parameters(self.model)
+        self._capture: SquareCapture | None = None
+        self._inside = False
+        self._squares: dict[nn.Parameter, Tensor] = {}
+        self._num_seen = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy needs; copy model and optimizer in one `copy.deepcopy`."""
+        own = {name: vars(self)[name] for name in COPIED}
+        return {**own, **super().__getstate__()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._start_afresh()
+
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, as in any torch optimizer; its settings are checked.
 
@@ -174,14 +188,15 @@ class VOGN(Optimizer):
         params = param_group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
         named = [self._named(parameter) for parameter in params]
-        check_group({**self.defaults, **param_group})
         rest = {k: v for k, v in param_group.items() if k != "params"}
+        check_group({**self.defaults, **rest})
         plain, norms = self._split(named)
-        if plain or not norms:
+        if plain:
             super().add_param_group({**rest, "params": plain})
         if norms:
-            silent = {"sampled": False, "prior_precision": 0.0}
-            super().add_param_group({**rest, **silent, "params": norms})
+            silent = {**rest, "sampled": False, "prior_precision": 0.0}
+            check_group({**self.defaults, **silent})
+            super().add_param_group({**silent, "params": norms})
         self._capture = None
 
     def _named(self, parameter: Any) -> tuple[str, nn.Parameter]:
@@ -322,7 +337,7 @@ class VOGN(Optimizer):
             old = self._squares.get(parameter)
             averaged = _lerp(old, new, share)
             if averaged is not None:
-                self._squares[parameter] = averaged.to(parameter.dtype)
+                self._squares[parameter] = averaged
             # A gradient without squares is left over from before the last step.
             gathered = None if old is None else past
             parameter.grad = _lerp(gathered, parameter.grad, share)
@@ -391,7 +406,7 @@ class VOGN(Optimizer):
             vogn_update(
                 list[Tensor](params),
                 gradients,
-                [self._squares[p] for p in params],
+                [self._squares[p].to(p.dtype) for p in params],
                 [state[MOMENTUM] for state in states],
                 [state[CURVATURE] for state in states],
                 [state[STEP] for state in states],

@@ -1,0 +1,1 @@
+"""Tests of launching, watching and stopping runs."""

@@ -1,0 +1,169 @@
+"""Tests of the configuration of a run."""
+
+import json
+import shlex
+
+import pytest
+
+from tests.trainers.examples import config
+from trainers.__main__ import build_parser, config_from_options
+from trainers.config import (
+    DatasetConfig,
+    EvaluationConfig,
+    ModelConfig,
+    OptimizerConfig,
+    RunConfig,
+    TrainingConfig,
+    command,
+    command_line,
+)
+
+CONFIGS = [
+    config(),
+    config(dataset="digits", model="lenet5", optimizer="adamw"),
+    config(optimizer={"name": "vogn", "hyperparameters": {"lr": 1e-5, "damping": 0.1}}),
+    config(optimizer={"name": "vogn", "hyperparameters": {"batch_norm": "sampled"}}),
+    config(optimizer={"name": "sgd", "hyperparameters": {"nesterov": True}}),
+    config(
+        dataset={"name": "fashion-mnist", "validation_fraction": 0, "split_seed": 3},
+        model="timm:resnet18",
+        evaluation={"ood": "digits", "test_samples": 1},
+    ),
+    config(dataset={"name": "folder", "folder": "/some where/é"}, model="resnet20"),
+    config(
+        training={"schedule": "constant", "device": "cuda:1", "seed": 7, "epochs": 1}
+    ),
+]
+
+
+@pytest.mark.parametrize("original", CONFIGS)
+def test_a_configuration_survives_json_exactly(original):
+    content = json.loads(json.dumps(original.to_dict(), allow_nan=False))
+    assert RunConfig.from_dict(content) == original
+    assert RunConfig.from_dict(content).to_dict() == original.to_dict()
+
+
+@pytest.mark.parametrize("original", CONFIGS)
+def test_the_command_repeats_the_run(original):
+    assert shlex.split(command_line(original)) == command(original)
+    words = command(original)[3:]
+    assert config_from_options(build_parser().parse_args(words)) == original
+
+
+def test_the_command_leaves_out_defaults():
+    plain = RunConfig(
+        dataset=DatasetConfig(name="moons"),
+        model=ModelConfig(name="mlp"),
+        optimizer=OptimizerConfig(name="vogn"),
+    )
+    assert command_line(plain) == (
+        "python -m trainers run --dataset moons --model mlp --optimizer vogn"
+    )
+
+
+@pytest.mark.parametrize(
+    ("build", "text"),
+    [
+        (lambda: DatasetConfig(name="x"), "must be one of .*got 'x'"),
+        (lambda: DatasetConfig(name=3), "dataset must be a text, got 3."),
+        (lambda: DatasetConfig(name="photo-patches"), "dataset must be one that can"),
+        (lambda: DatasetConfig(name="folder"), "folder must be given for dataset"),
+        (
+            lambda: DatasetConfig(name="moons", folder="a"),
+            "folder must be left out for dataset 'moons', got 'a'",
+        ),
+        (lambda: DatasetConfig(name="folder", folder=5), "folder must be a text"),
+        (
+            lambda: DatasetConfig(name="moons", validation_fraction=0.6),
+            r"validation_fraction must be in \[0, 0.5\], got 0.6",
+        ),
+        (
+            lambda: DatasetConfig(name="moons", validation_fraction=float("nan")),
+            "validation_fraction must be .* got nan",
+        ),
+        (
+            lambda: DatasetConfig(name="moons", validation_fraction="0.1"),
+            "validation_fraction must be .* got '0.1'",
+        ),
+        (
+            lambda: DatasetConfig(name="moons", split_seed=-1),
+            r"split_seed must be a whole number in \[0, 2147483647\], got -1",
+        ),
+        (lambda: ModelConfig(name="x"), "model must be one of"),
+        (lambda: ModelConfig(name=None), "model must be a text, got None."),
+        (lambda: OptimizerConfig(name="x"), "optimizer must be one of"),
+        (lambda: OptimizerConfig(name=[]), "optimizer must be a text"),
+        (
+            lambda: OptimizerConfig(name="sgd", hyperparameters={"lr": 0}),
+            r"lr must be a number in \(0, 1e\+06\], got 0.",
+        ),
+        (
+            lambda: OptimizerConfig(name="sgd", hyperparameters=[]),
+            r"hyperparameters must be an object, got \[\].",
+        ),
+        (lambda: TrainingConfig(epochs=0), r"epochs must be .* in \[1, 100000\]"),
+        (lambda: TrainingConfig(epochs=True), "epochs must be .* got True"),
+        (lambda: TrainingConfig(batch_size=1.0), "batch_size must be .* got 1.0"),
+        (lambda: TrainingConfig(seed=2**31), "seed must be a whole number"),
+        (lambda: TrainingConfig(log_interval=0), "log_interval must be"),
+        (lambda: TrainingConfig(schedule="x"), "schedule must be one of cosine, const"),
+        (lambda: TrainingConfig(device="gpu"), "device must be auto, cpu, cuda or"),
+        (lambda: TrainingConfig(device=["cpu"]), "device must be a text"),
+        (lambda: TrainingConfig(device="cuda:999"), "device must be auto, cpu, cuda"),
+        (lambda: EvaluationConfig(test_samples=0), "test_samples must be"),
+        (lambda: EvaluationConfig(validation_samples=5000), "validation_samples must"),
+        (lambda: EvaluationConfig(ood="x"), "must be one of .*got 'x'"),
+        (lambda: EvaluationConfig(ood=[]), "ood must be a text"),
+    ],
+)
+def test_values_that_are_not_allowed_are_refused(build, text):
+    with pytest.raises(ValueError, match=text):
+        build()
+
+
+def test_a_network_for_images_takes_no_points():
+    with pytest.raises(ValueError, match="model must take points inputs for dataset"):
+        config(dataset="moons", model="lenet5")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "ood"),
+    [("digits", "digits"), ("moons", "digits"), ("digits", "moons")],
+)
+def test_the_ood_set_must_be_another_set_of_images(dataset, ood):
+    with pytest.raises(ValueError, match="ood must be another set of images for"):
+        config(dataset=dataset, model="mlp", evaluation={"ood": ood})
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"schema": 2}, "schema must be 1, got 2."),
+        ({"schema": None}, "schema must be 1, got None."),
+        ({"extra": 1}, "configuration must have only the keys .*, got 'extra'."),
+        ({"dataset": None}, "dataset must be an object, got None."),
+        ({"dataset": {}}, "dataset must have a name, got {}."),
+        ({"dataset": {"name": "moons", "size": 1}}, "dataset must have only .*'size'"),
+        ({"model": {"name": 5}}, "model must be a text, got 5."),
+        ({"training": {"epoch": 1}}, "training must have only the keys .*got 'epoch'"),
+        ({"optimizer": {"name": "sgd", "hyperparameters": 5}}, "hyperparameters must"),
+        (
+            {"optimizer": {"name": "sgd", "hyperparameters": {"x": 1}}},
+            "hyper-parameter of sgd must be one of",
+        ),
+    ],
+)
+def test_damaged_content_is_refused(change, text):
+    with pytest.raises(ValueError, match=text):
+        RunConfig.from_dict(config().to_dict() | change)
+
+
+@pytest.mark.parametrize("content", [None, [], "x", 3])
+def test_content_must_be_an_object(content):
+    with pytest.raises(ValueError, match="configuration must be an object, got"):
+        RunConfig.from_dict(content)
+
+
+def test_the_note_of_the_code_version_is_allowed():
+    content = config().to_dict() | {"code_version": "1.2"}
+    assert RunConfig.from_dict(content) == config()

@@ -1,0 +1,139 @@
+"""Tests of the files that the evaluation of a run writes."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from calibration import evaluate
+from data.loaders import load_dataset, load_ood
+from tests.trainers.examples import run_of
+from trainers.evaluate import GALLERY_IMAGES, MAP_CELLS, MAP_POINTS, resolve_device
+from trainers.runs import read_json
+from trainers.session import train_run
+
+IMAGES = {
+    "dataset": "digits",
+    "model": "mlp",
+    "training": {"epochs": 1, "batch_size": 700},
+    "evaluation": {"test_samples": 3, "ood": "photo-patches"},
+}
+
+
+@pytest.fixture(scope="module", params=["vogn", "adamw"])
+def images(request, tmp_path_factory):
+    """Finish a run on images."""
+    path = tmp_path_factory.mktemp("images") / request.param
+    run = run_of(path, optimizer=request.param, **IMAGES)
+    assert train_run(run, show_bar=False).state == "finished"
+    return run, request.param == "vogn"
+
+
+@pytest.fixture(scope="module", params=["vogn", "sgd"])
+def points(request, tmp_path_factory):
+    """Finish a run on points."""
+    path = tmp_path_factory.mktemp("points") / request.param
+    run = run_of(path, optimizer=request.param, training={"epochs": 1})
+    assert train_run(run, show_bar=False).state == "finished"
+    return run, request.param == "vogn"
+
+
+def test_the_numbers_follow_from_the_predictions(images):
+    run, bayesian = images
+    content, arrays = read_json(run.evaluation), np.load(run.predictions)
+    again = evaluate(
+        arrays["probabilities"],
+        arrays["labels"],
+        ood={"photo-patches": arrays["ood_photo-patches"]},
+    )
+    for key in ("metrics", "intervals", "reliability", "ood", "num_samples"):
+        assert json.loads(json.dumps(again[key])) == content[key], key
+    assert content["schema"] == 1
+    assert (content["mean"] is not None) == bayesian
+    assert content["num_samples"] == (3 if bayesian else 1)
+    assert {"auroc", "fpr95"} <= set(content["ood"]["photo-patches"])
+    assert {"accuracy", "nll", "brier", "ece"} <= set(content["metrics"])
+
+
+def test_predictions_are_of_the_test_split_in_its_order(images):
+    run, bayesian = images
+    arrays, data = np.load(run.predictions), load_dataset("digits")
+    np.testing.assert_array_equal(arrays["labels"], data.test.labels)
+    np.testing.assert_array_equal(arrays["indices"], data.test.indices)
+    shape = arrays["probabilities"].shape
+    assert shape == ((3,) if bayesian else ()) + (len(data.test), 10)
+    num_ood = len(load_ood("photo-patches", data))
+    assert arrays["ood_photo-patches"].shape[-2:] == (num_ood, 10)
+    np.testing.assert_allclose(arrays["probabilities"].sum(-1), 1, atol=1e-5)
+
+
+def test_the_gallery_points_at_the_right_images(images):
+    run, bayesian = images
+    content, arrays = read_json(run.evaluation), np.load(run.predictions)
+    stored, test = np.load(run.gallery)["images"], load_dataset("digits").test
+    mean = arrays["probabilities"]
+    mean = mean.mean(0) if bayesian else mean
+    row_of = {int(index): row for row, index in enumerate(test.indices)}
+    assert content["gallery"]
+    for kind, examples in content["gallery"].items():
+        assert len(examples) <= GALLERY_IMAGES, kind
+        for each in examples:
+            row = row_of[each["index"]]
+            np.testing.assert_array_equal(stored[each["image"]], test.inputs[row, 0])
+            assert each["label"] == test.labels[row]
+            assert each["prediction"] == mean[row].argmax()
+            assert each["confidence"] == pytest.approx(mean[row].max(), abs=1e-5)
+            np.testing.assert_allclose(each["probabilities"], mean[row], atol=2e-6)
+    assert content["map"] is None
+    assert content["class_names"] == list("0123456789")
+
+
+def test_points_get_a_map_and_no_gallery(points):
+    run, bayesian = points
+    content, data = read_json(run.evaluation), load_dataset("moons")
+    shown = content["map"]
+    assert content["gallery"] is None
+    assert content["ood"] == {}
+    assert not run.gallery.exists()
+    assert (len(shown["x"]), len(shown["y"])) == (MAP_CELLS, MAP_CELLS)
+    for name in ("entropy", "mutual_information"):
+        values = np.array(shown[name])
+        assert values.shape == (MAP_CELLS, MAP_CELLS)
+        assert values.min() >= 0
+        assert values.max() <= np.log(2) + 1e-5  # it is rounded
+    assert (np.max(shown["mutual_information"]) > 1e-4) == bayesian
+    np.testing.assert_allclose(np.sum(shown["probability"], axis=0), 1, atol=1e-4)
+    low, high = data.train.inputs.min(0), data.train.inputs.max(0)
+    assert shown["x"][0] < low[0] < high[0] < shown["x"][-1]
+    assert shown["y"][0] < low[1] < high[1] < shown["y"][-1]
+    num_shown = min(MAP_POINTS, len(data.train))
+    assert shown["points"]["labels"] == data.train.labels[:num_shown].tolist()
+    np.testing.assert_allclose(
+        shown["points"]["inputs"], data.train.inputs[:num_shown], atol=1e-4
+    )
+
+
+def test_the_map_has_the_points_where_they_are(points):
+    """The map's most probable class at the cell of a point is mostly its label."""
+    run, _ = points
+    shown = read_json(run.evaluation)["map"]
+    columns = np.searchsorted(shown["x"], [p[0] for p in shown["points"]["inputs"]])
+    rows = np.searchsorted(shown["y"], [p[1] for p in shown["points"]["inputs"]])
+    classes = np.argmax(shown["probability"], axis=0)[rows, columns]
+    assert np.mean(classes == np.array(shown["points"]["labels"])) > 0.6
+
+
+def test_devices_are_resolved(monkeypatch):
+    assert resolve_device("cpu") == torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto") == torch.device("cpu")
+    for name in ("cuda", "cuda:7"):
+        with pytest.raises(ValueError, match=r"device must be one that .*\(0 CUDA"):
+            resolve_device(name)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert resolve_device("auto") == torch.device("cuda")
+    assert resolve_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(ValueError, match=r"\(2 CUDA devices\), got 'cuda:2'"):
+        resolve_device("cuda:2")

@@ -1,0 +1,199 @@
+"""Tests of the state of a run, and whether it is believed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from tests.trainers.examples import wait_for
+from trainers import status as states
+from trainers.runs import Run, RunError, read_json
+from trainers.status import (
+    LAUNCH_PATIENCE,
+    Process,
+    Status,
+    begin_status,
+    end_status,
+    observed,
+    read_status,
+    write_status,
+)
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run(tmp_path)
+
+
+@pytest.fixture
+def sleeper():
+    """Run a process that only sleeps; ended afterwards."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def gone():
+    """Describe a process that existed and does not any more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    described = Process(pid=process.pid, started=time.time())
+    process.wait()
+    return described
+
+
+def running(**details):
+    return Status(state=states.RUNNING, created=1.0, **details)
+
+
+def test_a_status_survives_its_file(run):
+    written = write_status(
+        run, running(trainer=Process.current(), step=3, message="é", phase="training")
+    )
+    assert read_status(run) == written
+    assert abs(written.heartbeat - time.time()) < 5
+    assert list(run.path.iterdir()) == [run.status]
+
+
+def test_unknown_keys_of_a_later_version_are_passed_over(run):
+    write_status(run, running())
+    run.status.write_text(json.dumps(read_json(run.status) | {"news": 1}))
+    assert read_status(run).state == "running"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [], {}, {"state": "odd"}, {"state": "running"}, {"state": ["running"]},
+        {"state": "running", "created": "x"},
+        {"state": "running", "created": None},
+        {"state": "running", "created": 1, "step": None},
+        {"state": "running", "created": 1, "heartbeat": "now"},
+        {"state": "running", "created": 1, "trainer": 5},
+        {"state": "running", "created": 1, "trainer": {"pid": 1}},
+        {"state": "running", "created": 1, "trainer": {"pid": "1", "started": 1}},
+        {"state": "running", "created": 1, "trainer": {"pid": -1, "started": 1}},
+        {"state": "running", "created": 1, "trainer": {"pid": 1, "started": None}},
+    ],
+)  # fmt: skip
+def test_a_damaged_status_is_named(run, content):
+    run.status.write_text(json.dumps(content))
+    with pytest.raises(RunError, match=r"status\.json is not a status: "):
+        observed(run)
+
+
+def test_a_missing_status_is_named(run):
+    with pytest.raises(RunError, match=r"status\.json does not exist"):
+        observed(run)
+
+
+def test_the_process_must_have_the_number_and_the_start_time(sleeper):
+    described = Process.of(sleeper.pid)
+    assert described.handle().pid == sleeper.pid
+    assert Process(pid=sleeper.pid, started=described.started - 60).handle() is None
+    assert gone().handle() is None
+    with pytest.raises(psutil.NoSuchProcess):
+        Process.of(gone().pid)
+
+
+def test_a_zombie_is_not_alive():
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    described = Process.of(process.pid)
+    assert described.handle() is not None
+    process.kill()
+    zombie = psutil.Process(process.pid)
+    wait_for(lambda: zombie.status() == psutil.STATUS_ZOMBIE)
+    assert described.handle() is None
+    process.wait()
+
+
+@pytest.mark.parametrize("role", ["trainer", "supervisor"])
+def test_a_run_is_alive_while_one_of_its_processes_is(run, sleeper, role):
+    write_status(run, running(**{role: Process.of(sleeper.pid)}))
+    assert observed(run).state == "running"
+    sleeper.kill()
+    sleeper.wait()
+    seen = observed(run)
+    assert seen.state == "lost"
+    assert seen.ended == read_status(run).heartbeat
+    assert "ended without a word" in seen.message
+    assert read_status(run).state == "running"  # looking writes nothing
+
+
+def test_a_stop_that_was_asked_for_shows(run, sleeper):
+    write_status(run, running(trainer=Process.of(sleeper.pid)))
+    run.stop_request.touch()
+    assert observed(run).state == "stopping"
+    write_status(run, running(trainer=gone()))
+    assert observed(run).state == "stopped"
+
+
+def test_an_ended_run_stays_as_it_ended(run):
+    run.stop_request.touch()
+    end_status(run, running(phase="training"), states.FAILED, error_class="diverged")
+    seen = observed(run)
+    assert (seen.state, seen.error_class, seen.phase) == ("failed", "diverged", "")
+    assert seen.ended == pytest.approx(time.time(), abs=5)
+
+
+def test_a_launch_has_patience_for_its_supervisor(run, monkeypatch):
+    write_status(run, Status(state=states.STARTING, created=1.0))
+    assert observed(run).state == "starting"
+    run.stop_request.touch()
+    assert observed(run).state == "stopping"
+    run.stop_request.unlink()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + LAUNCH_PATIENCE + 1)
+    assert observed(run).state == "lost"
+
+
+def test_the_end_written_while_we_look_is_believed(run, monkeypatch):
+    write_status(run, running(trainer=gone()))
+    real = states.read_status
+    seen = []
+
+    def read_then_end(which):
+        status = real(which)
+        if not seen:
+            end_status(run, status, states.FINISHED)
+        seen.append(status)
+        return status
+
+    monkeypatch.setattr(states, "read_status", read_then_end)
+    assert observed(run).state == "finished"
+    assert len(seen) == 2
+
+
+def test_training_begins_with_a_clean_status_that_remembers_the_launch(run):
+    failed = running(started=5.0, step=7, supervisor=Process.current())
+    end_status(run, failed, states.FAILED, message="x", error_tail="y", error_class="z")
+    status = begin_status(run)
+    assert status == read_status(run)
+    assert (status.state, status.created, status.started) == ("running", 1.0, 5.0)
+    assert (status.message, status.error_tail, status.error_class) == ("", "", "")
+    assert status.ended is None
+    assert status.trainer == status.supervisor == Process.current()
+
+
+def test_training_begins_without_a_status_or_with_a_damaged_one(run):
+    run.status.write_text("{")
+    assert begin_status(run).trainer.pid == os.getpid()
+    run.status.unlink()
+    assert begin_status(run).created == pytest.approx(time.time(), abs=5)
+
+
+def test_every_failure_class_has_a_suggestion():
+    classes = {"out of memory", "diverged", "data", "configuration", "distributed"}
+    assert set(states.SUGGESTIONS) == classes | {"other"}
+    assert all(text.endswith(".") for text in states.SUGGESTIONS.values())
+
+
+def test_handles_are_of_the_process_itself(sleeper):
+    handle = Process.of(sleeper.pid).handle()
+    handle.send_signal(signal.SIGTERM)
+    assert sleeper.wait(timeout=10) == -signal.SIGTERM

@@ -1,0 +1,105 @@
+"""Tests of turning signals into stops."""
+# ruff: noqa: PT012 - the signals must come inside the block
+
+import os
+import signal
+
+import pytest
+
+from trainers import stopping
+from trainers.stopping import SAME_WISH, StopSignal
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Let the test say how late it is."""
+    now = [100.0]
+    monkeypatch.setattr(stopping.time, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_work_at_once(number):
+    with StopSignal() as stop, pytest.raises(KeyboardInterrupt):
+        send(number)
+    assert stop.requested == number
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_deferred_signal_waits_for_the_end_of_the_block(number):
+    with StopSignal() as stop:
+        reached = []
+        with pytest.raises(KeyboardInterrupt), stop.deferred():
+            send(number)
+            reached.append(stop.requested)
+        assert reached == [number]
+
+
+def test_without_a_signal_nothing_happens():
+    with StopSignal() as stop:
+        with stop.deferred():
+            pass
+        assert stop.requested == 0
+
+
+def test_after_the_interruption_the_end_can_be_written_in_peace(clock):
+    with StopSignal() as stop:
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGINT)
+        clock[0] += 10
+        send(signal.SIGINT)
+        send(signal.SIGTERM)
+    assert stop.requested == signal.SIGINT
+
+
+def test_a_second_ctrl_c_is_not_patient(clock):
+    with StopSignal() as stop, pytest.raises(KeyboardInterrupt), stop.deferred():
+        send(signal.SIGINT)
+        clock[0] += SAME_WISH + 0.1
+        send(signal.SIGINT)
+        pytest.fail("the second signal was put off")
+
+
+def test_one_wish_that_arrives_twice_stays_patient(clock):
+    reached = []
+    with StopSignal() as stop, pytest.raises(KeyboardInterrupt), stop.deferred():
+        send(signal.SIGINT)
+        clock[0] += SAME_WISH / 2
+        send(signal.SIGINT)
+        reached.append(True)
+    assert reached
+
+
+def test_a_second_sigterm_stays_patient(clock):
+    reached = []
+    with StopSignal() as stop, pytest.raises(KeyboardInterrupt), stop.deferred():
+        send(signal.SIGTERM)
+        clock[0] += 10
+        send(signal.SIGTERM)
+        reached.append(True)
+    assert reached
+
+
+def test_an_error_in_the_block_goes_before_the_stop():
+    with StopSignal() as stop, pytest.raises(ValueError, match="x"), stop.deferred():
+        send(signal.SIGTERM)
+        raise ValueError("x")
+
+
+def test_a_stop_that_somebody_swallowed_is_not_forgotten():
+    with StopSignal() as stop:
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt), stop.deferred():
+            pass
+
+
+def test_handlers_are_put_back():
+    before = [signal.getsignal(number) for number in stopping.SIGNALS]
+    with StopSignal():
+        assert signal.getsignal(signal.SIGTERM) != before[1]
+    assert [signal.getsignal(number) for number in stopping.SIGNALS] == before

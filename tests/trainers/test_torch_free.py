@@ -1,0 +1,35 @@
+"""What the dashboard imports must stay light."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "sklearn", "streamlit", "timm", "torchvision", "scipy")
+MODULES = ("catalogue", "config", "runs", "status", "stopping", "jobs", "__main__")
+
+
+def test_no_light_module_imports_anything_heavy():
+    imports = "\n".join(f"import trainers.{name}" for name in MODULES)
+    code = f"{imports}\nimport sys, json\nprint(json.dumps(list(sys.modules)))"
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    loaded = set(json.loads(output))
+    assert "trainers.jobs.control" in loaded
+    assert not loaded & set(HEAVY)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"]])
+def test_help_appears_without_torch(words):
+    code = (
+        "import sys\nfrom trainers.__main__ import main\n"
+        f"try:\n    main({words!r})\nexcept SystemExit:\n    pass\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "usage: python -m trainers" in done.stdout

@@ -1,0 +1,30 @@
+"""Tests of `ui/components/details.py`, on the page that shows them."""
+
+from tests.ui import fakes
+from ui.components.details import _content
+
+
+def codes(app):
+    return [item.value for item in app.code]
+
+
+def test_the_command_the_configuration_and_the_log_are_shown(open_page, root):
+    run = fakes.write_run(root, "a", epochs=7)
+    shown = codes(open_page("run", run="a"))
+    assert "  --epochs 7" in shown[0]
+    assert shown[1] == run.log.read_text().strip()
+    assert '"epochs": 7' in shown[2]
+
+
+def test_only_files_that_exist_are_offered(open_page, root):
+    fakes.write_run(root, "a")
+    fakes.write_run(root, "b", evaluated=True)
+    offered = [b.label for b in open_page("run", run="a").download_button]
+    assert offered == ["config.json"]
+    offered = [b.label for b in open_page("run", run="b").download_button]
+    assert offered == ["evaluation.json", "predictions.npz", "config.json"]
+
+
+def test_a_download_is_the_file_byte_for_byte(root):
+    run = fakes.write_run(root, "a", evaluated=True)
+    assert _content(run.predictions) == run.predictions.read_bytes()

@@ -1,0 +1,109 @@
+"""Tests of `ui/components/reading.py`."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.ui import fakes
+from trainers.runs import RunError, truncate_metrics
+from ui.components import reading
+from ui.components.reading import MetricsReader
+from ui.components.states import DAMAGED
+
+
+def test_metrics_are_read_on_from_where_the_last_look_ended(root, monkeypatch):
+    run = fakes.write_run(root, "a", state="running", done=0.2)
+    reader = MetricsReader(run)
+    first = reader.rows()
+    read, offsets = reading.read_new_metrics, []
+
+    def watched(run, offset):
+        offsets.append(offset)
+        return read(run, offset)
+
+    monkeypatch.setattr(reading, "read_new_metrics", watched)
+    size = run.metrics.stat().st_size
+    fakes.write_metrics(run, range(110, 131, 10), bayesian=True)
+    assert [row["step"] for row in reader.rows()[len(first) :]] == [110, 120, 130]
+    assert offsets == [size]
+
+
+def test_a_half_written_line_is_read_when_it_is_whole(root):
+    run = fakes.write_run(root, "a", done=0.0)
+    reader = MetricsReader(run)
+    before = len(reader.rows())
+    with run.metrics.open("a") as file:
+        file.write('{"kind": "step", "st')
+    assert len(reader.rows()) == before
+    with run.metrics.open("a") as file:
+        file.write('ep": 7}\n')
+    assert reader.rows()[-1]["step"] == 7
+
+
+def test_a_resume_that_rewrites_the_file_starts_the_reading_anew(root):
+    run = fakes.write_run(root, "a", done=0.5)
+    reader = MetricsReader(run)
+    reader.rows()
+    truncate_metrics(run, 100)
+    fakes.write_metrics(run, range(110, 400, 10), bayesian=True)
+    steps = [row["step"] for row in reader.rows() if row["kind"] == "step"]
+    assert steps == list(range(0, 400, 10))
+
+
+def test_a_run_at_a_glance(root):
+    view = reading.summary(fakes.write_run(root, "a", evaluated=True))
+    assert (view.state, view.problem) == ("finished", "")
+    assert view.config.dataset.name == "digits"
+    assert 0 < view.metrics["accuracy"] <= 1
+
+
+def test_a_new_evaluation_is_noticed(root):
+    run = fakes.write_run(root, "a")
+    assert reading.summary(run).metrics == {}
+    assert reading.evaluation(run) is None
+    fakes.write_evaluation(run, "digits", bayesian=True)
+    assert reading.summary(run).metrics["nll"] > 0
+
+
+@pytest.mark.parametrize("name", ["config", "status"])
+def test_a_damaged_folder_is_told_with_the_file_and_without_its_path(root, name):
+    run = fakes.write_run(root, "a")
+    getattr(run, name).write_text("{nope")
+    view = reading.summary(run)
+    assert view.state == DAMAGED
+    assert f"{name}.json cannot be read" in view.problem
+    assert str(root) not in view.problem
+
+
+def test_a_configuration_of_another_version_is_damaged_too(root):
+    run = fakes.write_run(root, "a")
+    run.config.write_text(json.dumps({"schema": 99}))
+    assert "schema must be 1, got 99" in reading.summary(run).problem
+
+
+def test_a_damaged_evaluation_leaves_the_run_finished(root):
+    run = fakes.write_run(root, "a")
+    run.evaluation.write_text('{"schema": 1}')
+    view = reading.summary(run)
+    assert view.state == "finished"
+    assert view.problem == "evaluation.json is not an evaluation: it has no metrics."
+
+
+def test_only_ids_find_runs_no_paths(root, tmp_path):
+    run = fakes.write_run(root, "a")
+    fakes.write_run(tmp_path, "outside")
+    assert reading.find("a") == run
+    for name in ("b", "", "../outside", str(tmp_path / "outside"), ".", "a/../a"):
+        assert reading.find(name) is None
+
+
+def test_gallery_images_are_read_without_pickles(root):
+    run = fakes.write_run(root, "a", evaluated=True)
+    assert reading.gallery(run).shape[1:] == (8, 8)
+    np.savez(run.gallery, images=np.array([{}], dtype=object))
+    with pytest.raises(RunError, match=r"gallery\.npz cannot be read"):
+        reading.gallery(run)
+    run.gallery.unlink()
+    with pytest.raises(RunError, match=r"gallery\.npz cannot be read"):
+        reading.gallery(run)

@@ -1,0 +1,14 @@
+"""Tests of `ui/components/states.py`."""
+
+from trainers.status import ALIVE, ENDED
+from ui.components.states import DAMAGED, LOOKS, RESUMABLE
+
+
+def test_every_state_has_a_look_of_its_own():
+    assert set(LOOKS) == {*ALIVE, *ENDED, DAMAGED}
+    assert len({look.label for look in LOOKS.values()}) == len(LOOKS)
+    assert len({look.icon for look in LOOKS.values()}) == len(LOOKS)
+
+
+def test_only_ended_and_unfinished_runs_are_resumable():
+    assert set(RESUMABLE) == set(ENDED) - {"finished"}

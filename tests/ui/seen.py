@@ -1,0 +1,31 @@
+"""What an AppTest page shows, in a form that assertions read well on."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+_TEXTS = ("markdown", "caption", "error", "info", "warning", "success", "code")
+
+
+def text(app: AppTest) -> str:
+    return _read(item.value for kind in _TEXTS for item in app.get(kind))
+
+
+def errors(app: AppTest) -> str:
+    return _read(item.value for item in app.error)
+
+
+def _read(values: Iterable[Any]) -> str:
+    # Without the backslashes that keep Markdown from reading our text as markup.
+    return "\n".join(str(value).replace("\\", "") for value in values)
+
+
+def charts(app: AppTest) -> dict[str, dict[str, Any]]:
+    """What the chart component was given, by the key of the chart."""
+    found = app.get("bidi_component")
+    # An id is "$$ID-HASH-KEY".
+    return {
+        item.proto.id.split("-", 2)[2]: json.loads(item.proto.json) for item in found
+    }

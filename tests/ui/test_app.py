@@ -1,0 +1,85 @@
+"""Tests of `ui/app.py` and of the settings it is started with."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from tests.ui.conftest import APP, REPOSITORY
+from ui.components import navigation
+
+CONFIG = tomllib.loads((REPOSITORY / ".streamlit" / "config.toml").read_text())
+
+
+def test_the_first_page_is_launch(open_page):
+    app = open_page("")
+    assert not app.exception
+    assert app.main.markdown[0].value == "## Launch a run"
+
+
+def test_every_page_has_an_address(open_page):
+    headings = {
+        navigation.LAUNCH: "## Launch a run",
+        navigation.RUNS: "## Runs",
+        navigation.RUN: "### :material/monitoring: No runs yet",
+    }
+    for page, heading in headings.items():
+        assert open_page(page).main.markdown[0].value == heading
+
+
+def test_the_whole_dashboard_runs_without_torch():
+    code = (
+        "import sys\n"
+        "from streamlit.testing.v1 import AppTest\n"
+        f"app = AppTest.from_file({str(APP)!r}, default_timeout=30).run()\n"
+        "import ui.views.run, ui.views.runs\n"
+        "sys.exit(bool(app.exception) or 'torch' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False)
+    assert done.returncode == 0
+
+
+def test_no_module_beside_the_script_shadows_a_package():
+    beside = {path.stem for path in Path(APP).parent.iterdir()}
+    assert not beside & {"data", "ui", "trainers", "calibration", "tests", "vogn_app"}
+    assert "pages" not in beside
+
+
+def test_only_this_machine_reaches_the_dashboard_and_nothing_is_reported():
+    assert CONFIG["server"]["address"] == "127.0.0.1"
+    assert set(CONFIG["server"]["allowedHosts"]) == {"localhost", "127.0.0.1"}
+    assert CONFIG["browser"]["gatherUsageStats"] is False
+
+
+def test_both_themes_are_complete_and_load_nothing_from_outside():
+    light, dark = CONFIG["theme"]["light"], CONFIG["theme"]["dark"]
+    assert set(light) == set(dark)
+    for theme in (light, dark):
+        assert len(set(theme["chartCategoricalColors"])) == 8
+        assert len(set(theme["chartSequentialColors"])) == 10
+    assert "http" not in (REPOSITORY / ".streamlit" / "config.toml").read_text()
+
+
+def test_text_stands_out_in_both_themes():
+    for name in ("light", "dark"):
+        theme = CONFIG["theme"][name]
+        ground = theme["backgroundColor"]
+        assert contrast(theme["textColor"], ground) > 7
+        # Graphics need 3:1 (WCAG 1.4.11); the first four colours draw all curves.
+        for color in theme["chartCategoricalColors"][:4]:
+            assert contrast(color, ground) > 3
+        assert contrast("#FFFFFF", theme["primaryColor"]) > 4  # words on buttons
+
+
+def contrast(first, second):
+    """Contrast ratio of WCAG 2."""
+    high, low = sorted((luminance(first), luminance(second)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(color):
+    channels = [int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,0 +1,296 @@
+"""The dashboard in a real Chromium, with a real server and real trainings.
+
+With `VOGN_SCREENSHOTS=FOLDER` each page is also saved as a picture; those of
+docs/screenshots come from here.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from playwright import sync_api
+
+from tests.ui import fakes
+from tests.ui.conftest import REPOSITORY
+from trainers.runs import Run, list_runs
+from trainers.status import observed, read_status
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+TIMEOUT = 120.0  # seconds, for anything that is waited for
+LONG = 5000  # epochs of a run that only a stop ends
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+]
+LOSS = "[aria-label^='Training loss']"
+
+
+def chromium() -> str:
+    """The browser, or the reason why there is no test."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        path = shutil.which(name)
+        if path:
+            return path
+    told = "No Chromium was found; on Debian: apt-get install chromium."
+    if os.environ.get("CI") == "true":
+        pytest.fail(told)
+    pytest.skip(told)
+
+
+def until(condition: Any, told: str) -> Any:
+    """Wait until a condition holds, and return what it returned."""
+    end = time.monotonic() + TIMEOUT
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.1)
+    return pytest.fail(f"Waited {TIMEOUT:g} s in vain until {told}.")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of runs; whatever still trains there is ended afterwards."""
+    folder = tmp_path_factory.mktemp("runs")
+    yield folder
+    for run in list_runs(folder):
+        for process in family(run):
+            process.kill()
+
+
+def family(run: Run) -> list[psutil.Process]:
+    """All live processes of a run: supervisor, trainer, and theirs."""
+    found = {}
+    for process in read_status(run).processes():
+        for member in (process, *process.children(recursive=True)):
+            found[member.pid] = member
+    return list(found.values())
+
+
+@pytest.fixture(scope="module")
+def server(runs: Path) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "ui/app.py"]
+    process = subprocess.Popen(
+        [*command, "--server.port", str(port)],
+        cwd=REPOSITORY,
+        # One thread a training: two of them and the browser share two cores.
+        env=os.environ | {"VOGN_RUNS": str(runs), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    try:
+        until(lambda: answers(f"{address}/_stcore/health"), "the server answers")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as reply:
+            return bool(reply.status == 200)
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    path = chromium()
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=SWITCHES)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Any, server: str) -> Iterator[Any]:
+    context = browser.new_context(
+        base_url=server,
+        viewport={"width": 1400, "height": 900},
+        color_scheme="light",
+    )
+    context.set_default_timeout(TIMEOUT * 1000)
+    opened = context.new_page()
+    broken: list[str] = []
+    asked: set[str] = set()
+    opened.on("pageerror", lambda error: broken.append(str(error)))
+    opened.on("request", lambda request: asked.add(request.url))
+    yield opened
+    context.close()
+    assert broken == []
+    own = (server, f"blob:{server}", "data:")
+    assert [url for url in asked if not url.startswith(own)] == []
+
+
+def launch(page: Any, runs: Path, *, epochs: int, dataset: str = "") -> Run:
+    """Fill the form as a person does, launch, and return the run."""
+    page.goto("/")
+    if dataset:
+        page.get_by_role("combobox", name="Dataset").click()
+        page.get_by_role("option", name=dataset).click()
+    field = page.get_by_role("spinbutton", name="Epochs")
+    field.fill(str(epochs))
+    field.press("Enter")
+    page.get_by_text(f"--epochs {epochs}").wait_for()
+    page.get_by_role("button", name="Launch", exact=True).click()
+    page.wait_for_url("**/run?run=*")
+    run = Run(runs / page.url.rpartition("=")[2])
+    assert run.config.exists()
+    return run
+
+
+def points(page: Any) -> int:
+    """How many points the loss curve has, 0 before there is one."""
+    script = f"""() => {{
+      const plot = document.querySelector("{LOSS}");
+      return plot && plot.data ? plot.data[0].x.length : 0;
+    }}"""
+    return int(page.evaluate(script))
+
+
+def wait_for_growth(page: Any, seen: int) -> int:
+    return int(until(lambda: max(0, points(page) - seen) and points(page), "it grows"))
+
+
+def horizontal_range(page: Any) -> list[float]:
+    script = f"""() => document.querySelector("{LOSS}")._fullLayout.xaxis.range"""
+    return [round(value, 6) for value in page.evaluate(script)]
+
+
+def ink(page: Any) -> int:
+    """How light the text of the loss curve is, 0 to 255."""
+    script = f"""() => document.querySelector("{LOSS}")._fullLayout.font.color"""
+    red_green_blue = page.evaluate(script).removeprefix("rgba(").split(",")[:3]
+    return min(int(part) for part in red_green_blue)
+
+
+def zoom(page: Any) -> list[float]:
+    """Drag over the middle of the loss curve; returns the range that is left."""
+    before = horizontal_range(page)
+    area = page.locator(f"{LOSS} .nsewdrag.drag").first.bounding_box()
+    middle = area["y"] + area["height"] / 2
+    page.mouse.move(area["x"] + 0.3 * area["width"], middle)
+    page.mouse.down()
+    page.mouse.move(area["x"] + 0.7 * area["width"], middle, steps=6)
+    page.mouse.up()
+    until(lambda: horizontal_range(page) != before, "the chart is zoomed")
+    return horizontal_range(page)
+
+
+def wait_for_state(page: Any, state: str) -> None:
+    page.get_by_role("heading", level=2).filter(has_text=state).wait_for()
+
+
+def stop(page: Any, run: Run, processes: list[psutil.Process]) -> None:
+    """Press Stop and see to it that nothing of the run is left."""
+    page.get_by_role("button", name="Stop", exact=True).click()
+    wait_for_state(page, "Stopped")
+    assert psutil.wait_procs(processes, timeout=TIMEOUT)[1] == []
+    assert read_status(run).state == "stopped"
+
+
+def picture(page: Any, name: str) -> None:
+    """Save the whole page, if asked to."""
+    folder = os.environ.get("VOGN_SCREENSHOTS")
+    if not folder:
+        return
+    script = """() => document.querySelector(
+      "[data-testid='stMainBlockContainer']").scrollHeight + 70"""
+    height = max(900, int(page.evaluate(script)))
+    page.set_viewport_size({"width": 1400, "height": height})
+    page.mouse.move(2, 300)  # no toolbar of a hovered chart in the picture
+    page.wait_for_timeout(800)  # charts are drawn anew in the larger window
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(Path(folder) / f"{name}.png"))
+    page.set_viewport_size({"width": 1400, "height": 900})
+
+
+def test_a_live_run_keeps_its_zoom_survives_a_reload_and_another_is_stopped(page, runs):
+    first = launch(page, runs, epochs=LONG)
+    page.get_by_role("progressbar").wait_for()
+    seen = wait_for_growth(page, 3)
+    zoomed = zoom(page)
+    for _ in range(2):
+        seen = wait_for_growth(page, seen)
+        assert horizontal_range(page) == zoomed
+
+    page.reload()
+    page.get_by_role("heading", name="VOGN on Digits").wait_for()
+    assert page.url.endswith(f"run={first.id}")
+    assert wait_for_growth(page, seen) > seen
+
+    second = launch(page, runs, epochs=LONG)
+    wait_for_growth(page, 0)
+    processes = family(second)
+    assert len(processes) >= 2  # supervisor and trainer
+    stop(page, second, processes)
+    assert page.get_by_role("button", name="Resume").is_visible()
+
+    assert observed(first).state == "running"  # the other run was left alone
+    page.goto(f"/run?run={first.id}")
+    stop(page, first, family(first))
+
+
+def test_a_finished_run_shows_how_far_it_can_be_trusted(page, runs):
+    page.goto("/")
+    page.get_by_role("button", name="Launch", exact=True).wait_for()
+    picture(page, "launch")
+    launch(page, runs, epochs=24)
+    wait_for_growth(page, 9)
+    picture(page, "run-live")
+    wait_for_state(page, "Finished")
+    page.locator("[aria-label^='Reliability diagram'] .main-svg").first.wait_for()
+    page.locator("[aria-label^='Histograms'] .main-svg").first.wait_for()
+    cards = page.locator("img[alt^='Test image']")
+    cards.first.wait_for()
+    assert cards.count() > 4
+    assert page.get_by_test_id("stMetric").count() == 5
+    picture(page, "run-finished")
+
+    page.emulate_media(color_scheme="dark")
+    until(lambda: ink(page) > 150, "the charts follow the dark theme")
+    picture(page, "dark")
+
+
+def test_points_of_the_plane_get_their_maps(page, runs):
+    launch(page, runs, epochs=8, dataset="Two moons")
+    wait_for_state(page, "Finished")
+    for start in ("Most probable of 2 classes", "Predictive entropy", "Mutual info"):
+        drawn = page.locator(f"[aria-label^='{start}'] .main-svg").first
+        drawn.wait_for()
+    picture(page, "run-map")
+    page.goto("/runs")
+    page.get_by_test_id("stDataFrame").wait_for()
+    picture(page, "runs")
+
+
+def test_the_table_opens_a_run_and_follows_the_dark_theme(page, runs):
+    fakes.write_run(runs, "20260101-120000-a1b2c3", evaluated=True)
+    page.emulate_media(color_scheme="dark")
+    page.goto("/runs")
+    table = page.get_by_test_id("stDataFrame")
+    table.wait_for()
+    corner = table.bounding_box()
+    # The table is a canvas: the button of the last row, the oldest run, lies here.
+    page.mouse.click(corner["x"] + 65, corner["y"] + corner["height"] - 20)
+    page.wait_for_url("**/run?run=20260101-120000-a1b2c3")
+    page.locator(f"{LOSS} .main-svg").first.wait_for()
+    assert ink(page) > 150  # light on dark from the first moment

@@ -1,0 +1,163 @@
+"""Tests of `ui/views/run.py`."""
+
+import pytest
+
+from tests.ui import fakes
+from tests.ui.seen import charts, errors, text
+from trainers import jobs
+from trainers.runs import RunError
+from trainers.status import Process
+
+
+def live(root, alive, **details):
+    return fakes.write_run(
+        root, "live", state="running", done=0.5, supervisor=Process.of(alive), **details
+    )
+
+
+def test_without_runs_a_newcomer_is_told_what_to_do(open_page):
+    app = open_page("run")
+    assert not app.exception
+    assert "No runs yet" in text(app)
+
+
+def test_without_an_id_the_newest_run_is_shown_and_named_in_the_address(
+    open_page, root
+):
+    fakes.write_run(root, "1-old", optimizer="sgd")
+    fakes.write_run(root, "2-new", optimizer="adamw")
+    app = open_page("run")
+    assert "AdamW on Digits" in text(app)
+    assert app.query_params["run"] == "2-new"
+
+
+@pytest.mark.parametrize("name", ["nobody", "../../etc", "<script>", "x" * 500])
+def test_an_unknown_run_is_said_plainly(open_page, root, name):
+    fakes.write_run(root, "a")
+    app = open_page("run", run=name)
+    assert not app.exception
+    assert "There is no run" in errors(app)
+    assert not charts(app)
+    assert [button.label for button in app.button] == ["See all runs"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"state": "asleep"}'])
+def test_a_damaged_folder_is_said_plainly_with_its_file(open_page, root, content):
+    run = fakes.write_run(root, "a")
+    run.status.write_text(content)
+    app = open_page("run", run="a")
+    assert not app.exception
+    assert "This run folder is damaged" in errors(app)
+    assert "status.json" in errors(app)
+    assert run.log.read_text().strip() in [item.value for item in app.code]
+
+
+def test_a_live_run_shows_progress_curves_and_a_stop(open_page, root, alive):
+    live(root, alive)
+    app = open_page("run", run="live")
+    assert not app.exception
+    assert "Running" in app.main.markdown[0].value
+    assert app.progress[0].value == 50
+    assert app.progress[0].text.startswith("Step 250 of 500 · 6,400 examples/s")
+    assert set(charts(app)) == {
+        "curve-loss", "curve-accuracy", "curve-ece", "curve-deviation", "curve-lr",
+    }  # fmt: skip
+    assert {chart["revision"] for chart in charts(app).values()} == {"live"}
+    assert app.button(key="stop").label == "Stop"
+
+
+def test_curves_grow_under_the_same_revision(open_page, root, alive):
+    run = live(root, alive)
+    app = open_page("run", run="live")
+    before = charts(app)["curve-loss"]
+    fakes.write_metrics(run, range(260, 301, 10), bayesian=True)
+    after = charts(app.run())["curve-loss"]
+    assert after["figure"]["data"][0]["x"][-1] == 300
+    assert before["figure"]["data"][0]["x"][-1] == 250
+    assert after["revision"] == before["revision"]
+
+
+def test_stop_asks_the_run_to_stop_and_says_so(open_page, root, alive):
+    run = live(root, alive)
+    app = open_page("run", run="live")
+    app.button(key="stop").click().run()
+    assert run.stop_request.exists()
+    assert "Stopping" in app.main.markdown[0].value
+    assert app.button(key="stop").disabled
+
+
+def test_a_run_that_just_began_waits_visibly(open_page, root, alive):
+    run = live(root, alive, total_steps=0, phase="loading")
+    run.metrics.unlink()
+    app = open_page("run", run="live")
+    assert not app.exception
+    assert app.progress[0].text == "Loading…"
+    assert "Waiting for the first logged steps" in text(app)
+
+
+def test_a_lost_run_is_told_and_can_be_resumed(open_page, root, monkeypatch):
+    fakes.write_run(root, "a", state="running", done=0.5)
+    resumed = []
+    monkeypatch.setattr(jobs, "resume", lambda run: resumed.append(run.id))
+    app = open_page("run", run="a")
+    assert "Lost" in app.main.markdown[0].value
+    assert "ended without a word" in app.warning[0].value
+    assert "curve-loss" in charts(app)
+    app.button(key="resume").click().run()
+    assert resumed == ["a"]
+
+
+def test_a_resume_that_is_refused_is_told(open_page, root, monkeypatch):
+    def refuse(run):
+        raise RunError("Run a cannot be resumed: it is running.")
+
+    monkeypatch.setattr(jobs, "resume", refuse)
+    fakes.write_run(root, "a", state="stopped")
+    app = open_page("run", run="a")
+    app.button(key="resume").click().run()
+    assert "Run a cannot be resumed" in errors(app)
+
+
+def test_a_failed_run_tells_class_message_suggestion_and_log(open_page, root):
+    fakes.write_run(
+        root, "a", state="failed", error_class="diverged", error_tail="Trace [0]",
+        message="The loss was not finite at step 200.",
+    )  # fmt: skip
+    app = open_page("run", run="a")
+    (told,) = [item.value for item in app.error]
+    assert "**Diverged.** The loss was not finite at step 200." in told
+    assert "Lower the learning rate" in told
+    assert "Trace [0]" in [item.value for item in app.code]
+
+
+def test_a_failure_of_a_class_from_elsewhere_gets_the_general_advice(open_page, root):
+    fakes.write_run(root, "a", state="failed", error_class="cosmic rays", message="x")
+    assert "Read the last lines of the log" in errors(open_page("run", run="a"))
+
+
+def test_a_stopped_run_says_so(open_page, root):
+    fakes.write_run(root, "a", state="stopped", message="Stopped on request.")
+    app = open_page("run", run="a")
+    assert app.info[0].value == "Stopped on request."
+    assert not [button for button in app.button if button.key == "stop"]
+
+
+def test_a_finished_run_shows_numbers_curves_and_pictures(open_page, root):
+    fakes.write_run(root, "a", evaluated=True)
+    app = open_page("run", run="a")
+    assert not app.exception
+    assert not app.error
+    assert "Finished" in app.main.markdown[0].value
+    assert len(app.metric) == 5
+    assert {"curve-loss", "reliability", "ood-photo-patches"} <= set(charts(app))
+    assert all(chart["alt"] for chart in charts(app).values())
+
+
+def test_a_damaged_evaluation_leaves_the_curves(open_page, root):
+    run = fakes.write_run(root, "a")
+    run.evaluation.write_text("{nope")
+    app = open_page("run", run="a")
+    assert not app.exception
+    assert "evaluation.json cannot be read" in errors(app)
+    assert "curve-loss" in charts(app)
+    assert "reliability" not in charts(app)

@@ -1,0 +1,1008 @@
+"""VOGN: the update, the posterior, blocks, and its manners as a torch optimizer."""
+
+# ruff: noqa: PT012 - what raises is the block, which needs its statements
+
+import copy
+import math
+import re
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from tests.helpers.closed_form import (
+    ScalarVOGN,
+    example_gradients,
+    integrate_gaussian,
+    solve_fixed_point,
+)
+from vogn_app import VOGN, UnsupportedLayerError
+from vogn_app.optim.vogn import vogn_update
+
+DETERMINISTIC = {"initial_curvature": 1e30, "prior_precision": 0.0}  # no noise to see
+
+
+def network():
+    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+
+
+def batch(num=6):
+    return torch.randn(num, 3), torch.randint(2, (num,))
+
+
+def block(optimizer, x, y, reduction="mean"):
+    """One training block; gives the loss."""
+    with optimizer.sampled_params(train=True):
+        loss = F.cross_entropy(optimizer.model(x), y, reduction=reduction)
+        loss.backward()
+    return loss.detach()
+
+
+def gathered(optimizer):
+    """Gradients and squares that wait for the step, by name."""
+    names = dict(optimizer.model.named_parameters())
+    return (
+        {k: p.grad.clone() for k, p in names.items() if p.grad is not None},
+        {k: optimizer._squares[p] for k, p in names.items() if p in optimizer._squares},
+    )
+
+
+def loop(model, x, y):
+    """Mean gradient and mean squared gradient, an example after the other."""
+    rows = example_gradients(
+        model, lambda i: F.cross_entropy(model(x[i : i + 1]), y[i : i + 1]), len(x)
+    )
+    return (
+        {k: row.mean(0) for k, row in rows.items()},
+        {k: row.square().mean(0) for k, row in rows.items()},
+    )
+
+
+def assert_same(got, expected, rtol=1e-10):
+    assert set(got) == set(expected)
+    for name, truth in expected.items():
+        torch.testing.assert_close(got[name], truth, rtol=rtol, atol=1e-14, msg=name)
+
+
+def weights(model):
+    return {k: v.clone() for k, v in model.state_dict().items()}
+
+
+def assert_bitwise(got, expected):
+    assert set(got) == set(expected)
+    for name, value in expected.items():
+        assert torch.equal(got[name], value), name
+
+
+# --- the update -------------------------------------------------------------------
+
+
+class OneWeight(nn.Module):
+    """Gives w * x, so that the gradient of its mean is the mean of x."""
+
+    def __init__(self, value=0.7):
+        super().__init__()
+        self.linear = nn.Linear(1, 1, bias=False)
+        nn.init.constant_(self.linear.weight, value)
+
+    def forward(self, x):
+        return self.linear(x)
+
+
+SETTINGS = {
+    "plain": {},
+    "no momentum": {"momentum": 0.0},
+    "damping": {"damping": 0.3},
+    "no prior": {"prior": 0.0},
+    "cold": {"tau": 0.1},
+    "warm, damped": {"tau": 3.0, "gamma": 0.2},
+    "no memory": {"decay": 0.0, "momentum": 0.0},
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_three_steps_follow_the_equations(case):
+    chosen = {
+        "num_data": 40, "lr": 0.05, "momentum": 0.8, "decay": 0.7, "initial": 0.5,
+        "prior": 6.0, "tau": 1.0, "gamma": 0.0, **SETTINGS[case],
+    }  # fmt: skip
+    if "damping" in chosen:
+        chosen["gamma"] = chosen.pop("damping")
+    model, by_hand = OneWeight(), ScalarVOGN(0.7, **chosen)
+    optimizer = VOGN(
+        model, num_data=40, lr=chosen["lr"], momentum=chosen["momentum"],
+        curvature_decay=chosen["decay"], initial_curvature=chosen["initial"],
+        prior_precision=chosen["prior"], temperature=chosen["tau"],
+        damping=chosen["gamma"],
+    )  # fmt: skip
+    for _ in range(3):
+        x = torch.randn(5, 1)
+        assert optimizer.posterior_precision()["linear.weight"].item() == pytest.approx(
+            by_hand.precision(), rel=1e-12
+        )
+        with optimizer.sampled_params(train=True):
+            model(x).mean().backward()  # its gradients do not depend on the weight
+        optimizer.step()
+        by_hand.step(x.mean().item(), x.square().mean().item())
+        assert model.linear.weight.item() == pytest.approx(by_hand.mu, rel=1e-12)
+        state = optimizer.state[model.linear.weight]
+        assert state["curvature"].item() == pytest.approx(by_hand.s, rel=1e-12)
+        assert state["momentum_buffer"].item() == pytest.approx(by_hand.m, rel=1e-12)
+        assert state["step"] == by_hand.t
+
+
+def test_the_first_step_is_lr_times_gradient_over_curvature():
+    model = OneWeight(2.0)
+    optimizer = VOGN(
+        model, num_data=10, lr=0.5, initial_curvature=3.0, curvature_decay=0.75,
+        prior_precision=20.0,
+    )  # fmt: skip
+    with optimizer.sampled_params(train=True):
+        model(torch.tensor([[1.0], [5.0]])).mean().backward()
+    optimizer.step()
+    curvature = 0.75 * 3 + 0.25 * (1 + 25) / 2  # 5.5
+    expected = 2 - 0.5 * (3 + 2 * 2) / (curvature + 2)  # prior share 20 / 10 = 2
+    assert model.linear.weight.item() == pytest.approx(expected, rel=1e-14)
+
+
+def test_the_papers_sum_form_takes_lr_times_one_minus_momentum():
+    model = OneWeight()
+    optimizer = VOGN(
+        model, num_data=40, lr=0.1, momentum=0.9, curvature_decay=0.7, damping=0.1
+    )
+    mu, total, s, prior = 0.7, 0.0, 0.1, 50 / 40
+    for step in range(1, 4):
+        x = torch.randn(5, 1)
+        with optimizer.sampled_params(train=True):
+            model(x).mean().backward()
+        optimizer.step()
+        total = 0.9 * total + x.mean().item() + prior * mu
+        s = 0.7 * s + 0.3 * x.square().mean().item()
+        mu -= 0.01 / (1 - 0.9**step) * total / (s + 0.1 + prior)
+        assert model.linear.weight.item() == pytest.approx(mu, rel=1e-12)
+
+
+def test_the_update_leaves_gradients_and_squares_alone():
+    group = VOGN(OneWeight(), num_data=5).param_groups[0]
+    given = [torch.randn(3) for _ in range(5)]
+    before = [x.clone() for x in given]
+    vogn_update(*([x] for x in given), [1], group)
+    assert torch.equal(given[1], before[1])
+    assert torch.equal(given[2], before[2])
+    assert not torch.equal(given[0], before[0])
+
+
+def test_a_step_has_the_exact_gradient_and_squares_of_the_drawn_weights():
+    model, twin, (x, y) = network(), network(), batch()
+    optimizer = VOGN(model, num_data=100)
+    with optimizer.sampled_params(train=True):
+        twin.load_state_dict(model.state_dict())
+        F.cross_entropy(model(x), y).backward()
+    expected = loop(twin, x, y)
+    for got, truth in zip(gathered(optimizer), expected, strict=True):
+        assert_same(got, truth)
+
+
+# --- the posterior ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tau", [0.1, 1.0, 3.0])
+def test_precision_at_the_fixed_point_is_the_exact_tempered_one(tau):
+    model = OneWeight()
+    optimizer = VOGN(
+        model, num_data=100, temperature=tau, prior_precision=5.0, curvature_decay=0.5,
+        augmentation_factor=2.0,
+    )  # fmt: skip
+    x = torch.tensor([[1.0], [-2.0]])  # h = 2.5 whatever the weight
+    for _ in range(60):  # 0.5^60 is below rounding
+        with optimizer.sampled_params(train=True):
+            model(x).mean().backward()
+        optimizer.step()
+    assert optimizer.state[model.linear.weight]["curvature"].item() == pytest.approx(
+        2.5
+    )
+    precision = optimizer.posterior_precision()["linear.weight"].item()
+    assert precision == pytest.approx(200 * 2.5 / tau + 5, rel=1e-12)
+    deviation = optimizer.mean_deviation().item()
+    assert deviation == pytest.approx(precision**-0.5, rel=1e-12)
+
+
+def test_damping_counts_as_curvature_in_the_precision():
+    optimizer = VOGN(
+        OneWeight(), num_data=100, temperature=2.0, prior_precision=5.0, damping=0.3
+    )
+    precision = optimizer.posterior_precision()["linear.weight"].item()
+    assert precision == pytest.approx((100 * (0.1 + 0.3) + 2 * 5) / 2, rel=1e-14)
+
+
+@pytest.mark.parametrize("tau", [0.1, 1.0, 3.0])
+def test_logistic_regression_ends_at_the_self_consistent_posterior(tau):
+    """P = N E_q[mean_i g_i^2] / tau + delta and N E_q[g] + tau delta mu = 0.
+
+    The solver integrates over q and knows nothing of the optimizer, which sees two
+    draws a step. The relative deviation of s, an average with decay 0.998, is that of h
+    over draws, below 1, times sqrt(0.001 / 2) = 0.022; five of them, and 0.5 * 0.998^1200 =
+    0.045 left of the start, make 0.16. The mean, averaged over 900 steps, deviates by
+    sqrt(1 / 1800) = 0.024 posterior deviations, whatever lr; five of them are 0.12.
+    """
+    x = torch.linspace(-2, 2, 12)[:, None]
+    y = (x[:, 0] + 0.8 * torch.sin(9 * x[:, 0]) > -0.3).double()
+    num, delta = len(x), 1.0
+
+    def logits_gradient(w):
+        return (torch.sigmoid(w[:, None] * x[:, 0]) - y) * x[:, 0]
+
+    def improve(q):
+        mu, precision = q
+        g = integrate_gaussian(lambda w: logits_gradient(w).mean(1), mu, 1 / precision)
+        h = integrate_gaussian(
+            lambda w: logits_gradient(w).square().mean(1), mu, 1 / precision
+        )
+        target = num * h.item() / tau + delta
+        mu -= 0.3 * (num * g.item() / tau + delta * mu) / target
+        return mu, precision + 0.3 * (target - precision)
+
+    mu, precision = solve_fixed_point(improve, (0.5, 5.0), steps=150)
+    model = OneWeight(mu)
+    optimizer = VOGN(
+        model, num_data=num, lr=0.02, temperature=tau, prior_precision=delta,
+        curvature_decay=0.998, initial_curvature=(precision - delta) * tau / num * 1.5,
+    )  # fmt: skip
+    average, kept = 0.0, 0
+    for step in range(1200):
+        for _ in range(2):
+            with optimizer.sampled_params(train=True):
+                loss = F.binary_cross_entropy_with_logits(model(x)[:, 0], y)
+                loss.backward()
+        optimizer.step()
+        if step >= 300:
+            average, kept = average + model.linear.weight.item(), kept + 1
+    got = optimizer.posterior_precision()["linear.weight"].item()
+    assert got == pytest.approx(precision, rel=0.16)
+    assert average / kept == pytest.approx(mu, abs=0.12 * precision**-0.5)
+
+
+NUM_DRAWS = 4000
+
+
+def draws(optimizer, num=NUM_DRAWS):
+    samples = []
+    for _ in range(num):
+        with optimizer.sampled_params():
+            samples.append(
+                torch.cat([p.detach().flatten() for p in optimizer.model.parameters()])
+            )
+    return torch.stack(samples)
+
+
+def test_draws_have_the_mean_and_the_precision_of_the_posterior():
+    """With n whitened draws every mean is N(0, 1 / n), every sum of squares chi-square.
+
+    The latter has n degrees of freedom, so a deviation of sqrt(2 / n) of its mean. Of
+    2 * 20 statistics one passes 5.5 deviations by chance once in 600,000 runs; so does
+    one of the 190 correlations, each of deviation sqrt(1 / n), with 6 deviations.
+    """
+    model = nn.Sequential(
+        nn.Linear(3, 4), nn.Linear(4, 1, bias=False), nn.GroupNorm(1, 1)
+    )
+    model[2].requires_grad_(False)
+    optimizer = VOGN(model, num_data=30, temperature=0.5)
+    with torch.no_grad():
+        for group in optimizer.param_groups:
+            for p in group["params"]:
+                optimizer._state(p, group)["curvature"].uniform_(0.05, 2)
+    mean = torch.cat([p.detach().flatten() for p in model.parameters()])
+    precision = optimizer.posterior_precision()
+    assert set(precision) == {"0.weight", "0.bias", "1.weight"}
+    scale = torch.cat([v.flatten() for v in precision.values()]).sqrt()
+    samples = draws(optimizer)
+    assert torch.equal(samples[0, 20:], mean[20:])  # frozen weights do not move
+    z = (samples - mean)[:, :20] * scale
+    assert z.mean(0).abs().max() < 5.5 / math.sqrt(NUM_DRAWS)
+    assert (z.square().mean(0) - 1).abs().max() < 5.5 * math.sqrt(2 / NUM_DRAWS)
+    correlations = (z.T @ z / NUM_DRAWS).fill_diagonal_(0)
+    assert correlations.abs().max() < 6 / math.sqrt(NUM_DRAWS)
+
+
+def test_the_callers_generator_is_left_alone_and_seeds_reproduce():
+    model = network()
+    state = torch.get_rng_state()
+    first = draws(VOGN(model, num_data=30, seed=5), 3)
+    again = draws(VOGN(model, num_data=30, seed=5), 3)
+    other = draws(VOGN(model, num_data=30, seed=6), 3)
+    assert torch.equal(state, torch.get_rng_state())
+    assert torch.equal(first, again)
+    assert not (first == other).any()
+    assert not (first[0] == first[1]).any()
+
+
+# --- blocks -----------------------------------------------------------------------
+
+
+def test_samples_are_averaged_after_squaring():
+    model, twin, (x, y) = network(), network(), batch()
+    optimizer = VOGN(model, num_data=20)
+    expected = []
+    for _ in range(3):
+        with optimizer.sampled_params(train=True):
+            twin.load_state_dict(model.state_dict())
+            F.cross_entropy(model(x), y).backward()
+        expected.append(loop(twin, x, y))
+    gradients, squares = gathered(optimizer)
+    names = [name for name, _ in model.named_parameters()]
+    assert_same(gradients, {k: sum(g[k] for g, _ in expected) / 3 for k in names})
+    assert_same(squares, {k: sum(h[k] for _, h in expected) / 3 for k in names})
+
+
+@pytest.mark.parametrize("sizes", [[6], [3, 3], [1, 5], [2, 3, 1], [1] * 6])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_splitting_a_batch_over_blocks_changes_nothing(sizes, reduction):
+    model, (x, y) = network(), batch()
+    optimizer = VOGN(model, num_data=20, loss_reduction=reduction, **DETERMINISTIC)
+    for part_x, part_y in zip(x.split(sizes), y.split(sizes), strict=True):
+        block(optimizer, part_x, part_y, reduction)
+    for got, truth in zip(gathered(optimizer), loop(model, x, y), strict=True):
+        assert_same(got, truth)
+
+
+def test_splitting_a_batch_within_a_block_changes_nothing():
+    model, (x, y) = network(), batch()
+    optimizer = VOGN(model, num_data=20, **DETERMINISTIC)
+    with optimizer.sampled_params(train=True):
+        for part in (slice(0, 4), slice(4, 6)):
+            loss = F.cross_entropy(model(x[part]), y[part], reduction="sum")
+            (loss / len(x)).backward()
+    for got, truth in zip(gathered(optimizer), loop(model, x, y), strict=True):
+        assert_same(got, truth)
+
+
+@pytest.mark.parametrize("where", ["blocks", "batch"])
+def test_duplicating_a_batch_changes_nothing(where):
+    model, (x, y) = network(), batch()
+    optimizer = VOGN(model, num_data=20, **DETERMINISTIC)
+    if where == "batch":
+        block(optimizer, torch.cat([x, x]), torch.cat([y, y]))
+    else:
+        block(optimizer, x, y)
+        block(optimizer, x, y)
+    for got, truth in zip(gathered(optimizer), loop(model, x, y), strict=True):
+        assert_same(got, truth)
+
+
+def test_a_part_of_the_model_used_in_some_blocks_only_counts_by_its_examples():
+    class Optional(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.always, self.sometimes = nn.Linear(3, 2), nn.Linear(3, 2)
+
+        def forward(self, x, both):
+            return self.always(x) + (self.sometimes(x) if both else 0)
+
+    x, used = torch.randn(6, 3), slice(1, 4)
+    for order in ([(0, 1), (1, 4), (4, 6)], [(1, 4), (0, 1), (4, 6)]):
+        model = Optional()
+        optimizer = VOGN(model, num_data=20, **DETERMINISTIC)
+        for a, b in order:
+            with optimizer.sampled_params(train=True):
+                model(x[a:b], both=(a, b) == (1, 4)).square().sum(1).mean().backward()
+        rows = example_gradients(
+            model,
+            lambda i, model=model: (
+                model(x[i : i + 1], used.start <= i < used.stop).square().sum()
+            ),
+            6,
+        )
+        gradients, squares = gathered(optimizer)
+        assert_same(gradients, {k: v.mean(0) for k, v in rows.items()})
+        assert_same(squares, {k: v.square().mean(0) for k, v in rows.items()})
+
+
+def test_the_mean_is_back_bit_for_bit():
+    model, (x, y) = network(), batch()
+    optimizer = VOGN(model, num_data=3)
+    before = weights(model)
+    with optimizer.sampled_params():
+        for name, value in model.state_dict().items():
+            assert not torch.equal(value, before[name]), name
+    assert_bitwise(weights(model), before)
+    block(optimizer, x, y)
+    assert_bitwise(weights(model), before)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("train", [True, False])
+def test_after_an_exception_everything_is_as_before(train, error):
+    model, (x, y) = network(), batch()
+    optimizer = VOGN(model, num_data=3)
+    block(optimizer, x, y)
+    mean, waiting = weights(model), copy.deepcopy(gathered(optimizer))
+    with pytest.raises(error), optimizer.sampled_params(train=train):
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        raise error
+    assert_bitwise(weights(model), mean)
+    for got, truth in zip(gathered(optimizer), waiting, strict=True):
+        assert_bitwise(got, truth)
+    assert not any(module._forward_hooks for module in model.modules())
+    optimizer.step()
+
+
+def test_after_an_unsupported_layer_everything_is_as_before():
+    class Centred(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(3))
+
+        def forward(self, x):
+            return (x * self.scale - x.mean(0)) / x.std(0)
+
+    model = nn.Sequential(nn.Linear(3, 3), Centred())
+    optimizer = VOGN(model, num_data=3)
+    before = weights(model)
+    with pytest.raises(UnsupportedLayerError, match=r"1\.scale"):
+        with optimizer.sampled_params(train=True):
+            model(torch.randn(5, 3)).square().mean().backward()
+    assert_bitwise(weights(model), before)
+    assert all(p.grad is None for p in model.parameters())
+    with pytest.raises(RuntimeError, match="step must follow a backward pass"):
+        optimizer.step()
+
+
+def test_blocks_must_not_be_nested():
+    optimizer = VOGN(network(), num_data=3)
+    with (
+        optimizer.sampled_params(),
+        pytest.raises(RuntimeError, match=r"^sampled_params must not be nested\.$"),
+        optimizer.sampled_params(),
+    ):
+        pass
+    with optimizer.sampled_params():
+        pass
+
+
+def test_a_step_inside_a_block_is_an_error():
+    optimizer = VOGN(network(), num_data=3)
+    with (
+        optimizer.sampled_params(train=True),
+        pytest.raises(
+            RuntimeError, match=r"^step must be called outside sampled_params\.$"
+        ),
+    ):
+        optimizer.step()
+
+
+def no_blocks(optimizer):
+    pass
+
+
+def prediction_only(optimizer):
+    with optimizer.sampled_params():
+        F.cross_entropy(optimizer.model(batch()[0]), batch()[1]).backward()
+
+
+def without_backward(optimizer):
+    with optimizer.sampled_params(train=True):
+        optimizer.model(batch()[0])
+
+
+def stepped_already(optimizer):
+    block(optimizer, *batch())
+    optimizer.step()
+
+
+def cleared(optimizer):
+    block(optimizer, *batch())
+    optimizer.zero_grad()
+
+
+@pytest.mark.parametrize(
+    "before", [no_blocks, prediction_only, without_backward, stepped_already, cleared]
+)
+def test_a_step_with_nothing_gathered_is_an_error(before):
+    optimizer = VOGN(network(), num_data=3)
+    before(optimizer)
+    mean = weights(optimizer.model)
+    with pytest.raises(RuntimeError) as caught:
+        optimizer.step()
+    assert str(caught.value) == (
+        "step must follow a backward pass inside sampled_params(train=True), got none."
+    )
+    assert_bitwise(weights(optimizer.model), mean)
+
+
+def test_a_step_without_the_gradients_is_an_error():
+    optimizer = VOGN(network(), num_data=3)
+    block(optimizer, *batch())
+    optimizer.model.zero_grad()
+    with pytest.raises(RuntimeError) as caught:
+        optimizer.step()
+    assert str(caught.value) == (
+        "gradients must be kept between sampled_params(train=True) and step, got "
+        "parameters whose .grad was removed."
+    )
+
+
+def test_gradients_of_before_do_not_leak_into_a_block():
+    model, (x, y) = network(), batch()
+    optimizer = VOGN(model, num_data=20, **DETERMINISTIC)
+    for p in model.parameters():
+        p.grad = torch.full_like(p, 100.0)
+    block(optimizer, x, y)
+    for got, truth in zip(gathered(optimizer), loop(model, x, y), strict=True):
+        assert_same(got, truth)
+    optimizer.step()
+    block(optimizer, x, y)  # without zero_grad
+    for got, truth in zip(gathered(optimizer), loop(model, x, y), strict=True):
+        assert_same(got, truth)
+
+
+def test_a_prediction_block_between_training_blocks_changes_nothing():
+    model, (x, y) = network(), batch()
+    optimizer = VOGN(model, num_data=20, **DETERMINISTIC)
+    block(optimizer, x[:2], y[:2])
+    with optimizer.sampled_params(), torch.no_grad():
+        model(x)
+    with optimizer.sampled_params(train=True), torch.no_grad():
+        model(x)
+    block(optimizer, x[2:], y[2:])
+    for got, truth in zip(gathered(optimizer), loop(model, x, y), strict=True):
+        assert_same(got, truth)
+
+
+def test_zero_grad_inside_a_block_keeps_what_earlier_blocks_gathered():
+    model, (x, y) = network(), batch()
+    optimizer = VOGN(model, num_data=20, **DETERMINISTIC)
+    for part in (slice(0, 2), slice(2, 6)):
+        with optimizer.sampled_params(train=True):
+            optimizer.zero_grad(set_to_none=part.start == 0)
+            F.cross_entropy(model(x[part]), y[part]).backward()
+    for got, truth in zip(gathered(optimizer), loop(model, x, y), strict=True):
+        assert_same(got, truth)
+
+
+def test_clipping_between_block_and_step_takes_effect():
+    x, y = batch()
+    moves = []
+    for limit in (math.inf, 1e-3):
+        torch.manual_seed(1)
+        model = network()
+        optimizer = VOGN(model, num_data=20, momentum=0.0, prior_precision=0.0)
+        before = weights(model)
+        block(optimizer, x, y)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), limit)
+        optimizer.step()
+        moves.append(model[0].weight.detach() - before["0.weight"])
+    torch.testing.assert_close(moves[1], moves[0] * (1e-3 / (norm + 1e-6)))
+
+
+# --- closures ---------------------------------------------------------------------
+
+
+def test_a_closure_runs_once_a_sample_and_equals_as_many_blocks():
+    x, y = batch()
+    models = [network() for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
+    with_closure, with_blocks = (
+        VOGN(model, num_data=20, num_samples=3, seed=4) for model in models
+    )
+    for _ in range(2):
+
+        def closure():
+            with_closure.zero_grad()
+            loss = F.cross_entropy(models[0](x), y)
+            loss.backward()
+            return loss
+
+        loss = with_closure.step(closure)
+        losses = [block(with_blocks, x, y) for _ in range(3)]
+        with_blocks.step()
+        assert not loss.requires_grad
+        torch.testing.assert_close(loss, torch.stack(losses).mean())
+    assert_bitwise(weights(models[0]), weights(models[1]))
+
+
+def test_a_closure_starts_afresh_and_works_under_no_grad():
+    model, (x, y) = network(), batch()
+    optimizer = VOGN(model, num_data=20, **DETERMINISTIC)
+    block(optimizer, 10 * x, 1 - y)  # forgotten
+
+    def closure():
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        return loss
+
+    _, squares = loop(model, x, y)
+    with torch.no_grad():
+        optimizer._run_closure(closure)
+    assert_same(gathered(optimizer)[1], squares)
+    optimizer.step(closure)
+
+
+# --- BatchNorm --------------------------------------------------------------------
+
+
+def normed():
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+
+
+def test_batch_norm_is_trained_without_noise_and_prior():
+    model, (x, y) = normed(), batch()
+    optimizer = VOGN(model, num_data=20, prior_precision=7.0)
+    assert set(optimizer.posterior_precision()) == {
+        "0.weight", "0.bias", "2.weight", "2.bias",
+    }  # fmt: skip
+    norms = optimizer.param_groups[1]
+    assert [id(p) for p in norms["params"]] == [id(p) for p in model[1].parameters()]
+    assert (norms["sampled"], norms["prior_precision"]) == (False, 0)
+    before = weights(model)
+    with optimizer.sampled_params():
+        assert torch.equal(model[1].weight, before["1.weight"])
+        assert not torch.equal(model[0].weight, before["0.weight"])
+    block(optimizer, x, y)
+    gradient, square = (each["1.weight"] for each in gathered(optimizer))
+    optimizer.step()
+    curvature = 0.9999 * 0.1 + 0.0001 * square
+    torch.testing.assert_close(
+        model[1].weight.detach(), before["1.weight"] - 0.1 * gradient / curvature
+    )
+
+
+def test_batch_norm_can_be_sampled_like_all_others():
+    model = normed()
+    optimizer = VOGN(model, num_data=20, batch_norm="sampled")
+    assert set(optimizer.posterior_precision()) == set(dict(model.named_parameters()))
+    before = weights(model)
+    with optimizer.sampled_params():
+        assert not torch.equal(model[1].weight, before["1.weight"])
+
+
+def test_batch_norm_statistics_are_updated_once_a_block():
+    model, (x, y) = normed(), batch()
+    optimizer = VOGN(model, num_data=20)
+    for _ in range(2):
+        block(optimizer, x, y)
+    assert int(model[1].num_batches_tracked) == 2
+
+
+# --- parameter groups -------------------------------------------------------------
+
+
+def test_groups_have_settings_of_their_own():
+    model, (x, y) = network(), batch()
+    optimizer = VOGN(
+        model, num_data=20, lr=0.1, prior_precision=5.0,
+        params=[
+            {"params": model[0].parameters(), "lr": 0.2, "initial_curvature": 0.4},
+            {"params": model[2].parameters(), "prior_precision": 9.0, "num_data": 40},
+        ],
+    )  # fmt: skip
+    precision = optimizer.posterior_precision()
+    assert precision["0.bias"].tolist() == pytest.approx([20 * 0.4 + 5] * 4)
+    assert precision["2.bias"].tolist() == pytest.approx([40 * 0.1 + 9] * 2)
+    before = weights(model)
+    block(optimizer, x, y)
+    gradients, squares = gathered(optimizer)
+    optimizer.step()
+    s = 0.9999 * 0.4 + 0.0001 * squares["0.bias"]
+    step = 0.2 * (gradients["0.bias"] + 5 / 20 * before["0.bias"]) / (s + 5 / 20)
+    torch.testing.assert_close(model[0].bias.detach(), before["0.bias"] - step)
+
+
+def test_a_group_can_be_added_later_and_is_then_trained():
+    model, (x, y) = normed(), batch()
+    optimizer = VOGN(model, num_data=20, params=model[0].parameters())
+    block(optimizer, x, y)
+    optimizer.step()
+    assert set(gathered(optimizer)[0]) == {k for k, _ in model.named_parameters()}
+    assert set(optimizer.capture.coverage()) == {"0.weight", "0.bias"}
+    rest = [*model[1].parameters(), *model[2].parameters()]
+    optimizer.add_param_group({"params": rest, "lr": 0.3})
+    assert [g["lr"] for g in optimizer.param_groups] == [0.1, 0.3, 0.3]
+    before = weights(model)
+    block(optimizer, x, y)
+    optimizer.step()
+    for name, value in dict(model.named_parameters()).items():
+        assert not torch.equal(value, before[name]), name
+
+
+def test_named_parameters_and_a_single_one_do_as_groups():
+    model = network()
+    optimizer = VOGN(model, num_data=20, params=model[0].named_parameters())
+    optimizer.add_param_group({"params": model[2].weight})
+    assert [len(g["params"]) for g in optimizer.param_groups] == [2, 1]
+
+
+def test_an_empty_group_beside_others_does_no_harm():
+    model = network()
+    groups = [{"params": []}, {"params": model.parameters()}]
+    optimizer = VOGN(model, num_data=20, params=groups)
+    assert [len(g["params"]) for g in optimizer.param_groups] == [4]
+
+
+def test_frozen_parameters_are_left_out():
+    model, (x, y) = network(), batch()
+    model[0].requires_grad_(False)
+    optimizer = VOGN(model, num_data=20)
+    before = weights(model)
+    with optimizer.sampled_params():
+        assert torch.equal(model[0].weight, before["0.weight"])
+    block(optimizer, x, y)
+    optimizer.step()
+    assert torch.equal(model[0].weight, before["0.weight"])
+    assert not torch.equal(model[2].weight, before["2.weight"])
+
+
+def test_a_model_without_trainable_parameters_is_an_error():
+    with pytest.raises(ValueError, match="empty parameter list"):
+        VOGN(network().requires_grad_(False), num_data=3)
+
+
+def test_parameters_of_another_model_are_an_error():
+    with pytest.raises(ValueError, match="got one that is not") as caught:
+        VOGN(network(), num_data=3, params=nn.Linear(5, 2).parameters())
+    assert str(caught.value) == (
+        "params must be parameters of the model, got one that is not, of shape (2, 5)."
+    )
+
+
+def test_a_parameter_twice_is_an_error():
+    model = network()
+    with pytest.raises(ValueError, match="more than one parameter group"):
+        VOGN(model, num_data=3).add_param_group({"params": model[0].parameters()})
+
+
+# --- arguments --------------------------------------------------------------------
+
+WRONG = [
+    ("num_data", 0, "num_data must be a whole number >= 1, got 0."),
+    ("num_data", 10.0, "num_data must be a whole number >= 1, got 10.0."),
+    ("num_data", True, "num_data must be a whole number >= 1, got True."),
+    ("num_samples", 0, "num_samples must be a whole number >= 1, got 0."),
+    ("lr", 0, "lr must be a finite number in (0, inf), got 0."),
+    ("lr", -0.1, "lr must be a finite number in (0, inf), got -0.1."),
+    ("lr", math.nan, "lr must be a finite number in (0, inf), got nan."),
+    ("momentum", 1.0, "momentum must be a finite number in [0, 1), got 1.0."),
+    ("momentum", -0.1, "momentum must be a finite number in [0, 1), got -0.1."),
+    ("curvature_decay", 1, "curvature_decay must be a finite number in [0, 1), got 1."),
+    (
+        "initial_curvature",
+        0.0,
+        "initial_curvature must be a finite number in (0, inf), got 0.0.",
+    ),
+    (
+        "prior_precision",
+        -1.0,
+        "prior_precision must be a finite number in [0, inf), got -1.0.",
+    ),
+    ("temperature", 0.0, "temperature must be a finite number in (0, inf), got 0.0."),
+    ("damping", math.inf, "damping must be a finite number in [0, inf), got inf."),
+    (
+        "augmentation_factor",
+        "2",
+        "augmentation_factor must be a finite number in (0, inf), got '2'.",
+    ),
+    ("loss_reduction", "none", "loss_reduction must be one of mean, sum, got 'none'."),
+    (
+        "batch_norm",
+        "frozen",
+        "batch_norm must be one of deterministic, sampled, got 'frozen'.",
+    ),
+    ("seed", -1, "seed must be a whole number in [0, 2^63), got -1."),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "text"), WRONG)
+def test_a_wrong_argument_is_an_error_that_names_it(name, value, text):
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        VOGN(network(), **{"num_data": 10, name: value})
+
+
+def test_num_data_must_be_given():
+    with pytest.raises(TypeError, match="num_data"):
+        VOGN(network())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        w
+        for w in WRONG
+        if w[0] not in ("num_samples", "loss_reduction", "batch_norm", "seed")
+    ],
+)
+def test_a_wrong_setting_of_a_group_is_the_same_error(name, value, text):
+    model = network()
+    group = {"params": model.parameters(), name: value}
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        VOGN(model, num_data=10, params=[group])
+
+
+def test_a_precision_that_could_vanish_is_an_error():
+    nothing = {"curvature_decay": 0.0, "damping": 0.0}
+    with pytest.raises(
+        ValueError, match=r"^damping must be > 0 when curvature_decay and"
+    ):
+        VOGN(network(), num_data=10, prior_precision=0.0, **nothing)
+    VOGN(network(), num_data=10, prior_precision=1.0, **nothing)
+    with pytest.raises(
+        ValueError, match=r"^damping must be > 0 when curvature_decay and"
+    ):
+        VOGN(normed(), num_data=10, prior_precision=1.0, **nothing)  # norms: no prior
+
+
+# --- life as a torch optimizer ----------------------------------------------------
+
+
+def test_a_scheduler_sets_the_learning_rate():
+    model, (x, y) = network(), batch()
+    optimizer = VOGN(model, num_data=20, lr=0.4)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: 0.5**t)
+    for step in range(3):
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(0.4 * 0.5**step)
+        block(optimizer, x, y)
+        optimizer.step()
+        scheduler.step()
+
+
+def train(optimizer, scheduler, data):
+    for x, y in data:
+        for _ in range(2):
+            block(optimizer, x, y)
+        optimizer.step()
+        scheduler.step()
+
+
+def started(model):
+    optimizer = VOGN(model, num_data=20, seed=3)
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: 0.9**t)
+
+
+def test_saving_and_loading_half_way_changes_nothing(tmp_path):
+    data = [batch() for _ in range(6)]
+    straight = normed()
+    broken = copy.deepcopy(straight)
+    train(*started(straight), data)
+    optimizer, scheduler = started(broken)
+    train(optimizer, scheduler, data[:3])
+    torch.save(
+        [broken.state_dict(), optimizer.state_dict(), scheduler.state_dict()],
+        tmp_path / "state.pt",
+    )
+    resumed = normed()
+    optimizer, scheduler = started(resumed)
+    with optimizer.sampled_params():  # a generator that has moved on
+        pass
+    saved = torch.load(tmp_path / "state.pt", weights_only=True)
+    for each, state in zip((resumed, optimizer, scheduler), saved, strict=True):
+        each.load_state_dict(state)
+    train(optimizer, scheduler, data[3:])
+    assert_bitwise(weights(resumed), weights(straight))
+
+
+def test_loading_drops_what_was_gathered():
+    optimizer = VOGN(network(), num_data=20)
+    state = optimizer.state_dict()
+    block(optimizer, *batch())
+    optimizer.load_state_dict(state)
+    with pytest.raises(RuntimeError, match="step must follow a backward pass"):
+        optimizer.step()
+
+
+def test_a_state_of_another_num_data_is_rejected():
+    model = network()
+    state = VOGN(model, num_data=20).state_dict()
+    with pytest.raises(
+        ValueError, match="num_data must be 30 in the state to load, got 20"
+    ):
+        VOGN(model, num_data=30).load_state_dict(state)
+
+
+def test_a_state_of_another_optimizer_is_rejected():
+    model = network()
+    state = torch.optim.SGD(model.parameters(), lr=0.1).state_dict()
+    with pytest.raises(
+        ValueError, match="num_data must be 30 in the state to load, got None"
+    ):
+        VOGN(model, num_data=30).load_state_dict(state)
+
+
+def test_a_state_of_other_shapes_is_rejected_and_changes_nothing():
+    wide = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2))
+    donor = VOGN(wide, num_data=20)
+    block(donor, *batch())
+    donor.step()
+    optimizer = VOGN(network(), num_data=20)
+    with pytest.raises(
+        ValueError,
+        match=r"^momentum_buffer must have shape \(4, 3\) in the state to load, "
+        r"got \(5, 3\)\.$",
+    ):
+        optimizer.load_state_dict(donor.state_dict())
+    assert not optimizer.state
+
+
+def test_a_state_with_other_groups_is_rejected():
+    model = network()
+    state = VOGN(model, num_data=20, params=model[0].parameters()).state_dict()
+    with pytest.raises(ValueError, match="doesn't match the size of optimizer's group"):
+        VOGN(model, num_data=20).load_state_dict(state)
+
+
+def test_a_copy_of_model_and_optimizer_goes_its_own_way():
+    model, (x, y) = normed(), batch()
+    optimizer = VOGN(model, num_data=20)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: 0.9**t)
+    train(optimizer, scheduler, [(x, y)])
+    block(optimizer, x, y)  # not copied: neither are gradients
+    twin, copied = copy.deepcopy((model, optimizer))
+    optimizer.zero_grad()
+    with pytest.raises(RuntimeError, match="step must follow a backward pass"):
+        copied.step()
+    before = weights(model)
+    block(copied, x, y)
+    copied.step()
+    assert_bitwise(weights(model), before)
+    assert not torch.equal(twin[0].weight, model[0].weight)
+    block(optimizer, x, y)
+    optimizer.step()
+    assert_bitwise(weights(twin), weights(model))  # the same noise too
+    assert copied.model is twin
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_model_in_lower_precision_trains(dtype):
+    model = network().to(dtype)
+    optimizer = VOGN(model, num_data=20)
+    before = weights(model)
+    for _ in range(2):
+        x, y = batch()
+        for _ in range(2):
+            block(optimizer, x.to(dtype), y)
+        optimizer.step()
+    for name, value in weights(model).items():
+        assert value.dtype == dtype
+        assert value.isfinite().all()
+        assert not torch.equal(value, before[name])
+
+
+def test_training_under_autocast_is_close_to_full_precision():
+    torch.set_default_dtype(torch.float32)
+    results = []
+    x, y = batch(16)
+    start = network()
+    for enabled in (False, True):
+        model = copy.deepcopy(start)
+        optimizer = VOGN(model, num_data=1000, lr=0.01)
+        for _ in range(3):
+            with optimizer.sampled_params(train=True):
+                with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+                    loss = F.cross_entropy(model(x), y)
+                loss.backward()
+            optimizer.step()
+        assert model[0].weight.dtype == torch.float32
+        results.append(model[0].weight.detach() - start[0].weight)
+    error = (results[1] - results[0]).norm() / results[0].norm()
+    assert 0 < error < 0.05
+
+
+def test_training_learns_what_the_noise_allows():
+    model = network()
+    optimizer = VOGN(model, num_data=200, prior_precision=1.0, lr=0.05)
+    x = torch.randn(200, 3)
+    y = (x[:, 0] + x[:, 1] > 0).long()
+    start = F.cross_entropy(model(x), y).item()
+    for _ in range(150):
+        optimizer.step(lambda: _backward(model, x, y))
+    assert F.cross_entropy(model(x), y).item() < 0.5 * start
+
+
+def _backward(model, x, y):
+    loss = F.cross_entropy(model(x), y)
+    loss.backward()
+    return loss
+
+
+def test_a_model_without_sampled_parameters_has_no_deviation():
+    model = nn.BatchNorm1d(3)
+    assert VOGN(model, num_data=20).mean_deviation().item() == 0
