@@ -239,7 +239,8 @@ class VOGN(Optimizer):
         Args:
             train: Whether the block runs forward and backward passes whose gradients
                 and squares `step()` is to use. Losses that are backpropagated in one
-                block must together be the mean (or sum) over its examples. Several
+                block must together be the mean (or sum) over its examples; calls of the
+                model before one backward pass are views of the same examples. Several
                 blocks before a step are averaged by their numbers of examples, be they
                 samples of the weights or micro-batches. After the block `.grad` holds
                 the average so far, so it can be clipped or inspected.

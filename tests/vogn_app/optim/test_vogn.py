@@ -1,6 +1,6 @@
 """VOGN: the update, the posterior, blocks, and its manners as a torch optimizer."""
 
-# ruff: noqa: PT012 - what raises is the block, which needs its statements
+# ruff: noqa: PT012, SIM117 - what raises is the block with its statements
 
 import copy
 import math
@@ -222,9 +222,10 @@ def test_logistic_regression_ends_at_the_self_consistent_posterior(tau):
 
     The solver integrates over q and knows nothing of the optimizer, which sees two
     draws a step. The relative deviation of s, an average with decay 0.998, is that of h
-    over draws, below 1, times sqrt(0.001 / 2) = 0.022; five of them, and 0.5 * 0.998^1200 =
-    0.045 left of the start, make 0.16. The mean, averaged over 900 steps, deviates by
-    sqrt(1 / 1800) = 0.024 posterior deviations, whatever lr; five of them are 0.12.
+    over draws, below 1, times sqrt(0.001 / 2) = 0.022; five of them, and
+    0.5 * 0.998^1200 = 0.045 left of the start, make 0.16. The mean, averaged
+    over 900 steps, deviates by sqrt(1 / 1800) = 0.024 posterior deviations, whatever
+    lr; five of them are 0.12.
     """
     x = torch.linspace(-2, 2, 12)[:, None]
     y = (x[:, 0] + 0.8 * torch.sin(9 * x[:, 0]) > -0.3).double()
@@ -527,7 +528,7 @@ def test_gradients_of_before_do_not_leak_into_a_block():
     model, (x, y) = network(), batch()
     optimizer = VOGN(model, num_data=20, **DETERMINISTIC)
     for p in model.parameters():
-        p.grad = torch.full_like(p, 100.0)
+        p.grad = torch.full_like(p, math.inf)
     block(optimizer, x, y)
     for got, truth in zip(gathered(optimizer), loop(model, x, y), strict=True):
         assert_same(got, truth)
