@@ -175,23 +175,23 @@ _VOGN = OptimizerSpec(
     "arXiv:1906.02506",
     bayesian=True,
     hyperparameters=(
-        _lr(0.1, "Learning rate of the natural-gradient step."),
+        _lr(0.2, "Learning rate of the natural-gradient step."),
         HyperParameter(
             name="momentum", kind="float", default=0.9, minimum=0.0, maximum=1.0,
             open_maximum=True, help="Weight of the past in the gradient average.",
         ),
         HyperParameter(
-            name="curvature_decay", kind="float", default=0.9999, minimum=0.0,
+            name="curvature_decay", kind="float", default=0.999, minimum=0.0,
             maximum=1.0, open_maximum=True,
             help="Weight of the past in the curvature average.",
         ),
         HyperParameter(
-            name="initial_curvature", kind="float", default=0.1, minimum=0.0,
+            name="initial_curvature", kind="float", default=0.3, minimum=0.0,
             open_minimum=True, maximum=1e6,
             help="Curvature before any data; the step starts near lr divided by it.",
         ),
         HyperParameter(
-            name="prior_precision", kind="float", default=50.0, minimum=0.0,
+            name="prior_precision", kind="float", default=10.0, minimum=0.0,
             maximum=1e9, help="Precision of the Gaussian prior; pulls weights to zero.",
         ),
         HyperParameter(
