@@ -10,7 +10,6 @@ step above AdamW's.
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -21,9 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW
 
+from benchmarks.machine import machine
 from trainers.models import build_model
 from trainers.trainer import train_step
-from vogn_app import VOGN, __version__
+from vogn_app import VOGN
 
 NETWORKS: dict[str, tuple[str, tuple[int, ...], int]] = {
     "mlp": ("mlp", (1, 28, 28), 128),
@@ -94,21 +94,6 @@ def peak_mib(step: Callable[[], None]) -> float:
             held += event.nbytes()
             peak = max(peak, held)
     return peak / 2**20
-
-
-def machine() -> str:
-    """What the figures were measured on and with."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if _linux() else []
-    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
-    processor = names[0] if names else platform.processor()
-    return (
-        f"vogn-app {__version__}, torch {torch.__version__}, "
-        f"Python {platform.python_version()}, {processor}, one thread"
-    )
-
-
-def _linux() -> bool:
-    return platform.system() == "Linux"
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.trainers.examples import command_line, config, run_of
 from trainers import __main__ as module
 from trainers.__main__ import build_parser, config_from_options, main, summary
+from trainers.catalogue import OPTIMIZERS
 from trainers.config import RunConfig, command
 from trainers.runs import Run, list_runs, load_config, read_json
 from trainers.status import STOPPED, begin_status, end_status, read_status
@@ -48,7 +49,7 @@ def test_without_a_folder_the_run_gets_one_under_the_root(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == str(run.path)
     settings = load_config(run)
     assert (settings.training.epochs, settings.training.batch_size) == (1, 350)
-    assert settings.optimizer.hyperparameters["lr"] == 0.1
+    assert settings.optimizer.hyperparameters == OPTIMIZERS["vogn"].defaults()
     assert read_json(run.config)["code_version"]
 
 
@@ -207,7 +208,7 @@ def test_help_lists_every_flag(capsys):
         "--curvature-decay",
         "--test-samples",
         "--run-dir",
-        "vogn 0.1, adamw",
+        f"vogn {OPTIMIZERS['vogn'].defaults()['lr']}, adamw",
     ):
         assert words in text
 

@@ -149,7 +149,14 @@ def test_the_first_step_is_lr_times_gradient_over_curvature():
 def test_the_papers_sum_form_takes_lr_times_one_minus_momentum():
     model = OneWeight()
     optimizer = VOGN(
-        model, num_data=40, lr=0.1, momentum=0.9, curvature_decay=0.7, damping=0.1
+        model,
+        num_data=40,
+        lr=0.1,
+        momentum=0.9,
+        curvature_decay=0.7,
+        damping=0.1,
+        initial_curvature=0.1,
+        prior_precision=50.0,
     )
     mu, total, s, prior = 0.7, 0.0, 0.1, 50 / 40
     for step in range(1, 4):
@@ -210,7 +217,12 @@ def test_precision_at_the_fixed_point_is_the_exact_tempered_one(tau):
 
 def test_damping_counts_as_curvature_in_the_precision():
     optimizer = VOGN(
-        OneWeight(), num_data=100, temperature=2.0, prior_precision=5.0, damping=0.3
+        OneWeight(),
+        num_data=100,
+        temperature=2.0,
+        prior_precision=5.0,
+        damping=0.3,
+        initial_curvature=0.1,
     )
     precision = optimizer.posterior_precision()["linear.weight"].item()
     assert precision == pytest.approx((100 * (0.1 + 0.3) + 2 * 5) / 2, rel=1e-14)
@@ -629,7 +641,10 @@ def normed():
 
 def test_batch_norm_is_trained_without_noise_and_prior():
     model, (x, y) = normed(), batch()
-    optimizer = VOGN(model, num_data=20, prior_precision=7.0)
+    optimizer = VOGN(
+        model, num_data=20, lr=0.1, initial_curvature=0.1, curvature_decay=0.9999,
+        prior_precision=7.0,
+    )  # fmt: skip
     assert set(optimizer.posterior_precision()) == {
         "0.weight", "0.bias", "2.weight", "2.bias",
     }  # fmt: skip
@@ -672,7 +687,8 @@ def test_batch_norm_statistics_are_updated_once_a_block():
 def test_groups_have_settings_of_their_own():
     model, (x, y) = network(), batch()
     optimizer = VOGN(
-        model, num_data=20, lr=0.1, prior_precision=5.0,
+        model, num_data=20, lr=0.1, prior_precision=5.0, initial_curvature=0.1,
+        curvature_decay=0.9999,
         params=[
             {"params": model[0].parameters(), "lr": 0.2, "initial_curvature": 0.4},
             {"params": model[2].parameters(), "prior_precision": 9.0, "num_data": 40},
@@ -692,7 +708,7 @@ def test_groups_have_settings_of_their_own():
 
 def test_a_group_can_be_added_later_and_is_then_trained():
     model, (x, y) = normed(), batch()
-    optimizer = VOGN(model, num_data=20, params=model[0].parameters())
+    optimizer = VOGN(model, num_data=20, lr=0.1, params=model[0].parameters())
     block(optimizer, x, y)
     optimizer.step()
     assert set(gathered(optimizer)[0]) == {k for k, _ in model.named_parameters()}

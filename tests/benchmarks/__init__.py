@@ -1,0 +1,1 @@
+"""Tests of the benchmark scripts: that they run and say what they should."""
