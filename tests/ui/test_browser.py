@@ -253,7 +253,7 @@ def test_a_finished_run_shows_how_far_it_can_be_trusted(page, runs):
     page.goto("/")
     page.get_by_role("button", name="Launch", exact=True).wait_for()
     picture(page, "launch")
-    launch(page, runs, epochs=24)
+    launch(page, runs, epochs=60)
     wait_for_growth(page, 9)
     picture(page, "run-live")
     wait_for_state(page, "Finished")
@@ -271,7 +271,7 @@ def test_a_finished_run_shows_how_far_it_can_be_trusted(page, runs):
 
 
 def test_points_of_the_plane_get_their_maps(page, runs):
-    launch(page, runs, epochs=8, dataset="Two moons")
+    launch(page, runs, epochs=60, dataset="Two moons")
     wait_for_state(page, "Finished")
     for start in ("Most probable of 2 classes", "Predictive entropy", "Mutual info"):
         drawn = page.locator(f"[aria-label^='{start}'] .main-svg").first

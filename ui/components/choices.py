@@ -30,6 +30,9 @@ _TRAINING = TrainingConfig()
 _EVALUATION = EvaluationConfig()
 _DATA = DatasetConfig(name="digits")
 
+SMALL = 5_000  # examples; an epoch over fewer is a handful of steps
+SMALL_EPOCHS = 60
+
 
 def dataset() -> dict[str, Any]:
     """Choose a dataset; returns its name and kind."""
@@ -121,11 +124,17 @@ def about(optimizers: Mapping[str, OptimizerSpec], name: str | None) -> None:
         st.caption(plain(spec.paper))
 
 
-def training() -> dict[str, Any]:
+def suggested_epochs(spec: DatasetSpec) -> int:
+    """Epochs the form begins with: more for the small sets."""
+    small = spec.train_size is not None and spec.train_size < SMALL
+    return SMALL_EPOCHS if small else _TRAINING.epochs
+
+
+def training(dataset_name: str) -> dict[str, Any]:
     """The settings that most runs change."""
     whole = partial(_whole, default=_TRAINING)
     answers = in_columns([
-        lambda: whole("epochs", "Passes over the training data."),
+        lambda: _epochs(dataset_name),
         lambda: whole("batch_size", "Examples a step."),
         lambda: whole("seed", "Of initial weights, batch order and weight noise."),
     ])
@@ -153,6 +162,14 @@ def advanced(dataset_name: str, spec: OptimizerSpec) -> dict[str, Any]:
         ]
     )  # fmt: skip
     return dict(answers)
+
+
+def _epochs(dataset_name: str) -> tuple[str, Any]:
+    answer = st.number_input(
+        "Epochs", value=suggested_epochs(DATASETS[dataset_name]), step=1,
+        key=f"epochs-{dataset_name}", help="Passes over the training data.",
+    )  # fmt: skip
+    return "epochs", answer
 
 
 def _whole(

@@ -1,6 +1,7 @@
 """The page that starts a run: choose, see the command, launch."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -55,7 +56,7 @@ def _form() -> tuple[dict[str, Section], list[str]]:
         values, problems = hyperparameters(optimizer)
     with st.container(border=True):
         st.markdown("### :material/timer: Training and evaluation")
-        training = choices.training()
+        training = choices.training(data["name"])
         with st.expander("Advanced settings", icon=":material/settings:"):
             more = choices.advanced(data["name"], optimizer)
     sections = _sections(data, model, optimizer, values, training | more)
@@ -75,7 +76,7 @@ def _sections(
     return {
         "dataset": lambda: DatasetConfig(
             name=data["name"],
-            folder=data.get("folder") or None,
+            folder=_absolute(data.get("folder")),
             **chosen("validation_fraction", "split_seed"),
         ),
         "model": lambda: ModelConfig(name=model),
@@ -91,6 +92,11 @@ def _sections(
             **chosen("test_samples", "validation_samples", "ood")
         ),
     }
+
+
+def _absolute(folder: str | None) -> str | None:
+    """The trainer runs elsewhere: a path must not depend on where the server does."""
+    return str(Path(folder).expanduser().absolute()) if folder else None
 
 
 def _checked(sections: Mapping[str, Section]) -> tuple[RunConfig | None, list[str]]:

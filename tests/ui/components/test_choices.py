@@ -1,11 +1,12 @@
 """Tests of `ui/components/choices.py`."""
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from data import DATASETS
 from tests.ui.seen import text
 from trainers.config import EvaluationConfig, TrainingConfig
-from ui.components.choices import facts, model_title
+from ui.components.choices import facts, model_title, suggested_epochs
 
 
 def test_facts_tell_size_shape_classes_and_licence():
@@ -28,7 +29,7 @@ def _page(dataset_name: str, optimizer_name: str) -> None:
 
     st.session_state["model"] = choices.model(dataset_name)
     spec = OPTIMIZERS[optimizer_name]
-    st.session_state["answer"] = choices.training() | choices.advanced(
+    st.session_state["answer"] = choices.training(dataset_name) | choices.advanced(
         dataset_name, spec
     )
     choices.about(OPTIMIZERS, optimizer_name)
@@ -42,7 +43,7 @@ def page(dataset, optimizer):
 
 
 def test_settings_start_with_the_defaults_of_the_command_line():
-    answer = page("digits", "vogn").session_state["answer"]
+    answer = page("fashion-mnist", "vogn").session_state["answer"]
     for section in (TrainingConfig(), EvaluationConfig()):
         for name, value in vars(section).items():
             assert answer[name] == value
@@ -70,3 +71,10 @@ def test_samples_are_asked_for_only_where_there_is_a_posterior():
 
 def test_the_optimizer_is_told_with_its_paper():
     assert "arXiv:1906.02506" in text(page("digits", "vogn"))
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs"), [("digits", 60), ("moons", 60), ("fashion-mnist", 5)]
+)
+def test_small_sets_begin_with_more_epochs(name, epochs):
+    assert suggested_epochs(DATASETS[name]) == epochs

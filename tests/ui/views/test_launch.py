@@ -40,7 +40,7 @@ def test_the_page_starts_ready_with_the_defaults(open_page, launched):
     assert not app.error
     assert command(app).split() == [
         "python", "-m", "trainers", "run", "\\", "--dataset", "digits", "\\",
-        "--model", "mlp", "\\", "--optimizer", "vogn",
+        "--model", "mlp", "\\", "--optimizer", "vogn", "\\", "--epochs", "60",
     ]  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def test_launching_starts_the_chosen_run_and_goes_to_its_page(open_page, launche
     app.selectbox(key="dataset").set_value("fashion-mnist").run()
     app.selectbox(key="model-image").set_value("lenet5").run()
     app.number_input(key="vogn-prior_precision").set_value(20.0).run()
-    app.number_input(key="epochs").set_value(2).run()
+    app.number_input(key="epochs-fashion-mnist").set_value(2).run()
     assert "--prior-precision 20.0" in command(app)
     app.button(key="launch").click().run()
     assert not app.exception
@@ -75,7 +75,7 @@ def test_each_optimizer_brings_its_own_form(open_page, launched):
     [
         ("vogn-lr", 0.0, "lr must be a number in (0, 1e+06], got 0.0."),
         ("vogn-momentum", -0.5, "momentum must be a number in [0, 1), got -0.5."),
-        ("epochs", 0, "epochs must be a whole number in [1, 100000], got 0."),
+        ("epochs-digits", 0, "epochs must be a whole number in [1, 100000], got 0."),
         ("batch_size", -1, "batch_size must be a whole number"),
         ("validation_fraction", 0.9, "must be in [0, 0.5], got 0.9."),
     ],
@@ -125,3 +125,13 @@ def test_a_launch_that_fails_says_so(open_page, root, monkeypatch):
     app.button(key="launch").click().run()
     assert "Nothing was started: run folder must be new or empty" in errors(app)
     assert list_runs() == []
+
+
+def test_an_image_folder_is_handed_on_as_an_absolute_path(
+    open_page, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    app = open_page("launch")
+    app.selectbox(key="dataset").set_value("folder").run()
+    app.text_input(key="folder").set_value("pictures").run()
+    assert f"--folder {tmp_path / 'pictures'}" in command(app)
