@@ -45,6 +45,7 @@ class Progress:
         interval_loss: As `loss_sum`, since the last logged step.
         interval_examples: Examples since then.
         interval_seconds: Training time since then.
+        epoch_seconds: Training time in this epoch.
         first_loss: Loss of the first step.
         best_nll: Best validation NLL so far.
     """
@@ -59,6 +60,7 @@ class Progress:
     interval_loss: float = 0.0
     interval_examples: int = 0
     interval_seconds: float = 0.0
+    epoch_seconds: float = 0.0
     first_loss: float | None = None
     best_nll: float | None = None
 
@@ -255,6 +257,10 @@ class Trainer:
             "train_accuracy": progress.num_correct / progress.num_examples,
             "lr": float(self.scheduler.get_last_lr()[0]),
         }
+        if progress.epoch_seconds > 0:
+            speed = progress.num_examples / progress.epoch_seconds
+            values["examples_per_second"] = speed
+        progress.epoch_seconds = 0.0
         progress.loss_sum, progress.num_correct, progress.num_examples = 0.0, 0, 0
         values |= self._validate()
         self._log("epoch", progress.epoch, values)
@@ -282,12 +288,13 @@ class Trainer:
         return values
 
     def _count_time(self, training: bool = False) -> None:
-        """Add the time since the last call to the total, and to the interval's."""
+        """Add the time since the last call to the total; training also to its own."""
         now = time.monotonic()
         elapsed, self._clock = now - self._clock, now
         self.progress.seconds += elapsed
         if training:
             self.progress.interval_seconds += elapsed
+            self.progress.epoch_seconds += elapsed
 
     def save(self, name: str) -> None:
         """Write a checkpoint."""

@@ -55,7 +55,7 @@ def same(first, second):
     return first == second
 
 
-TIMES = ("seconds", "interval_seconds", "best_nll_seconds")
+TIMES = ("seconds", "interval_seconds", "epoch_seconds")
 
 
 def assert_equal(first, second):
