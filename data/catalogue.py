@@ -258,12 +258,17 @@ _SPECS = (
 DATASETS: dict[str, DatasetSpec] = {spec.name: spec for spec in _SPECS}
 
 
-def dataset_spec(name: str) -> DatasetSpec:
+def dataset_spec(name: str, argument: str = "name") -> DatasetSpec:
     """Look a dataset up.
+
+    Args:
+        name: Key in the catalogue.
+        argument: What to call `name` in an error.
 
     Raises:
         ValueError: `name` is not in the catalogue.
     """
     if name not in DATASETS:
-        raise ValueError(f"name must be one of {sorted(DATASETS)}, got {name!r}.")
+        known = ", ".join(sorted(DATASETS))
+        raise ValueError(f"{argument} must be one of {known}, got {name!r}.")
     return DATASETS[name]

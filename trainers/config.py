@@ -49,7 +49,7 @@ class DatasetConfig:
 
     def __post_init__(self) -> None:
         _check_text("dataset", self.name)
-        spec = dataset_spec(self.name)
+        spec = dataset_spec(self.name, "dataset")
         if spec.ood_only:
             raise ValueError(
                 f"dataset must be one that can be trained on, got {self.name!r}, "
@@ -157,7 +157,7 @@ class EvaluationConfig:
         _check_int("validation_samples", self.validation_samples, 1, 4096)
         _check_text("ood", self.ood)
         if self.ood not in (OOD_AUTO, OOD_NONE):
-            dataset_spec(self.ood)
+            dataset_spec(self.ood, "ood")
 
 
 @dataclass(frozen=True, kw_only=True)

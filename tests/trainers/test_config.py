@@ -64,7 +64,7 @@ def test_the_command_leaves_out_defaults():
 @pytest.mark.parametrize(
     ("build", "text"),
     [
-        (lambda: DatasetConfig(name="x"), "must be one of .*got 'x'"),
+        (lambda: DatasetConfig(name="x"), "^dataset must be one of .*got 'x'"),
         (lambda: DatasetConfig(name=3), "dataset must be a text, got 3."),
         (lambda: DatasetConfig(name="photo-patches"), "dataset must be one that can"),
         (lambda: DatasetConfig(name="folder"), "folder must be given for dataset"),
@@ -112,7 +112,7 @@ def test_the_command_leaves_out_defaults():
         (lambda: TrainingConfig(device="cuda:999"), "device must be auto, cpu, cuda"),
         (lambda: EvaluationConfig(test_samples=0), "test_samples must be"),
         (lambda: EvaluationConfig(validation_samples=5000), "validation_samples must"),
-        (lambda: EvaluationConfig(ood="x"), "must be one of .*got 'x'"),
+        (lambda: EvaluationConfig(ood="x"), "^ood must be one of .*got 'x'"),
         (lambda: EvaluationConfig(ood=[]), "ood must be a text"),
     ],
 )

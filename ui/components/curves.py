@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ui.components.figure import IN_COLOR, OUT_COLOR, Figure, axis, figure, line
+from ui.components.figure import (
+    IN_COLOR,
+    OUT_COLOR,
+    PERCENT,
+    Figure,
+    axis,
+    figure,
+    line,
+)
 from ui.components.formats import compact, percent
 from ui.components.series import Row, column, last, smoothed, thinned
 
@@ -67,7 +75,7 @@ def accuracy_curve(rows: Sequence[Row]) -> Curve:
     now = [percent(last(trace["y"])) for trace in traces]
     alt = f"Accuracy after each epoch: training now {now[0]}, validation now {now[1]}."
     note = "Share of examples whose most probable class is the true one."
-    y = axis(tickformat=".0%")
+    y = axis(tickformat=PERCENT)
     return _curve("accuracy", "Accuracy", note, alt, traces, y, TALL)
 
 

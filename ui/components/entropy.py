@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from ui.components.figure import IN_COLOR, OUT_COLOR, Figure, axis, figure
+from ui.components.figure import IN_COLOR, OUT_COLOR, PERCENT, Figure, axis, figure
 from ui.components.formats import decimal, percent
 
 HEIGHT = 440
@@ -33,7 +33,7 @@ def entropy_figure(
     return figure(
         traces,
         x=axis(f"{score[:1].upper()}{score[1:]}, nats"),
-        y=axis("Share of the set", tickformat=".0%"),
+        y=axis("Share of the set", tickformat=PERCENT),
         height=HEIGHT,
         barmode="overlay",
         bargap=0.04,

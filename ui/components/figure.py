@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 
 IN_COLOR, OUT_COLOR = "@1", "@2"  # training and in distribution; validation and out
 MUTED = "@text/0.65"
+PERCENT = ".3~p"  # 60% or 63.5%: whole percents would repeat on a narrow range
 
 
 class Figure(TypedDict):

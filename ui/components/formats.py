@@ -9,17 +9,17 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~$:])")
 
 def percent(value: Any, digits: int = 1) -> str:
     """A fraction as a percentage, `0.9724` -> `97.2 %`."""
-    return f"{100 * value:.{digits}f} %" if _number(value) else MISSING
+    return f"{100 * value:.{digits}f} %" if number(value) else MISSING
 
 
 def decimal(value: Any, digits: int = 3) -> str:
     """A number with a fixed count of decimals."""
-    return f"{value:.{digits}f}" if _number(value) else MISSING
+    return f"{value:.{digits}f}" if number(value) else MISSING
 
 
 def compact(value: Any) -> str:
     """A number with three significant digits, however small or large."""
-    return f"{value:.3g}" if _number(value) else MISSING
+    return f"{value:.3g}" if number(value) else MISSING
 
 
 def count(value: int) -> str:
@@ -58,5 +58,6 @@ def plain(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", text)
 
 
-def _number(value: Any) -> bool:
+def number(value: Any) -> bool:
+    """Whether a value is a finite number."""
     return isinstance(value, int | float) and value - value == 0

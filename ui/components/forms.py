@@ -69,7 +69,8 @@ def field(item: HyperParameter, prefix: str) -> tuple[Any, str]:
     try:
         item.validated(value)
     except ValueError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        shown = str(error).replace(item.name, label(item), 1)
+        st.error(plain(shown), icon=":material/error:")
         return value, str(error)
     return value, ""
 

@@ -76,8 +76,8 @@ def header(view: Summary, rows: Sequence[Row]) -> None:
         _buttons(view)
     if view.state in ALIVE:
         status = newest(status, rows)
-        share = status.step / status.total_steps if status.total_steps else 0.0
-        st.progress(min(1.0, share), text=progress_text(status, rows))
+        share = status.step / status.total_steps if status.total_steps > 0 else 0.0
+        st.progress(min(1.0, max(0.0, share)), text=progress_text(status, rows))
     else:
         _ending(view, status)
 

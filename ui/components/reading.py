@@ -5,6 +5,7 @@ import threading
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from trainers.config import RunConfig
 from trainers.runs import RUN_ID, Run, RunError, find_run, load_config, read_json
 from trainers.runs import read_metrics as read_new_metrics
 from trainers.status import FINISHED, Status, observed
+from ui.components.formats import number
 from ui.components.series import Row
 from ui.components.states import DAMAGED
 
@@ -67,15 +69,16 @@ class Summary:
 def summary(run: Run) -> Summary:
     """Read a run at a glance; a damaged one gives a summary that says so."""
     try:
-        status, config = observed(run), _config(str(run.path), _stat(run.config))
+        status = _sound(observed(run))
+        config = _config(str(run.path), _stat(run.config))
     except RunError as error:
-        return Summary(run=run, state=DAMAGED, problem=_told(run, error))
+        return Summary(run=run, state=DAMAGED, problem=told(run, error))
     problem = "" if status.state == FINISHED else status.message
     headline = {}
     try:
         headline = _headline(str(run.path), _stat(run.evaluation))
     except RunError as error:
-        problem = _told(run, error)
+        problem = told(run, error)
     return Summary(
         run=run,
         state=status.state,
@@ -86,8 +89,20 @@ def summary(run: Run) -> Summary:
     )
 
 
-def _told(run: Run, error: RunError) -> str:
-    # The run is named beside it already; of the path the file's name is enough.
+def _sound(status: Status) -> Status:
+    """Refuse a status that the pages could not show; RunError."""
+    try:
+        datetime.fromtimestamp(status.created, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise RunError(f"status.json: created is no time: {status.created}.") from None
+    for name in ("phase", "error_class", "message", "error_tail"):
+        if not isinstance(getattr(status, name), str):
+            raise RunError(f"status.json: {name} is no text.")
+    return status
+
+
+def told(run: Run, error: RunError) -> str:
+    """What is wrong with a file of a run, for a page that names the run already."""
     return str(error).replace(f"{run.path}{os.sep}", "")
 
 
@@ -147,7 +162,8 @@ def _evaluation(
 @st.cache_resource(max_entries=4096, show_spinner=False)
 def _headline(path: str, stamp: tuple[int, int, int]) -> dict[str, Any]:
     content = _evaluation(path, stamp)
-    return dict(content["metrics"]) if content else {}
+    metrics = content["metrics"].items() if content else ()
+    return {key: value for key, value in metrics if number(value)}
 
 
 @st.cache_resource(max_entries=4096, show_spinner=False)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ui.components.figure import IN_COLOR, MUTED, Figure, axis, figure
+from ui.components.figure import IN_COLOR, MUTED, PERCENT, Figure, axis, figure
 from ui.components.formats import count, percent
 
 HEIGHT = 440
@@ -21,7 +21,7 @@ def reliability_figure(bins: Sequence[Mapping[str, Any]]) -> Figure:
         on the same axis how many examples each bin holds.
     """
     start = _start(bins)
-    x = axis("Confidence of the prediction", range=[start, 1.005], tickformat=".0%")
+    x = axis("Confidence of the prediction", range=[start, 1.005], tickformat=PERCENT)
     y = axis("Accuracy", range=[0, 1.06], tickformat=".0%", domain=[0.34, 1])
     below = axis("Examples", domain=[0, 0.22], rangemode="tozero", nticks=4)
     # Labels stand on the bars, so the tallest leaves them room.

@@ -31,7 +31,8 @@ def guarded(show: Callable[[], None], what: str) -> None:
     try:
         show()
     except _BROKEN as error:
-        text = f"{what} cannot be shown, its file is damaged: {error!r}"
+        cause = str(error) if isinstance(error, RunError) else repr(error)
+        text = f"{what} cannot be shown, its file is damaged: {cause}"
         st.error(plain(text), icon=":material/broken_image:")
 
 

@@ -1,5 +1,6 @@
 """The page that starts a run: choose, see the command, launch."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,15 @@ def _sections(
 
 def _absolute(folder: str | None) -> str | None:
     """The trainer runs elsewhere: a path must not depend on where the server does."""
-    return str(Path(folder).expanduser().absolute()) if folder else None
+    if folder is None:
+        return None
+    if not folder.strip():
+        raise ValueError("Name the image folder: one sub-folder of images a class.")
+    # Unlike Path's, this one leaves the ~ of an unknown user as it stands.
+    path = Path(os.path.expanduser(folder.strip())).absolute()
+    if not path.is_dir():
+        raise ValueError(f"There is no folder {path} on this machine.")
+    return str(path)
 
 
 def _checked(sections: Mapping[str, Section]) -> tuple[RunConfig | None, list[str]]:

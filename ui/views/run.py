@@ -96,7 +96,8 @@ def _headline(view: Summary) -> None:
         try:
             content = reading.evaluation(view.run)
         except RunError as error:
-            st.error(plain(str(error)), icon=":material/broken_image:")
+            problem = plain(reading.told(view.run, error))
+            st.error(problem, icon=":material/broken_image:")
             return
         if content:
             guarded(lambda: headline(content), "The headline")

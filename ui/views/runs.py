@@ -78,7 +78,9 @@ def row(view: Summary) -> dict[str, Any]:
         "Open": "Open",
         "Run": view.run.id,
         "State": [LOOKS[view.state].label],
-        "Progress": round(status.step / total, 2) if status and total else None,
+        "Progress": round(min(1.0, status.step / total), 2)
+        if status and total > 0
+        else None,
         "Dataset": DATASETS[config.dataset.name].title if config else None,
         "Model": model_spec(config.model.name).title if config else None,
         "Optimizer": optimizer_spec(config.optimizer.name).title if config else None,

@@ -1,5 +1,6 @@
 """The squares of one parameter, as the calls of its layers bring them in."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -50,7 +51,18 @@ class SquareAccumulator:
         tolerances = [AGREEMENT.get(dtype, REDUCED_AGREEMENT) for dtype in dtypes]
         self.tolerance = max(self.tolerance, *tolerances)
 
-    def agrees_with(self, gradient: Tensor, num_examples: int) -> bool:
+    def scale(self, num_examples: int) -> Tensor:
+        """The size of which rounding is a fraction, a scalar.
+
+        |sum_n g_n| <= sqrt(N sum_n |g_n|^2), also where the contributions cancel, as
+        those of a bias before BatchNorm do.
+        """
+        assert self.total is not None
+        return (self.total.sum() * max(1, num_examples)).sqrt()
+
+    def agrees_with(
+        self, gradient: Tensor, num_examples: int, largest: float = 0.0
+    ) -> bool:
         """Whether the summed contributions are the gradient, up to rounding.
 
         Nothing can be said against contributions to a gradient that is not finite.
@@ -58,19 +70,20 @@ class SquareAccumulator:
         Args:
             gradient: What autograd left in `.grad`.
             num_examples: Examples in the recording.
+            largest: Greatest `scale` of any parameter: a gradient that vanishes for
+                each example, as that of an attention's key bias, is its rounding alone.
         """
         assert self.summed is not None
-        assert self.total is not None
         self.computed_in({gradient.dtype})
-        # |sum_n g_n| <= sqrt(N sum_n |g_n|^2): the scale of rounding even where the
-        # contributions cancel, as those of a bias before BatchNorm do.
-        scale = (self.total.sum() * max(1, num_examples)).sqrt()
-        return not bool((self.summed - gradient).norm() > self.tolerance * scale)
+        error = (self.summed - gradient).norm()
+        rounding = self.tolerance * self.scale(num_examples)
+        return not bool(error > rounding + self.tolerance**2 * largest)
 
     def proven(self) -> bool:
-        """Whether an agreement says something: there were examples, all finite."""
-        total = self.summed is not None and self.num_examples > 0 and self.total
-        return isinstance(total, Tensor) and bool(total.sum().isfinite())
+        """Whether an agreement says something: examples, not all 0, and finite."""
+        if self.summed is None or self.num_examples == 0 or self.total is None:
+            return False
+        return 0 < float(self.total.sum()) < math.inf
 
 
 def at_least_float32(x: Tensor) -> Tensor:

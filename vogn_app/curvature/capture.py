@@ -9,7 +9,8 @@ known, so per-example gradients of one layer at most are alive at a time. Hooks 
 only within the block. Rules, in the order in which they are tried:
 
 1. A layer rule (`per_example.RULES`) for the module that owns the parameter.
-2. `functional` for any other module without children: its own re-run.
+2. `functional` for any other module without children, and for layers derived from
+   BatchNorm, the batch's statistics held: its own re-run.
 3. `functional` for the whole model, for whatever is still missing: bare parameters of
    composite modules, weights that a parent uses directly, layers that do not have the
    examples first.
@@ -37,7 +38,7 @@ from torch.utils.hooks import RemovableHandle
 from ..errors import UnsupportedLayerError
 from . import functional
 from .accumulator import SquareAccumulator
-from .functional import ModuleCall, output_tensors
+from .functional import ModuleCall, listed, output_tensors
 from .layers import (
     Layer,
     find_layers,
@@ -184,7 +185,7 @@ class Recording:
             raise RuntimeError(
                 "backward must run once for each forward pass inside "
                 "sampled_params(train=True), got a second backward through "
-                f"{', '.join(layer_call.names.values())}."
+                f"{listed(list(layer_call.names.values()))}."
             )
         call.gradients[0] = gradient
         self.active = False  # a re-run calls the same module, hooks and all
@@ -324,7 +325,17 @@ class Recording:
             return False
         if name in self.capture.whole_model or state.num_examples != num_examples:
             return False
-        return state.summed is None or state.agrees_with(gradient, num_examples)
+        return state.summed is None or self._explains(state, gradient, num_examples)
+
+    def _explains(
+        self, state: SquareAccumulator, gradient: Tensor, num_examples: int
+    ) -> bool:
+        """Whether contributions and gradient differ by rounding, of any parameter."""
+        if state.agrees_with(gradient, num_examples):
+            return True
+        states = [s for s in self.state.values() if s.total is not None]
+        largest = max(float(s.scale(num_examples)) for s in states)
+        return state.agrees_with(gradient, num_examples, largest)
 
     def _run_whole_model(
         self,
@@ -337,7 +348,7 @@ class Recording:
             return
         if not groups:
             raise UnsupportedLayerError(
-                f"per-example gradients of {', '.join(names)} must come from a call of "
+                f"per-example gradients of {listed(names)} must come from a call of "
                 "the whole model, got none: call the model that the optimizer was "
                 "given, with the examples in the first dimension."
             )
@@ -348,7 +359,7 @@ class Recording:
         for name in names:
             state = self.state[name]
             state.num_examples = num_examples
-            if not state.agrees_with(gradients[name], num_examples):
+            if not self._explains(state, gradients[name], num_examples):
                 raise _inexact(name)
         self._announce(names)
 
@@ -357,7 +368,7 @@ class Recording:
         sizes = {call.num_examples for call in group}
         if len(sizes) > 1:
             raise UnsupportedLayerError(
-                f"per-example gradients of {', '.join(names)} must come from calls of "
+                f"per-example gradients of {listed(names)} must come from calls of "
                 "the model on the same examples, or with a backward pass in between, "
                 f"got calls on {' and '.join(map(str, sorted(sizes)))} examples."
             )
@@ -386,8 +397,8 @@ class Recording:
         self.capture.whole_model.update(new)
         if surprising:
             warnings.warn(
-                f"The squared gradients of {', '.join(surprising)} need a second run "
-                "of the whole model: exact, but slower. The layer does not see the "
+                f"The squared gradients of {listed(surprising)} need a second run of "
+                "the whole model: exact, but slower. The layer does not see the "
                 "examples in its first dimension, or its weights are used elsewhere.",
                 stacklevel=2,
             )
@@ -397,5 +408,6 @@ def _inexact(name: str) -> UnsupportedLayerError:
     return UnsupportedLayerError(
         f"per-example gradients of {name} must add up to its gradient, but do not: the "
         "model mixes examples (BatchNorm in train mode?), draws random numbers, or "
-        "changes its state. Use a layer that treats examples alone, or freeze it."
+        "changes its state, or the loss has a term that is no example's (a penalty on "
+        "the weights?). Use a layer that treats examples alone, or freeze it."
     )

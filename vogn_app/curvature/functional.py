@@ -19,6 +19,8 @@ from torch.utils import _pytree as pytree
 from ..errors import UnsupportedLayerError
 from .per_example import CHUNK_ELEMENTS, Contributions
 
+LISTED = 4  # parameters that a message names
+
 
 @dataclass
 class ModuleCall:
@@ -87,6 +89,12 @@ def output_tensors(output: Any) -> dict[int, Tensor]:
     """The tensors in a module's output that need a gradient, by leaf position."""
     leaves = enumerate(pytree.tree_leaves(output))
     return {i: x for i, x in leaves if isinstance(x, Tensor) and x.requires_grad}
+
+
+def listed(names: list[str]) -> str:
+    """Names for a message, of many the first few."""
+    shown = ", ".join(names[:LISTED])
+    return shown if len(names) <= LISTED else f"{shown} and {len(names) - LISTED} more"
 
 
 def contribution_chunks(
@@ -205,7 +213,7 @@ class _Pullback:
         )
 
     def _unsupported(self, source: str) -> UnsupportedLayerError:
-        names = ", ".join(self.wanted)
         return UnsupportedLayerError(
-            f"per-example gradients of {names} must come from {source}"
+            f"per-example gradients of {listed(list(self.wanted))} must come from "
+            f"{source}"
         )

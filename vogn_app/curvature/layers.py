@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils import _pytree as pytree
 
 from . import functional
@@ -34,8 +35,8 @@ def find_layers(
         parameters: Parameters wanted, by their name in the model.
 
     Returns:
-        Modules with a rule, and others without children; composite modules that own
-        parameters are left to the whole-model run.
+        Modules with a rule, and others without children or derived from BatchNorm;
+        composite modules that own parameters are left to the whole-model run.
     """
     names_by_id = {id(parameter): name for name, parameter in parameters.items()}
     attention = [m for m in model.modules() if isinstance(m, nn.MultiheadAttention)]
@@ -48,8 +49,8 @@ def find_layers(
         own = module.named_parameters(recurse=False)
         names = {k: names_by_id[id(p)] for k, p in own if id(p) in names_by_id}
         rule = rule_for(module)
-        childless = next(module.children(), None) is None
-        if names and (rule is not None or childless):
+        whole = next(module.children(), None) is None or isinstance(module, _BatchNorm)
+        if names and (rule is not None or whole):
             layers.append(Layer(module, rule, names))
     return layers
 
@@ -122,9 +123,38 @@ def layer_contributions(
         Contributions `[n, *shape]` of consecutive examples.
     """
     if layer.rule is None:
+        if isinstance(layer.module, _BatchNorm) and layer.module.training:
+            return _with_fixed_statistics(layer.module, names, call)
         return functional.contribution_chunks(layer.module, names, call)
     x, g = promoted(call.args[0], call.gradients[0])
     return contribution_chunks(layer.rule, layer.module, x, g)
+
+
+def _with_fixed_statistics(
+    module: _BatchNorm, names: list[str], call: ModuleCall
+) -> Iterator[Contributions]:
+    """Re-run a layer derived from BatchNorm with the batch's statistics as constants.
+
+    In eval mode and with these as the running ones it treats examples alone.
+
+    Args:
+        module: The layer, in train mode.
+        names: Local names of the parameters wanted.
+        call: Its call, with the gradient of its output.
+
+    Yields:
+        Contributions `[n, *shape]` of consecutive examples.
+    """
+    x, _ = promoted(call.args[0], call.args[0])
+    axes = (0, *range(2, x.ndim))
+    kept = module.running_mean, module.running_var
+    module.running_mean, module.running_var = x.mean(axes), x.var(axes, correction=0)
+    module.training = False
+    try:
+        yield from functional.contribution_chunks(module, names, call)
+    finally:
+        module.running_mean, module.running_var = kept
+        module.training = True
 
 
 def promoted(x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:

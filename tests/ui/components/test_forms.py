@@ -69,7 +69,7 @@ def test_a_form_starts_with_every_default(name):
 def test_a_bad_value_is_refused_under_its_field_in_the_words_of_the_catalogue():
     app = AppTest.from_function(_page, args=("vogn",), default_timeout=30).run()
     app.number_input(key="vogn-momentum").set_value(1.0).run()
-    assert "momentum must be a number in [0, 1), got 1.0." in errors(app)
+    assert "Momentum must be a number in [0, 1), got 1.0." in errors(app)
     values, problems = app.session_state["answer"]
     assert values["momentum"] == 1.0
     assert problems == ["momentum must be a number in [0, 1), got 1.0."]

@@ -107,3 +107,22 @@ def test_gallery_images_are_read_without_pickles(root):
     run.gallery.unlink()
     with pytest.raises(RunError, match=r"gallery\.npz cannot be read"):
         reading.gallery(run)
+
+
+@pytest.mark.parametrize("value", [{"created": 1e300}, {"message": 5}, {"phase": None}])
+def test_a_status_that_no_page_could_show_is_damaged(root, value):
+    run = fakes.write_run(root, "a")
+    run.status.write_text(json.dumps(json.loads(run.status.read_text()) | value))
+    view = reading.summary(run)
+    assert view.state == DAMAGED
+    assert next(iter(value)) in view.problem
+
+
+def test_a_metric_that_is_no_number_is_left_out_at_a_glance(root):
+    run = fakes.write_run(root, "a", evaluated=True)
+    content = json.loads(run.evaluation.read_text())
+    content["metrics"] |= {"accuracy": "high", "ece": None}
+    run.evaluation.write_text(json.dumps(content))
+    shown = reading.summary(run).metrics
+    assert "nll" in shown
+    assert not {"accuracy", "ece"} & set(shown)

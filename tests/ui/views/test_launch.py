@@ -73,8 +73,8 @@ def test_each_optimizer_brings_its_own_form(open_page, launched):
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
-        ("vogn-lr", 0.0, "lr must be a number in (0, 1e+06], got 0.0."),
-        ("vogn-momentum", -0.5, "momentum must be a number in [0, 1), got -0.5."),
+        ("vogn-lr", 0.0, "Learning rate must be a number in (0, 1e+06], got 0.0."),
+        ("vogn-momentum", -0.5, "Momentum must be a number in [0, 1), got -0.5."),
         ("epochs-digits", 0, "epochs must be a whole number in [1, 100000], got 0."),
         ("batch_size", -1, "batch_size must be a whole number"),
         ("validation_fraction", 0.9, "must be in [0, 0.5], got 0.9."),
@@ -91,14 +91,16 @@ def test_a_wrong_number_is_told_and_nothing_can_start(
     assert launched == []
 
 
-def test_the_folder_is_asked_for_only_where_it_is_needed(open_page, launched):
+def test_the_folder_is_asked_for_only_where_it_is_needed(open_page, launched, tmp_path):
     app = open_page("launch")
     assert not app.text_input
     app.selectbox(key="dataset").set_value("folder").run()
-    assert "folder must be given for dataset 'folder'" in errors(app)
-    app.text_input(key="folder").set_value("/my/pictures").run()
+    assert "Name the image folder" in errors(app)
+    app.text_input(key="folder").set_value("~nobody-here/pictures").run()
+    assert "There is no folder" in errors(app)
+    app.text_input(key="folder").set_value(str(tmp_path)).run()
     assert not app.error
-    assert "--folder /my/pictures" in command(app)
+    assert f"--folder {tmp_path}" in command(app)
     app.selectbox(key="dataset").set_value("digits").run()
     assert not app.error
 
@@ -131,6 +133,7 @@ def test_an_image_folder_is_handed_on_as_an_absolute_path(
     open_page, monkeypatch, tmp_path
 ):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
     app = open_page("launch")
     app.selectbox(key="dataset").set_value("folder").run()
     app.text_input(key="folder").set_value("pictures").run()

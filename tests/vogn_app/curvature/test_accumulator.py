@@ -69,6 +69,14 @@ def test_the_scale_of_agreement_survives_contributions_that_cancel():
     assert not state.agrees_with(torch.tensor([1e-3]), 2)
 
 
+def test_what_is_small_beside_the_largest_scale_is_rounding():
+    state = SquareAccumulator()
+    state.add(torch.tensor([[1e-17], [-1e-17]]))
+    assert not state.agrees_with(torch.tensor([3e-17]), 2)
+    assert state.agrees_with(torch.tensor([3e-17]), 2, largest=1.0)
+    assert not state.agrees_with(torch.tensor([3e-12]), 2, largest=1.0)
+
+
 def test_nothing_is_said_against_a_gradient_that_is_not_finite():
     state = SquareAccumulator(num_examples=1)
     state.add(torch.tensor([[math.nan]]))
@@ -83,3 +91,10 @@ def test_agreement_proves_something_with_examples_only():
     assert not state.proven()
     state.num_examples = 2
     assert state.proven()
+
+
+def test_contributions_that_are_all_zero_prove_nothing():
+    state = SquareAccumulator(num_examples=2)
+    state.add(torch.zeros(2, 3))
+    assert state.agrees_with(torch.zeros(3), 2)
+    assert not state.proven()

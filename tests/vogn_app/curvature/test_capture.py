@@ -25,6 +25,7 @@ from tests.vogn_app.curvature.exactness import (
     truth,
 )
 from vogn_app import UnsupportedLayerError
+from vogn_app.curvature.functional import listed
 
 WHOLE = "functional (whole model)"
 
@@ -33,7 +34,7 @@ def slower(*names):
     """The warning that a second run of the whole model is needed."""
     return pytest.warns(
         UserWarning,
-        match=rf"squared gradients of {re.escape(', '.join(names))} need a second run",
+        match=rf"squared gradients of {re.escape(listed(names))} need a second run",
     )
 
 
@@ -548,6 +549,12 @@ def test_mixing_examples_with_bare_parameters_is_an_error_that_names_them(mix):
         record(capture_of(model), model, (torch.randn(5, 3),))
 
 
+def test_an_error_about_many_parameters_names_the_first():
+    model = TinyViT(dropout=0.1)
+    with pytest.raises(UnsupportedLayerError, match=r"positions, .* and \d+ more must"):
+        record(capture_of(model), model, (torch.randn(4, 2, 4, 4),))
+
+
 def test_the_error_says_what_may_be_wrong():
     model = Mixing(lambda x: x - x.mean(0))
     with pytest.raises(UnsupportedLayerError) as caught:
@@ -555,7 +562,8 @@ def test_the_error_says_what_may_be_wrong():
     assert str(caught.value) == (
         "per-example gradients of scale must add up to its gradient, but do not: the "
         "model mixes examples (BatchNorm in train mode?), draws random numbers, or "
-        "changes its state. Use a layer that treats examples alone, or freeze it."
+        "changes its state, or the loss has a term that is no example's (a penalty on "
+        "the weights?). Use a layer that treats examples alone, or freeze it."
     )
 
 
@@ -594,6 +602,75 @@ def test_batch_norm_in_train_mode_gives_contributions_of_every_layer():
     assert_close({"w": got["0.weight"]}, {"w": per_example.square().sum(0)})
     assert_close({"b": got["1.bias"]}, {"b": output.grad.square().sum(0)})
     assert int(model[1].num_batches_tracked) == 2  # the block's and this one
+
+
+class ActivatedNorm(nn.BatchNorm2d):
+    """BatchNorm and activation in one, as in timm's convolutional networks."""
+
+    def __init__(self, channels, **options):
+        super().__init__(channels, **options)
+        self.activation = nn.SiLU()
+
+    def forward(self, x):
+        return self.activation(super().forward(x))
+
+
+@pytest.mark.parametrize("options", [{}, {"track_running_stats": False}])
+def test_layers_derived_from_batch_norm_hold_the_statistics_of_the_batch(options):
+    x = torch.randn(6, 2, 3, 3)
+    derived = nn.Sequential(nn.Conv2d(2, 4, 2), ActivatedNorm(4, **options))
+    plain = nn.Sequential(derived[0], nn.BatchNorm2d(4), nn.SiLU())
+    for norm in (derived[1], plain[1]):
+        nn.init.uniform_(norm.weight)
+    plain[1].weight = derived[1].weight
+    expected, _ = record(capture_of(plain), plain, (x,))
+    for _ in range(2):
+        got, _ = record(capture := capture_of(derived), derived, (x,))
+        assert_close(got, expected)
+    assert capture.coverage()["1.weight"] == "functional"
+    assert derived[1].training
+    if not options:
+        assert int(derived[1].num_batches_tracked) == 2  # re-runs leave no trace
+
+
+class Attention(nn.Module):
+    """The key's bias moves all scores of a query alike: its gradient is rounding."""
+
+    def __init__(self):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(4, 4) for _ in range(3))
+
+    def forward(self, x):
+        scores = self.query(x) @ self.key(x).transpose(1, 2)
+        return (scores.softmax(-1) @ self.value(x)).mean(1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_gradient_that_is_rounding_alone_is_no_mistake_of_the_rule(dtype):
+    model, x = Attention().to(dtype), torch.randn(8, 5, 4, dtype=dtype)
+    capture = capture_of(model)
+    got, _ = record(capture, model, (x,))
+    assert set(capture.coverage().values()) == {"linear"}
+    scale = got["key.weight"].sum().sqrt()
+    assert got["key.bias"].sum().sqrt() < 100 * torch.finfo(dtype).eps * scale
+
+
+def test_a_first_gradient_of_zero_does_not_end_the_verification():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.head = nn.Linear(3, 3), nn.Linear(3, 2)
+            nn.init.zeros_(self.head.weight)
+
+        def forward(self, x):
+            return self.head(F.linear(self.inner(x).tanh(), self.inner.weight))
+
+    model, x = Twice(), torch.randn(5, 3)
+    capture = capture_of(model)
+    record(capture, model, (x,))
+    nn.init.normal_(model.head.weight)
+    with slower("inner.weight"):
+        assert_exact(model, x, capture=capture)
 
 
 def test_a_gradient_that_no_model_call_explains_is_an_error():
