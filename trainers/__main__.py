@@ -227,7 +227,8 @@ def summary(content: dict[str, Any]) -> str:
     """The headline numbers of an evaluation, a line a predictor."""
     lines = []
     samples = content["num_samples"]
-    label = f"{samples} posterior samples" if content["mean"] else "single model"
+    plural = "s" if samples > 1 else ""
+    label = f"{samples} posterior sample{plural}" if content["mean"] else "single model"
     for name, metrics in (
         (label, content["metrics"]),
         ("at the mean", content["mean"]),

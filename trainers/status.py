@@ -5,6 +5,7 @@ that claims to be alive while its processes are gone is `lost`. A process is kno
 its number and its start time together, since numbers are used again. Torch-free.
 """
 
+import math
 import os
 import time
 from dataclasses import asdict, dataclass, fields, replace
@@ -22,7 +23,7 @@ ENDED = (FINISHED, STOPPED, FAILED, LOST)
 # Failure classes of a failed run, with what a person can do about each.
 SUGGESTIONS = {
     "out of memory": "Lower the batch size, or choose a smaller model.",
-    "diverged": "Lower the learning rate; with VOGN, or raise initial_curvature.",
+    "diverged": "Lower the learning rate, or with VOGN raise the damping.",
     "data": "Check the named file or folder, then launch again.",
     "configuration": "Correct the named setting, then launch again.",
     "distributed": "Look at the log of the first rank that failed.",
@@ -34,7 +35,7 @@ LAUNCH_PATIENCE = 60.0  # seconds that a new supervisor has to write its first s
 
 
 def _check_number(name: str, value: Any) -> None:
-    if not isinstance(value, int | float):
+    if not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{name} must be a number, got {value!r}.")
 
 

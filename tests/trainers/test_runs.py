@@ -62,7 +62,7 @@ def test_json_is_written_without_nan(tmp_path):
     assert read_json(path) == {"a": [1, "é"]}
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff\xfe\x00", b""])
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe\x00", b"", b"[" * 100_000])
 def test_damaged_json_is_named(tmp_path, content):
     path = tmp_path / "a.json"
     path.write_bytes(content)

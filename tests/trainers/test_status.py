@@ -197,3 +197,9 @@ def test_handles_are_of_the_process_itself(sleeper):
     handle = Process.of(sleeper.pid).handle()
     handle.send_signal(signal.SIGTERM)
     assert sleeper.wait(timeout=10) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("created", [float("nan"), float("inf"), "now"])
+def test_a_time_that_is_no_finite_number_is_refused(created):
+    with pytest.raises(ValueError, match="created must be a number, got"):
+        Status.from_dict({"state": "running", "created": created})

@@ -136,7 +136,7 @@ def test_the_first_step_is_lr_times_gradient_over_curvature():
     model = OneWeight(2.0)
     optimizer = VOGN(
         model, num_data=10, lr=0.5, initial_curvature=3.0, curvature_decay=0.75,
-        prior_precision=20.0,
+        prior_precision=20.0, damping=0.0,
     )  # fmt: skip
     with optimizer.sampled_params(train=True):
         model(torch.tensor([[1.0], [5.0]])).mean().backward()
@@ -199,7 +199,7 @@ def test_precision_at_the_fixed_point_is_the_exact_tempered_one(tau):
     model = OneWeight()
     optimizer = VOGN(
         model, num_data=100, temperature=tau, prior_precision=5.0, curvature_decay=0.5,
-        augmentation_factor=2.0,
+        augmentation_factor=2.0, damping=0.0,
     )  # fmt: skip
     x = torch.tensor([[1.0], [-2.0]])  # h = 2.5 whatever the weight
     for _ in range(60):  # 0.5^60 is below rounding
@@ -261,6 +261,7 @@ def test_logistic_regression_ends_at_the_self_consistent_posterior(tau):
     optimizer = VOGN(
         model, num_data=num, lr=0.02, temperature=tau, prior_precision=delta,
         curvature_decay=0.998, initial_curvature=(precision - delta) * tau / num * 1.5,
+        damping=0.0,
     )  # fmt: skip
     average, kept = 0.0, 0
     for step in range(1200):
@@ -643,7 +644,7 @@ def test_batch_norm_is_trained_without_noise_and_prior():
     model, (x, y) = normed(), batch()
     optimizer = VOGN(
         model, num_data=20, lr=0.1, initial_curvature=0.1, curvature_decay=0.9999,
-        prior_precision=7.0,
+        prior_precision=7.0, damping=0.0,
     )  # fmt: skip
     assert set(optimizer.posterior_precision()) == {
         "0.weight", "0.bias", "2.weight", "2.bias",
@@ -688,7 +689,7 @@ def test_groups_have_settings_of_their_own():
     model, (x, y) = network(), batch()
     optimizer = VOGN(
         model, num_data=20, lr=0.1, prior_precision=5.0, initial_curvature=0.1,
-        curvature_decay=0.9999,
+        curvature_decay=0.9999, damping=0.0,
         params=[
             {"params": model[0].parameters(), "lr": 0.2, "initial_curvature": 0.4},
             {"params": model[2].parameters(), "prior_precision": 9.0, "num_data": 40},
