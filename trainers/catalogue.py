@@ -201,7 +201,7 @@ _VOGN = OptimizerSpec(
         ),
         HyperParameter(
             name="damping", kind="float", default=0.05, minimum=0.0, maximum=1e6,
-            help="Added to the curvature: long runs stay stable; 0 is exact.",
+            help="Added to the curvature: bounds the step; 0 is the exact posterior.",
         ),
         HyperParameter(
             name="augmentation_factor", kind="float", default=1.0, minimum=0.0,

@@ -17,7 +17,8 @@ from trainers.session import train_run
 from trainers.status import FINISHED
 
 # Defaults but for the start of VOGN: with 1,300 images the default posterior is wide
-# and the prior strong. Chosen by the validation NLL.
+# and the prior strong. Searched on digits with test scores in view; AdamW's are the
+# untuned defaults.
 HYPERPARAMETERS: dict[str, dict[str, float]] = {
     "vogn": {"lr": 0.5, "initial_curvature": 1.0, "prior_precision": 5.0},
     "adamw": {},
@@ -57,6 +58,7 @@ def demo() -> int:
         runs.append(run)
     print("\n".join(("", *table(rows), "")))
     print("Lower is better for NLL and ECE, higher for accuracy and OOD AUROC.")
+    print("VOGN's settings were searched on this dataset, AdamW's are its defaults.")
     print("Run folders:")
     for run in runs:
         print(f"  {run.path}")
