@@ -12,10 +12,14 @@ seeds, the spread is the smallest and the largest.
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+# Opacus installs a package `benchmarks` of its own, which a script would find first.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.machine import machine
 from trainers.catalogue import OPTIMIZERS

@@ -1,120 +1,226 @@
 """What a training step costs: forward, backward and update, as a ratio to AdamW's.
 
 Protocol (design.md, section 7): all methods on the same network and batch in the same
-process, their steps interleaved, one thread, median over repeats; the spread is the
-middle half of the ratios. Extra memory is the peak of torch's CPU allocations during a
-step above AdamW's.
+process, on one thread unless told otherwise. Their steps are spread evenly and in
+random order over the run, so that they evict each other's caches equally; slow methods
+get fewer. Figures are medians, the spread is the middle half. `vogn_interval_10`
+refreshes its curvature every tenth step: one repeat of it is the mean of ten steps.
+Extra memory is the peak of torch's allocations during a step, above what was held
+before it, less AdamW's. "squares" says whether the squares of a small batch agree with
+a loop over examples.
 
-    python benchmarks/step_cost.py [--quick] [--only NAME...] [--json PATH]
+The peers do the same work and then AdamW's update (`benchmarks/peers/methods.py`); they
+are optional: `pip install -e '.[bench]'`. With `--device cuda` there is also ResNet-18
+on 128 images of 224 pixels, in float32 and in bfloat16 autocast.
+
+    python benchmarks/step_cost.py [--quick] [--only NAME...] [--methods NAME...]
+                                   [--threads N] [--device DEVICE] [--json PATH]
 """
 
 import argparse
 import json
+import os
 import statistics
-import time
-from collections.abc import Callable
+import sys
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # the profiler's own remarks
+
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, AdamW
+
+# Opacus installs a package `benchmarks` of its own, which a script would find first.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.machine import machine
+from benchmarks.peers.check import check_squares, reason, versions
+from benchmarks.peers.cost import Effort, Runner, peak_mib, time_steps
+from benchmarks.peers.methods import METHODS
 from trainers.models import build_model
-from trainers.trainer import train_step
-from vogn_app import VOGN
 
-NETWORKS: dict[str, tuple[str, tuple[int, ...], int]] = {
-    "mlp": ("mlp", (1, 28, 28), 128),
-    "lenet5": ("lenet5", (1, 28, 28), 128),
-    "resnet20": ("resnet20", (3, 32, 32), 64),
-    "vit": ("timm:vit_tiny_patch16_224", (3, 32, 32), 64),
+
+@dataclass(frozen=True)
+class Network:
+    """A network and its batch.
+
+    Args:
+        name: As `trainers.models.build_model` takes it.
+        shape: Of one input.
+        batch_size: Examples of a step.
+        num_classes: Number of logits.
+        autocast: Whether the forward pass runs in bfloat16.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    batch_size: int
+    num_classes: int = 10
+    autocast: bool = False
+
+    def build(self, device: torch.device) -> nn.Module:
+        """The network in train mode, the same every time."""
+        torch.manual_seed(0)
+        model = build_model(self.name, self.shape, self.num_classes).to(device)
+        if self.autocast:
+            cast = torch.autocast(device.type, torch.bfloat16)
+            model.forward = cast(model.forward)
+        return model
+
+    def batch(self, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Random inputs and labels, the same every time."""
+        torch.manual_seed(1)
+        inputs = torch.randn(size, *self.shape)
+        return inputs.to(device), torch.randint(self.num_classes, (size,)).to(device)
+
+
+NETWORKS = {
+    "mlp": Network("mlp", (1, 28, 28), 128),
+    "lenet5": Network("lenet5", (1, 28, 28), 128),
+    "resnet20": Network("resnet20", (3, 32, 32), 64),
+    "vit": Network("timm:vit_tiny_patch16_224", (3, 32, 32), 64),
 }
-METHODS: dict[str, Callable[[nn.Module], torch.optim.Optimizer]] = {
-    "adamw": lambda model: AdamW(model.parameters(), lr=1e-3),
-    "sgd": lambda model: SGD(model.parameters(), lr=0.05, momentum=0.9),
-    "vogn": lambda model: VOGN(model, num_data=60_000),
+GPU_NETWORKS = {
+    "resnet18": Network("timm:resnet18", (3, 224, 224), 128, 1000),
+    "resnet18_bf16": Network("timm:resnet18", (3, 224, 224), 128, 1000, autocast=True),
 }
-WARM_UP = 3  # steps; VOGN's first one also verifies its squares
+CPU = torch.device("cpu")
+UNIT = "adamw"
+FULL, QUICK = Effort(60, 8.0), Effort(20, 2.0)
+WARM_UP = 2  # steps, and a whole cycle after them; the first of VOGN verifies too
+NUM_CHECKED = 4  # examples of the batch whose squares are checked
 
 
-def build_step(method: str, network: str) -> Callable[[], None]:
-    """A function that makes one training step of a method on a network."""
-    name, shape, batch_size = NETWORKS[network]
-    torch.manual_seed(0)
-    model = build_model(name, shape, 10)
-    optimizer = METHODS[method](model)
-    inputs: Tensor = torch.randn(batch_size, *shape)
-    labels = torch.randint(10, (batch_size,))
+def measure(
+    name: str, methods: Iterable[str], effort: Effort, device: torch.device = CPU
+) -> list[dict[str, Any]]:
+    """Rows of the table for one network.
 
-    def step() -> None:
-        train_step(model, optimizer, inputs, labels)
+    Args:
+        name: Of the network.
+        methods: Names; the unit is always among the rows.
+        effort: How much to measure.
+        device: Where to run.
 
-    return step
-
-
-def measure(network: str, repeats: int) -> list[dict[str, Any]]:
-    """Rows of the table for one network."""
-    steps = {method: build_step(method, network) for method in METHODS}
-    for step in steps.values():
-        for _ in range(WARM_UP):
-            step()
-    seconds: dict[str, list[float]] = {method: [] for method in steps}
-    for _ in range(repeats):
-        for method, step in steps.items():
-            start = time.perf_counter()
-            step()
-            seconds[method].append(time.perf_counter() - start)
-    memory = {method: peak_mib(step) for method, step in steps.items()}
-    base = statistics.median(seconds["adamw"])
-    rows = []
-    for method, times in seconds.items():
-        low, middle, high = statistics.quantiles(times, n=4)
-        rows.append({
-            "network": network,
-            "method": method,
-            "ratio": middle / base,
-            "ratio_low": low / base,
-            "ratio_high": high / base,
-            "milliseconds": 1000 * middle,
-            "extra_mib": memory[method] - memory["adamw"],
-        })
-    return rows
+    Returns:
+        A row for each method.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the peers' own, on layers they do not know
+        runners, reasons = make_all_ready(name, {UNIT, *methods}, device)
+        seconds = time_steps(runners, effort)
+        memory = {method: peak_mib(runner) for method, runner in runners.items()}
+    found = {
+        method: timed_row(method, seconds, memory, runner.squares)
+        for method, runner in runners.items()
+    }
+    found |= {method: empty_row(method, why) for method, why in reasons.items()}
+    return [{"network": name, **found[method]} for method in METHODS if method in found]
 
 
-def peak_mib(step: Callable[[], None]) -> float:
-    """Peak of what torch holds on the CPU during one step, in MiB."""
-    activities = [torch.profiler.ProfilerActivity.CPU]
-    with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
-        step()
-    held = peak = 0
-    for event in profile.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            held += event.nbytes()
-            peak = max(peak, held)
-    return peak / 2**20
+def make_all_ready(
+    name: str, methods: set[str], device: torch.device
+) -> tuple[dict[str, Runner], dict[str, str]]:
+    """The methods that can handle a network, and why the others cannot."""
+    runners: dict[str, Runner] = {}
+    reasons: dict[str, str] = {}
+    for method in sorted(methods, key=list(METHODS).index):
+        try:
+            runners[method] = make_ready(name, method, device)
+        except Exception as error:
+            if not METHODS[method].is_peer:
+                raise
+            reasons[method] = reason(error)
+    return runners, reasons
 
 
-def main() -> None:
-    """Print the table."""
+def make_ready(name: str, method: str, device: torch.device) -> Runner:
+    """Check a method's squares on a network and warm its step up."""
+    network = (NETWORKS | GPU_NETWORKS)[name]
+    build, chosen = partial(network.build, device), METHODS[method]
+    squares = "-"
+    if chosen.squares is not None:
+        few = network.batch(NUM_CHECKED, device)
+        squares = check_squares(chosen.squares, build, *few)
+    step = chosen.prepare(build())
+    ready = partial(step, *network.batch(network.batch_size, device))
+    for _ in range(WARM_UP):
+        ready()
+    return Runner(ready, chosen.cycle, squares, device)
+
+
+def timed_row(
+    method: str, seconds: dict[str, list[float]], memory: dict[str, float], squares: str
+) -> dict[str, Any]:
+    """Row of a method that ran."""
+    unit = statistics.median(seconds[UNIT])
+    low, middle, high = statistics.quantiles(seconds[method], n=4)
+    return {
+        "method": method,
+        "ratio": middle / unit,
+        "ratio_low": low / unit,
+        "ratio_high": high / unit,
+        "milliseconds": 1000 * middle,
+        "extra_mib": memory[method] - memory[UNIT],
+        "squares": squares,
+        "reason": None,
+    }
+
+
+def empty_row(method: str, why: str) -> dict[str, Any]:
+    """Row of a method that is missing or cannot handle the network."""
+    figures = ("ratio", "ratio_low", "ratio_high", "milliseconds", "extra_mib")
+    return {
+        "method": method,
+        **dict.fromkeys(figures),
+        "squares": None,
+        "reason": why,
+    }
+
+
+def table_line(row: dict[str, Any]) -> str:
+    """A row as text."""
+    start = f"{row['network']:>13} {row['method']:>16}"
+    if row["reason"]:
+        return f"{start}  {row['reason']}"
+    spread = f"{row['ratio_low']:.2f}-{row['ratio_high']:.2f}"
+    return (
+        f"{start} {row['ratio']:6.2f} {spread:>13} {row['milliseconds']:8.1f} "
+        f"{row['extra_mib']:10.1f}  {row['squares']}"
+    )
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    names = [*NETWORKS, *GPU_NETWORKS]
     parser.add_argument("--quick", action="store_true", help="fewer repeats")
-    parser.add_argument("--only", nargs="+", choices=NETWORKS, metavar="NAME")
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, metavar="NAME")
+    parser.add_argument("--threads", type=int, default=1, metavar="N")
+    parser.add_argument("--device", type=torch.device, default=CPU)
     parser.add_argument("--json", type=Path, metavar="PATH")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    print(machine())
-    print(f"{'network':>9} {'method':>7} {'ratio':>6} {'middle half':>12} "
-          f"{'ms':>8} {'extra MiB':>10}")  # fmt: skip
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    options = parse(arguments)
+    torch.set_num_threads(options.threads)
+    print(f"{machine()}\n{versions()}, device: {options.device}")
+    print(f"{'network':>13} {'method':>16} {'ratio':>6} {'middle half':>13} "
+          f"{'ms':>8} {'extra MiB':>10}  squares")  # fmt: skip
+    networks = NETWORKS | (GPU_NETWORKS if options.device.type == "cuda" else {})
+    effort = QUICK if options.quick else FULL
     rows = []
-    for network in options.only or NETWORKS:
-        for row in measure(network, 15 if options.quick else 60):
+    for name in options.only or networks:
+        for row in measure(name, options.methods or METHODS, effort, options.device):
+            print(table_line(row), flush=True)
             rows.append(row)
-            spread = f"{row['ratio_low']:.2f}-{row['ratio_high']:.2f}"
-            print(f"{row['network']:>9} {row['method']:>7} {row['ratio']:6.2f} "
-                  f"{spread:>12} {row['milliseconds']:8.1f} "
-                  f"{row['extra_mib']:10.1f}", flush=True)  # fmt: skip
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")
 

@@ -213,6 +213,11 @@ _VOGN = OptimizerSpec(
             unit="weight draws", help="Monte-Carlo samples of the weights per step.",
         ),
         HyperParameter(
+            name="curvature_interval", kind="int", default=1, minimum=1,
+            maximum=100_000, unit="steps",
+            help="Steps between refreshes of the curvature; those between cost less.",
+        ),
+        HyperParameter(
             name="batch_norm", kind="choice", default="deterministic",
             choices=("deterministic", "sampled"),
             help="Whether BatchNorm's scale and shift get noise and a prior.",

@@ -1,5 +1,6 @@
 """What one backward pass can tell about the curvature of the loss."""
 
-from .capture import SquareCapture, Squares
+from .capture import SquareCapture
+from .recording import Squares
 
 __all__ = ["SquareCapture", "Squares"]

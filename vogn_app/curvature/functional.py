@@ -7,17 +7,20 @@ autograd's own gradient. Modules that `vmap` cannot trace are run example by exa
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import torch
+import torch.utils.checkpoint as checkpoint_module
 from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree as pytree
 
 from ..errors import UnsupportedLayerError
-from .per_example import CHUNK_ELEMENTS, Contributions
+from .rules import CHUNK_ELEMENTS, Contributions
 
 LISTED = 4  # parameters that a message names
 
@@ -29,10 +32,11 @@ class ModuleCall:
     Args:
         args: Positional arguments of the call.
         kwargs: Keyword arguments of the call.
-        outputs: Shapes come from here: the output tensors that required a gradient,
-            by their position among all leaves of the output.
+        outputs: The output tensors that required a gradient, detached, by their
+            position among all leaves of the output.
         gradients: Gradient of each of those outputs; missing ones are zero.
         autocast: Type that autocast lowered the call to, None without autocast.
+        versions: How often each output had been changed in place.
     """
 
     args: tuple[Any, ...]
@@ -40,6 +44,7 @@ class ModuleCall:
     outputs: dict[int, Tensor]
     gradients: dict[int, Tensor]
     autocast: torch.dtype | None = None
+    versions: dict[int, int] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -50,7 +55,8 @@ class ModuleCall:
         lowered = torch.is_autocast_enabled(kind)
         autocast = torch.get_autocast_dtype(kind) if lowered else None
         shapes = {position: tensor.detach() for position, tensor in outputs.items()}
-        return cls(args, kwargs, shapes, {}, autocast)
+        versions = {position: tensor._version for position, tensor in outputs.items()}
+        return cls(args, kwargs, shapes, {}, autocast, versions)
 
     @property
     def num_examples(self) -> int:
@@ -121,9 +127,25 @@ def contribution_chunks(
     largest = sum(parameter.numel() for parameter in wanted.values())
     size = max(1, min(num, CHUNK_ELEMENTS // max(1, largest)))
     for start in range(0, num, size):
-        with call.again():
+        with call.again(), _without_checkpoints():
             part = puller(slice(start, min(start + size, num)))
         yield part
+
+
+@contextmanager
+def _without_checkpoints() -> Iterator[None]:
+    """Run checkpointed parts plainly: they know nothing of `torch.func`."""
+    plain = SimpleNamespace(apply=lambda function, _, *args: function(*args))
+    stand_ins = {
+        "_checkpoint_hook": lambda *_: nullcontext(),
+        "CheckpointFunction": plain,
+    }
+    originals = {name: getattr(checkpoint_module, name) for name in stand_ins}
+    vars(checkpoint_module).update(stand_ins)
+    try:
+        yield
+    finally:
+        vars(checkpoint_module).update(originals)
 
 
 class _Pullback:

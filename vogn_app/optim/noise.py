@@ -40,6 +40,11 @@ class NoiseSource:
         drawn = {key: iter(self._draw(*key, each)) for key, each in sizes.items()}
         return [next(drawn[(t.device, t.dtype)]).view(t.shape) for t in tensors]
 
+    def key(self) -> int:
+        """A number that the noise of the native kernels follows from, in [0, 2^63)."""
+        generator = self._generator(torch.device("cpu"))
+        return int(torch.empty((), dtype=torch.int64).random_(generator=generator))
+
     def _draw(
         self, device: torch.device, dtype: torch.dtype, sizes: list[int]
     ) -> tuple[Tensor, ...]:

@@ -38,28 +38,22 @@ Squared gradients are not the Hessian: they carry the residuals, so on a regress
 P follows the size of the errors rather than the noise-free curvature.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
-from typing import Any, overload
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
+from .. import kernels
 from .._checks import check_choice, check_count
-from ..curvature import SquareCapture, Squares
 from .groups import batch_norm_parameters, check_group, check_shapes
-from .noise import NoiseSource
-
-Params = Iterable[nn.Parameter] | Iterable[dict[str, Any]]
+from .sampled import Params, SampledOptimizer
+from .sampling import deviations, perturb
 
 MOMENTUM, CURVATURE, STEP = "momentum_buffer", "curvature", "step"  # state keys
-GENERATORS = "generators"  # key of state_dict()
-# Attributes of a copy; the others follow from the model.
-COPIED = ("model", "num_samples", "loss_reduction", "batch_norm", "_noise")
 
 
-class VOGN(Optimizer):
+class VOGN(SampledOptimizer):
     """Natural-gradient variational inference with a diagonal Gaussian.
 
     Args:
@@ -89,6 +83,9 @@ class VOGN(Optimizer):
             BatchNorm mixes examples: batch statistics count as constants, so squares
             in such a network are per-example contributions, not gradients of
             single-example losses.
+        curvature_interval: Steps from one refresh of s to the next, >= 1. Steps between
+            cost no more than those of any optimizer and use the s they find; a refresh
+            gives h the weight of all steps it stands for, 1 - curvature_decay^interval.
         seed: Seed of the weight noise, which never touches torch's global generator.
         params: Parameters or parameter groups, as for any torch optimizer, all of them
             the model's; by default every parameter that requires a gradient.
@@ -98,8 +95,8 @@ class VOGN(Optimizer):
 
     State:
         `state[p]` holds "momentum_buffer" and "curvature" in the shape of p, and
-        "step"; `state_dict()` adds the noise generators. Statistics between a block and
-        the next `step()` are not saved.
+        "step"; `state_dict()` adds the noise generators and `num_steps`. Statistics
+        between a block and the next `step()` are not saved.
 
     Example:
         >>> model = nn.Linear(2, 3)
@@ -112,6 +109,8 @@ class VOGN(Optimizer):
         >>> with optimizer.sampled_params(), torch.no_grad():
         ...     probabilities = model(x).softmax(-1)
     """
+
+    _copied = (*SampledOptimizer._copied, "batch_norm")
 
     def __init__(
         self,
@@ -129,19 +128,13 @@ class VOGN(Optimizer):
         num_samples: int = 1,
         loss_reduction: str = "mean",
         batch_norm: str = "deterministic",
+        curvature_interval: int = 1,
         seed: int = 0,
         params: Params | None = None,
     ) -> None:
-        self.model = model
-        self.num_samples = check_count("num_samples", num_samples)
-        self.loss_reduction = check_choice(
-            "loss_reduction", loss_reduction, ("mean", "sum")
-        )
         self.batch_norm = check_choice(
             "batch_norm", batch_norm, ("deterministic", "sampled")
         )
-        self._noise = NoiseSource(seed)
-        self._start_afresh()
         defaults = {
             "lr": lr,
             "momentum": momentum,
@@ -154,27 +147,19 @@ class VOGN(Optimizer):
             "augmentation_factor": augmentation_factor,
             "sampled": True,
         }
-        if params is None:
-            params = [p for p in model.parameters() if p.requires_grad]
-        groups: Any = list(params)
-        super().__init__(groups, defaults)
+        super().__init__(
+            model,
+            params,
+            defaults,
+            num_samples=num_samples,
+            loss_reduction=loss_reduction,
+            curvature_interval=curvature_interval,
+            seed=seed,
+        )
 
     def _start_afresh(self) -> None:
-        self._names = {id(p): name for name, p in self.model.named_parameters()}
+        super()._start_afresh()
         self._batch_norm_ids = batch_norm_parameters(self.model)
-        self._capture: SquareCapture | None = None
-        self._inside = False
-        self._squares: dict[nn.Parameter, Tensor] = {}
-        self._num_seen = 0
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What a copy needs; copy model and optimizer in one `copy.deepcopy`."""
-        own = {name: vars(self)[name] for name in COPIED}
-        return {**own, **super().__getstate__()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._start_afresh()
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, as in any torch optimizer; its settings are checked.
@@ -202,15 +187,6 @@ class VOGN(Optimizer):
             super().add_param_group({**silent, "params": norms})
         self._capture = None
 
-    def _named(self, parameter: Any) -> tuple[str, nn.Parameter]:
-        parameter = parameter[1] if isinstance(parameter, tuple) else parameter
-        if id(parameter) not in self._names:
-            raise ValueError(
-                "params must be parameters of the model, got one that is not, of shape "
-                f"{tuple(getattr(parameter, 'shape', ()))}."
-            )
-        return self._names[id(parameter)], parameter
-
     def _split(
         self, named: list[tuple[str, nn.Parameter]]
     ) -> tuple[list[tuple[str, nn.Parameter]], list[tuple[str, nn.Parameter]]]:
@@ -220,92 +196,18 @@ class VOGN(Optimizer):
         plain = [item for item in named if id(item[1]) not in self._batch_norm_ids]
         return plain, norms
 
-    @property
-    def capture(self) -> SquareCapture:
-        """The record of per-example squares; `capture.coverage()` tells the rules."""
-        if self._capture is None:
-            parameters = {
-                self._names[id(p)]: p
-                for group in self.param_groups
-                for p in group["params"]
-            }
-            self._capture = SquareCapture(self.model, parameters)
-        return self._capture
-
-    @contextmanager
-    def sampled_params(self, train: bool = False) -> Iterator[None]:
-        """Put one draw from the posterior into the model for the block.
-
-        The mean is back bit for bit afterwards, also after an exception, in which case
-        what the block had gathered is dropped.
-
-        Args:
-            train: Whether the block runs forward and backward passes whose gradients
-                and squares `step()` is to use. Losses that are backpropagated in one
-                block must together be the mean (or sum) over its examples; calls of the
-                model before one backward pass are views of the same examples. Several
-                blocks before a step are averaged by their numbers of examples, be they
-                samples of the weights or micro-batches. After the block `.grad` holds
-                the average so far, so it can be clipped or inspected.
-
-        Yields:
-            Nothing.
-
-        Raises:
-            RuntimeError: If blocks are nested.
-            UnsupportedLayerError: If exact squares cannot be had for some parameter.
-        """
-        if self._inside:
-            raise RuntimeError("sampled_params must not be nested.")
-        parameters = [p for group in self.param_groups for p in group["params"]]
-        before = [parameter.grad for parameter in parameters]
-        restore = self._perturb()
-        self._inside = True
-        try:
-            if train:
-                for parameter in parameters:
-                    parameter.grad = None
-            with self.capture.recording() if train else nullcontext() as recording:
-                yield
-            if recording is not None:
-                self._average(recording.squares, parameters, before)
-        except BaseException:
-            for parameter, gradient in zip(parameters, before, strict=True):
-                parameter.grad = gradient
-            raise
-        finally:
-            self._inside = False
-            restore()
-
-    @torch.no_grad()
     def _perturb(self) -> Callable[[], None]:
         """Add noise to the sampled parameters; returns what undoes it exactly."""
-        parameters: list[Tensor] = []
-        deviations: list[Tensor] = []
-        for group in self.param_groups:
-            if group["sampled"] and group["params"]:
-                parameters += group["params"]
-                deviations += self._deviations(group)
-        means = [parameter.clone() for parameter in parameters]
-        noise = self._noise.normals(parameters)
-        if parameters:
-            torch._foreach_addcmul_(parameters, deviations, noise)
+        draws = [
+            (list[Tensor](group["params"]), self._curvatures(group), line)
+            for group in self.param_groups
+            if group["sampled"] and group["params"]
+            for line in [precision_line(group)]
+        ]
+        return perturb(draws, self._noise)
 
-        @torch.no_grad()
-        def restore() -> None:
-            if parameters:
-                torch._foreach_copy_(parameters, means)
-
-        return restore
-
-    def _deviations(self, group: dict[str, Any]) -> list[Tensor]:
-        """Posterior standard deviations of a group's parameters."""
-        curvatures = [self._state(p, group)[CURVATURE] for p in group["params"]]
-        scale, offset = precision_line(group)
-        precisions = torch._foreach_mul(curvatures, scale)
-        torch._foreach_add_(precisions, offset)
-        torch._foreach_rsqrt_(precisions)
-        return list(precisions)
+    def _curvatures(self, group: dict[str, Any]) -> list[Tensor]:
+        return [self._state(p, group)[CURVATURE] for p in group["params"]]
 
     def _state(self, parameter: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         state: dict[str, Any] = self.state[parameter]
@@ -316,105 +218,24 @@ class VOGN(Optimizer):
         return state
 
     @torch.no_grad()
-    def _average(
-        self,
-        squares: Squares,
-        parameters: list[nn.Parameter],
-        before: list[Tensor | None],
-    ) -> None:
-        """Average a block into what earlier blocks gathered, by numbers of examples."""
-        num = squares.num_examples
-        if num == 0:  # no backward pass in the block
-            for parameter, gradient in zip(parameters, before, strict=True):
-                parameter.grad = gradient
-            return
-        mean = self.loss_reduction == "mean"
-        self._num_seen += num
-        share = num / self._num_seen
-        for parameter, past in zip(parameters, before, strict=True):
-            new = squares.sums.get(self._names[id(parameter)])
-            if new is not None:
-                new.mul_(num if mean else 1 / num)
-                if not mean:
-                    assert parameter.grad is not None
-                    parameter.grad.div_(num)
-            old = self._squares.get(parameter)
-            averaged = _lerp(old, new, share)
-            if averaged is not None:
-                self._squares[parameter] = averaged
-            # A gradient without squares is left over from before the last step.
-            gathered = None if old is None else past
-            parameter.grad = _lerp(gathered, parameter.grad, share)
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Clear gradients, and outside a block the gathered squares with them."""
-        super().zero_grad(set_to_none=set_to_none)
-        if not self._inside:
-            self._forget()
-
-    def _forget(self) -> None:
-        self._squares, self._num_seen = {}, 0
-
-    @overload  # type: ignore[override]  # torch says float, and returns tensors
-    def step(self, closure: None = None) -> None: ...
-    @overload
-    def step(self, closure: Callable[[], Tensor]) -> Tensor: ...
-    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
-        """Update mean and curvature from what the blocks gathered.
-
-        Args:
-            closure: Computes the loss, calls backward and returns the loss; it runs
-                `num_samples` times, each with its own draw of the weights.
-
-        Returns:
-            The loss averaged over the draws, or None without a closure.
-
-        Raises:
-            RuntimeError: If called inside a block, or with nothing gathered.
-        """
-        if self._inside:
-            raise RuntimeError("step must be called outside sampled_params.")
-        loss = None if closure is None else self._run_closure(closure)
-        if not self._squares:
-            raise RuntimeError(
-                "step must follow a backward pass inside sampled_params(train=True), "
-                "got none."
-            )
-        self._update()
-        self._forget()
-        return loss
-
-    def _run_closure(self, closure: Callable[[], Tensor]) -> Tensor:
-        self._forget()
-        losses = []
-        for _ in range(self.num_samples):
-            with self.sampled_params(train=True), torch.enable_grad():
-                losses.append(closure().detach())
-        return torch.stack(losses).mean()
-
-    @torch.no_grad()
-    def _update(self) -> None:
+    def _update(self, squares: dict[nn.Parameter, Tensor] | None) -> None:
         for group in self.param_groups:
-            params = [p for p in group["params"] if p in self._squares]
-            if not params:
-                continue
+            params = [
+                p for p in group["params"] if p.grad is not None and
+                (squares is None or p in squares)
+            ]  # fmt: skip
             states = [self._state(p, group) for p in params]
-            gradients = [p.grad for p in params if p.grad is not None]
-            if len(gradients) < len(params):
-                raise RuntimeError(
-                    "gradients must be kept between sampled_params(train=True) and "
-                    "step, got parameters whose .grad was removed."
-                )
             for state in states:
                 state[STEP] += 1
             vogn_update(
                 list[Tensor](params),
-                gradients,
-                [self._squares[p].to(p.dtype) for p in params],
+                [p.grad for p in params],
+                None if squares is None else [squares[p].to(p.dtype) for p in params],
                 [state[MOMENTUM] for state in states],
                 [state[CURVATURE] for state in states],
                 [state[STEP] for state in states],
                 group,
+                self.curvature_interval,
             )
 
     @torch.no_grad()
@@ -433,12 +254,12 @@ class VOGN(Optimizer):
     def mean_deviation(self) -> Tensor:
         """Posterior standard deviation averaged over all sampled weights, a scalar."""
         groups = [g for g in self.param_groups if g["sampled"]]
-        deviations = [d.flatten() for g in groups for d in self._deviations(g)]
-        return torch.cat(deviations).mean() if deviations else torch.zeros(())
-
-    def state_dict(self) -> dict[str, Any]:
-        """State, groups and noise generators; readable with `weights_only=True`."""
-        return {**super().state_dict(), GENERATORS: self._noise.state_dict()}
+        each = [
+            deviation.flatten()
+            for group in groups
+            for deviation in deviations(self._curvatures(group), precision_line(group))
+        ]
+        return torch.cat(each).mean() if each else torch.zeros(())
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore what `state_dict` gave.
@@ -458,44 +279,53 @@ class VOGN(Optimizer):
                     f"got {theirs.get('num_data')!r}."
                 )
         check_shapes(self.param_groups, state_dict, (MOMENTUM, CURVATURE))
-        super().load_state_dict({
-            key: state_dict[key] for key in ("state", "param_groups")
-        })
-        self._forget()
-        self._noise.load_state_dict(state_dict.get(GENERATORS, {}))
+        super().load_state_dict(state_dict)
 
 
 def vogn_update(
     means: list[Tensor],
     gradients: list[Tensor],
-    squares: list[Tensor],
+    squares: list[Tensor] | None,
     momenta: list[Tensor],
     curvatures: list[Tensor],
     steps: list[int],
     group: dict[str, Any],
+    interval: int = 1,
 ) -> None:
     """One VOGN step in place, equations of the module docstring.
 
     Args:
         means: mu, changed.
         gradients: g, left alone.
-        squares: h, left alone.
+        squares: h, left alone; None between refreshes, which leave s as it is.
         momenta: m, changed.
         curvatures: s, changed.
         steps: Number of this step for each parameter, from 1.
         group: Settings of the parameter group.
+        interval: Steps that a refresh stands for.
     """
-    beta, decay = group["momentum"], group["curvature_decay"]
+    if not means:
+        return
+    beta, decay = group["momentum"], group["curvature_decay"] ** interval
     prior = prior_weight(group)
+    rates = [group["lr"] / (1 - beta**step) for step in steps]
+    if squares is None:
+        squares, decay = curvatures, 1.0
+    if kernels.supports(*means, *gradients, *squares, *momenta, *curvatures):
+        kernels.vogn_update_(
+            means, gradients, squares, momenta, curvatures, rates,
+            momentum=beta, decay=decay, prior=prior, damping=group["damping"],
+        )  # fmt: skip
+        return
     torch._foreach_mul_(momenta, beta)
     torch._foreach_add_(momenta, gradients, alpha=1 - beta)
     if prior:
         torch._foreach_add_(momenta, means, alpha=(1 - beta) * prior)
-    torch._foreach_mul_(curvatures, decay)
-    torch._foreach_add_(curvatures, squares, alpha=1 - decay)
+    if decay != 1:
+        torch._foreach_mul_(curvatures, decay)
+        torch._foreach_add_(curvatures, squares, alpha=1 - decay)
     scales = torch._foreach_add(curvatures, group["damping"] + prior)
-    rates = [-group["lr"] / (1 - beta**step) for step in steps]
-    torch._foreach_addcdiv_(means, momenta, scales, rates)
+    torch._foreach_addcdiv_(means, momenta, scales, [-rate for rate in rates])
 
 
 def num_effective(group: dict[str, Any]) -> float:
@@ -513,12 +343,3 @@ def precision_line(group: dict[str, Any]) -> tuple[float, float]:
     """Slope and offset of the precision P as a function of the curvature s."""
     slope = num_effective(group) / group["temperature"]
     return slope, slope * group["damping"] + group["prior_precision"]
-
-
-def _lerp(old: Tensor | None, new: Tensor | None, share: float) -> Tensor | None:
-    """(1 - share) old + share new, with None for zero."""
-    if old is None:
-        return new if new is None or share == 1 else new * share
-    if new is None:
-        return old.mul_(1 - share)
-    return old.lerp_(new, share)

@@ -91,3 +91,34 @@ class Positions(nn.Module):
     def forward(self, tokens):
         places = torch.arange(tokens.shape[1])
         return self.head((self.token(tokens) + self.position(places)).tanh().mean(1))
+
+
+def small_conv():
+    return nn.Sequential(
+        nn.Conv2d(2, 3, 3, padding=1), nn.GroupNorm(1, 3), nn.ReLU(inplace=True),
+        nn.Conv2d(3, 4, 2, stride=2), nn.Flatten(), nn.Linear(16, 3),
+    )  # fmt: skip
+
+
+class Pair(nn.Module):
+    """Bare parameter and layer."""
+
+    def __init__(self, between=lambda x: x):
+        super().__init__()
+        self.scale, self.layer = nn.Parameter(torch.randn(3)), nn.Linear(3, 2)
+        self.between = between
+
+    def forward(self, x):
+        return self.layer(self.between(x * self.scale))
+
+
+class Projected(nn.Module):
+    """A bare matrix, whose squares need a second run of the whole model."""
+
+    def __init__(self, dropout=0.0):
+        super().__init__()
+        self.matrix, self.head = nn.Parameter(torch.randn(3, 4)), nn.Linear(4, 2)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x):
+        return self.head(self.dropout(x @ self.matrix).tanh())

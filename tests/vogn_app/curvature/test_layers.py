@@ -3,16 +3,9 @@
 import torch
 from torch import nn
 
-from tests.vogn_app.curvature.exactness import Folded, Positions, assert_close
 from vogn_app.curvature.functional import ModuleCall
-from vogn_app.curvature.layers import (
-    Layer,
-    find_layers,
-    layer_contributions,
-    names_without_examples,
-    promoted,
-)
-from vogn_app.curvature.per_example import RULES
+from vogn_app.curvature.layers import Layer, find_layers
+from vogn_app.curvature.rules import RULES
 
 
 def layers_of(model):
@@ -24,12 +17,14 @@ def call_of(model, *args):
 
 
 def test_layers_with_a_rule_and_layers_without_children_are_found():
-    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Sequential(nn.Conv1d(3, 2, 1)))
-    linear, conv = layers_of(model)
+    model = nn.Sequential(
+        nn.Linear(2, 3), nn.ReLU(), nn.Sequential(nn.Bilinear(3, 3, 2))
+    )
+    linear, other = layers_of(model)
     assert (linear.module, linear.rule) == (model[0], RULES[nn.Linear])
     assert linear.names == {"weight": "0.weight", "bias": "0.bias"}
-    assert (conv.module, conv.rule) == (model[2][0], None)
-    assert conv.names == {"weight": "2.0.weight", "bias": "2.0.bias"}
+    assert (other.module, other.rule) == (model[2][0], None)
+    assert other.names == {"weight": "2.0.weight", "bias": "2.0.bias"}
 
 
 def test_only_wanted_parameters_are_named():
@@ -38,7 +33,7 @@ def test_only_wanted_parameters_are_named():
     assert layer.names == {"bias": "1.bias"}
 
 
-def test_bare_parameters_of_composites_and_the_inside_of_attention_are_left_out():
+def test_bare_parameters_of_composites_are_left_out_and_attention_is_one_layer():
     class Composite(nn.Module):
         def __init__(self):
             super().__init__()
@@ -47,7 +42,11 @@ def test_bare_parameters_of_composites_and_the_inside_of_attention_are_left_out(
             self.head = nn.Linear(4, 2)
 
     names = [name for layer in layers_of(Composite()) for name in layer.names.values()]
-    assert names == ["head.weight", "head.bias"]
+    assert set(names) == {
+        "attention.in_proj_weight", "attention.in_proj_bias",
+        "attention.out_proj.weight", "attention.out_proj.bias",
+        "head.weight", "head.bias",
+    }  # fmt: skip
 
 
 def test_a_tied_weight_keeps_its_one_name_in_every_layer():
@@ -56,55 +55,28 @@ def test_a_tied_weight_keeps_its_one_name_in_every_layer():
     assert [layer.names["weight"] for layer in layers_of(model)] == ["0.weight"] * 2
 
 
+def test_labels_tell_the_rule():
+    modules = {
+        "linear": nn.Linear(2, 2), "multihead_attention": nn.MultiheadAttention(4, 2),
+        "lstm": nn.LSTM(2, 2), "gru": nn.GRU(2, 2), "functional": nn.PReLU(),
+    }  # fmt: skip
+    for label, module in modules.items():
+        (layer,) = layers_of(module)
+        assert layer.label == label
+
+
 def test_a_layer_without_a_rule_is_run_again():
-    layer = Layer(nn.Conv1d(3, 2, 1), None, {"weight": "weight"})
+    layer = Layer(nn.PReLU(3), None, {"weight": "weight"})
     call = call_of(layer.module, torch.randn(5, 3, 4))
-    call.gradients[0] = torch.ones(5, 2, 4)
-    parts = list(layer_contributions(layer, call, ["weight"]))
-    expected = call.args[0].sum(2)[:, None, :, None].expand(5, 2, 3, 1)
-    assert_close({"weight": parts[0]["weight"]}, {"weight": expected})
+    call.gradients[0] = torch.ones(5, 3, 4)
+    assert layer.num_examples(call) == 5
+    (part,) = layer.chunks_of(layer.module, ["weight"], call)
+    expected = call.args[0].clamp(max=0).sum(2)
+    assert torch.allclose(part["weight"], expected)
 
 
-def test_rules_compute_in_float32_at_least():
-    half, double = torch.zeros(2, dtype=torch.bfloat16), torch.zeros(2)
-    assert [x.dtype for x in promoted(half, half)] == [torch.float32] * 2
-    assert [x.dtype for x in promoted(half, double)] == [torch.float64] * 2
-    assert not promoted(torch.zeros(2, requires_grad=True), double)[0].requires_grad
-
-
-def test_windows_folded_into_the_examples_are_told_from_them():
-    model = Folded()
-    found = names_without_examples(
-        model, layers_of(model), call_of(model, torch.randn(5, 12))
-    )
-    assert found == {"inner.weight", "inner.bias"}
-
-
-def test_as_many_positions_as_examples_are_told_from_them():
-    model = Positions(length=5)
-    tokens = torch.randint(7, (5, 5))
-    found = names_without_examples(model, layers_of(model), call_of(model, tokens))
-    assert found == {"position.weight"}
-
-
-def test_the_experiment_leaves_no_trace():
-    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Dropout())
-    call = call_of(model, torch.randn(5, 3))
-    before = {k: v.clone() for k, v in model.state_dict().items()}
-    state = torch.get_rng_state()
-    assert names_without_examples(model, layers_of(model), call) == set()
-    assert torch.equal(state, torch.get_rng_state())
-    for name, value in model.state_dict().items():
-        assert torch.equal(value, before[name]), name
-    assert not any(module._forward_pre_hooks for module in model.modules())
-
-
-def test_a_model_that_cannot_run_on_one_example_more_tells_nothing():
-    class Fixed(nn.Linear):
-        def forward(self, x):
-            return super().forward(x.view(5, 3))
-
-    model = nn.Sequential(Fixed(3, 2))
-    call = call_of(model, torch.randn(5, 3))
-    assert names_without_examples(model, layers_of(model), call) == set()
-    assert not any(module._forward_pre_hooks for module in model.modules())
+def test_a_call_whose_input_is_not_the_examples_has_none():
+    layer = Layer(nn.PReLU(), None, {"weight": "weight"})
+    x = torch.randn(5, 3)
+    call = ModuleCall.of((x,), {}, {0: layer.module(x)[:2]})
+    assert layer.num_examples(call) is None

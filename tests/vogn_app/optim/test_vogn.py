@@ -44,7 +44,11 @@ def gathered(optimizer):
     names = dict(optimizer.model.named_parameters())
     return (
         {k: p.grad.clone() for k, p in names.items() if p.grad is not None},
-        {k: optimizer._squares[p] for k, p in names.items() if p in optimizer._squares},
+        {
+            k: optimizer._gathered.squares[p]
+            for k, p in names.items()
+            if p in optimizer._gathered.squares
+        },
     )
 
 
@@ -446,15 +450,18 @@ def test_after_an_unsupported_layer_everything_is_as_before():
     class Centred(nn.Module):
         def __init__(self):
             super().__init__()
-            self.scale = nn.Parameter(torch.ones(3))
+            self.matrix = nn.Parameter(torch.eye(3))
 
         def forward(self, x):
-            return (x * self.scale - x.mean(0)) / x.std(0)
+            return (x @ self.matrix).softmax(0)
 
     model = nn.Sequential(nn.Linear(3, 3), Centred())
     optimizer = VOGN(model, num_data=3)
     before = weights(model)
-    with pytest.raises(UnsupportedLayerError, match=r"1\.scale"):
+    with (
+        pytest.warns(UserWarning, match="mixes the examples"),
+        pytest.raises(UnsupportedLayerError, match=r"1\.matrix"),
+    ):
         with optimizer.sampled_params(train=True):
             model(torch.randn(5, 3)).square().mean().backward()
     assert_bitwise(weights(model), before)

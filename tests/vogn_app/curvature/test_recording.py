@@ -1,0 +1,179 @@
+"""The hooks of one block."""
+
+# ruff: noqa: PT012 - what raises is the block with its statements
+
+import gc
+import weakref
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from tests.vogn_app.curvature.exactness import (
+    assert_close,
+    assert_exact,
+    capture_of,
+    default_loss,
+    record,
+    small_conv,
+    truth,
+)
+from vogn_app.curvature.capture import WHOLE_MODEL as WHOLE
+
+
+class Twice(nn.Module):
+    """Calls one layer twice."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(self.layer(x).tanh())
+
+
+@pytest.mark.parametrize(
+    "layer", [lambda: nn.Linear(3, 3), lambda: nn.Bilinear(3, 3, 3)]
+)
+def test_a_module_called_twice_has_its_cross_terms(layer):
+    class Both(Twice):
+        def forward(self, x):
+            inputs = (x, x.cos()) if isinstance(self.layer, nn.Bilinear) else (x,)
+            first = self.layer(*inputs).tanh()
+            return self.layer(*(first for _ in inputs))
+
+    model, x = Both(layer()), torch.randn(5, 3)
+    assert WHOLE not in assert_exact(model, x).coverage().values()
+
+
+def test_squaring_the_calls_apart_would_differ():
+    model, x = Twice(nn.Linear(3, 3)), torch.randn(5, 3)
+    got, _ = record(capture_of(model), model, (x,))
+    hidden = model.layer(x).tanh().detach().requires_grad_()
+    default_loss(model.layer(hidden), 0).backward()
+    last = hidden.square().T  # squares of the outer call alone, up to its gradients
+    assert got["layer.weight"].shape == (last @ last.T).shape
+    assert_close(got, truth(model, (x,)))
+
+
+def test_a_call_whose_output_is_not_used_adds_nothing():
+    class Wasteful(Twice):
+        def forward(self, x):
+            self.layer(x.exp())
+            return self.layer(x)
+
+    assert_exact(Wasteful(nn.Linear(3, 2)), torch.randn(5, 3))
+
+
+def test_a_shared_weight_in_two_layers_has_its_cross_terms():
+    model = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3))
+    model[2].weight = model[0].weight
+    assert WHOLE not in assert_exact(model, torch.randn(5, 3)).coverage().values()
+
+
+def test_a_layer_called_by_keyword_is_exact():
+    class Keyword(Twice):
+        def forward(self, x):
+            return self.layer(input=x)
+
+    capture = assert_exact(Keyword(nn.Linear(3, 2)), torch.randn(5, 3))
+    assert set(capture.coverage().values()) == {"linear"}
+
+
+def test_inplace_activations_after_a_layer_do_no_harm():
+    class InPlace(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear, self.conv = nn.Linear(3, 4), nn.Conv1d(1, 1, 1)
+
+        def forward(self, x):
+            x = F.relu_(self.linear(x))
+            return self.conv(x[:, None]).mul_(2)[:, 0]
+
+    model = InPlace()
+    capture = assert_exact(model, torch.randn(5, 3))
+    assert WHOLE not in capture.coverage().values()
+
+
+def test_passes_without_gradients_leave_no_trace():
+    model, x = small_conv(), torch.randn(5, 2, 4, 4)
+    capture, expected = capture_of(model), truth(model, (x,))
+    with capture.recording() as recording:
+        with torch.no_grad():
+            model(x.exp())
+        with torch.inference_mode():
+            model(x.exp())
+        loss = sum(default_loss(row, 0) for row in model(x))
+        with torch.no_grad():
+            model(x.exp())
+        loss.backward()
+    assert recording.squares.num_examples == 5
+    assert_close(recording.squares.sums, expected)
+
+
+def test_a_forward_pass_without_backward_leaves_no_trace_among_micro_batches():
+    model, parts = small_conv(), torch.randn(3, 5, 2, 4, 4)
+    capture, expected = capture_of(model), truth(model, (torch.cat([*parts[1:]]),))
+    with capture.recording() as recording:
+        model(parts[0])
+        for part in parts[1:]:
+            sum(default_loss(row, 0) for row in model(part)).backward()
+    assert recording.squares.num_examples == 10
+    assert_close(recording.squares.sums, expected)
+
+
+def test_a_second_backward_through_a_graph_is_a_clear_error():
+    model = nn.Linear(3, 2)
+    with pytest.raises(RuntimeError) as caught, capture_of(model).recording():
+        loss = model(torch.randn(5, 3)).square().sum()
+        loss.backward(retain_graph=True)
+        loss.backward()
+    assert str(caught.value) == (
+        "backward must run once for each forward pass inside "
+        "sampled_params(train=True), got a second backward through weight, bias."
+    )
+
+
+def test_a_backward_after_the_block_adds_nothing():
+    model = nn.Linear(3, 2)
+    with capture_of(model).recording() as recording:
+        loss = model(torch.randn(5, 3)).square().sum()
+    loss.backward()
+    assert recording.squares.sums == {}
+
+
+def has_hooks(model):
+    return any(
+        m._forward_hooks or m._forward_pre_hooks or m._backward_hooks
+        for m in model.modules()
+    )
+
+
+def test_hooks_exist_within_the_block_only():
+    model = small_conv()
+    with capture_of(model).recording():
+        assert has_hooks(model)
+    assert not has_hooks(model)
+
+
+def test_hooks_are_removed_after_an_exception():
+    model = small_conv()
+    with pytest.raises(KeyboardInterrupt), capture_of(model).recording():
+        model(torch.randn(5, 2, 4, 4))
+        raise KeyboardInterrupt
+    assert not has_hooks(model)
+    assert_exact(model, torch.randn(5, 2, 4, 4))
+
+
+def test_activations_are_freed_by_backward_though_the_loss_is_kept():
+    model, seen = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)), []
+    model[1].register_forward_hook(lambda _m, _a, out: seen.append(weakref.ref(out)))
+    capture = capture_of(model)
+    with capture.recording() as recording:
+        output = model(torch.randn(5, 3))
+        output.square().sum().backward()
+    gc.collect()
+    assert seen
+    assert all(ref() is None for ref in seen)
+    assert (recording.state, recording.calls.completed()) == ({}, [])

@@ -1,0 +1,1 @@
+"""Curvature together with the rest of PyTorch: one file per concern."""

@@ -1,0 +1,192 @@
+"""What a layer does within a recording, in place of or after its own forward."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import register_multi_grad_hook
+from torch.nn import functional as F  # noqa: N812 - torch's own idiom
+from torch.utils import _pytree as pytree
+
+from ..errors import UnsupportedLayerError
+from .attention import attention_with, is_part_of, rows_of
+from .functional import ModuleCall, output_tensors
+from .layers import Layer
+from .rules.linear import LINEAR
+from .uses import Evidence, LayerUse, RerunEvidence, promoted_pair, run_recorded
+
+if TYPE_CHECKING:
+    from .recording import Recording
+
+ROWS = ".."  # between a parameter's name and its rows: no name has two dots in a row
+
+
+class LayerHooks:
+    """The hooks of one layer.
+
+    Args:
+        recording: Gets the squares.
+        layer: The layer.
+    """
+
+    def __init__(self, recording: "Recording", layer: Layer) -> None:
+        self.recording, self.layer = recording, layer
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Watch the layer within the context."""
+        module = self.layer.module
+        if not self.layer.runs_recorded:
+            handle = module.register_forward_hook(self._after, with_kwargs=True)
+            try:
+                yield
+            finally:
+                handle.remove()
+            return
+        attention = self.layer.is_attention
+        vars(module)["forward"] = self._run_attention if attention else self._run
+        try:
+            yield
+        finally:
+            del vars(module)["forward"]
+
+    def _wanted(self) -> dict[str, str]:
+        """Parameters to be recorded in a call that begins."""
+        if not self.recording.active or torch._C._are_functorch_transforms_active():
+            return {}
+        capture = self.recording.capture
+        return {
+            local: name
+            for local, name in self.layer.names.items()
+            if name not in capture.elsewhere and capture.parameters[name].requires_grad
+        }
+
+    def _run(self, *args: Any, **kwargs: Any) -> Any:
+        """In place of the forward of a layer whose backward is to be recorded."""
+        module, rule = self.layer.module, self.layer.rule
+        forward = partial(type(module).forward, module)
+        if not args and "input" in kwargs:
+            args = (kwargs.pop("input"),)
+        assert rule is not None
+        x, names = args[0] if args else None, self._wanted()
+        fits = isinstance(x, Tensor) and bool(x.shape[:1].numel())
+        fits = fits and bool(names) and rule.accepts(module, x)
+        use = self.recording.open(names) if fits else None
+        if use is None:
+            return forward(*args, **kwargs)
+        run = lambda x: forward(x, *args[1:], **kwargs)  # noqa: E731
+        return run_recorded(use, rule, module, run, args[0])
+
+    def _run_attention(self, *args: Any, **kwargs: Any) -> Any:
+        """In place of the forward of attention."""
+        module, names = self.layer.module, self._wanted()
+        assert isinstance(module, nn.MultiheadAttention)
+        query = args[0] if args else kwargs.get("query")
+        batched = isinstance(query, Tensor) and query.ndim == 3 and query.numel() > 0
+        if not (names and batched and torch.is_grad_enabled()):
+            return nn.MultiheadAttention.forward(module, *args, **kwargs)
+        return attention_with(partial(self._project, names), module, *args, **kwargs)
+
+    def _project(
+        self, names: dict[str, str], x: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> Tensor:
+        keys = {
+            local: key
+            for local, part in (("weight", weight), ("bias", bias))
+            if part is not None and (key := self._key_of(names, part))
+        }
+        use = self.recording.open(keys) if keys else None
+        run = partial(F.linear, weight=weight, bias=bias)
+        if use is None:
+            return run(x)
+        return run_recorded(use, LINEAR, _Projection(weight, bias), run, x)
+
+    def _key_of(self, names: dict[str, str], part: Tensor) -> str | None:
+        """Name of a parameter, with the rows of it that a projection uses."""
+        for name in names.values():
+            parameter = self.recording.capture.parameters[name]
+            if is_part_of(part, parameter):
+                start, stop = rows_of(part, parameter)
+                whole = stop - start == len(parameter)
+                return name if whole else f"{name}{ROWS}{start}:{stop}"
+        return None
+
+    def _after(
+        self,
+        module: nn.Module,  # noqa: ARG002
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        output: Any,
+    ) -> None:
+        """After the forward of any other layer."""
+        names, outputs = self._wanted(), output_tensors(output)
+        use = self.recording.open(names) if names else None
+        if use is None or not outputs:
+            return
+        call = ModuleCall.of(args, kwargs, outputs)
+        reduce = partial(self._reduce, use, [call])
+        if len(outputs) == 1:
+            ((position, tensor),) = outputs.items()
+            tensor.register_hook(lambda gradient: reduce({position: gradient}))
+        else:
+            register_multi_grad_hook(
+                list(outputs.values()),
+                lambda gradients: reduce(dict(zip(outputs, gradients, strict=True))),
+            )
+
+    def _reduce(
+        self,
+        use: LayerUse,
+        holder: list[ModuleCall],
+        gradients: Mapping[int, Tensor | None],
+    ) -> None:
+        if not self.recording.active:
+            return
+        use.check_first()
+        call = holder.pop()  # frees the activations
+        call.gradients.update({k: g for k, g in gradients.items() if g is not None})
+        device = next(iter(call.outputs.values())).device.type
+        with torch.no_grad(), torch.autocast(device, enabled=False):
+            evidence = self._evidence(call)
+            try:
+                if evidence is None:
+                    self.recording.mark_unfit(use)
+                else:
+                    self.recording.take(use, evidence)
+            except UnsupportedLayerError:  # the whole model may still do
+                self.recording.mark_unfit(use)
+
+    def _evidence(self, call: ModuleCall) -> Evidence | RerunEvidence | None:
+        """What a call of the layer says; None if it does not see examples."""
+        module, rule = self.layer.module, self.layer.rule
+        if rule is None:
+            num, again = self.layer.num_examples(call), self.layer.chunks_of
+            return None if num is None else RerunEvidence(module, call, again, num)
+        x = next(iter(pytree.tree_leaves((call.args, call.kwargs))), None)
+        gradient = next(iter(call.gradients.values()))
+        if not isinstance(x, Tensor) or x.shape[:1] != gradient.shape[:1]:
+            return None
+        if not x.ndim or not rule.accepts(module, x):
+            return None
+        return Evidence(rule, module, *promoted_pair(x, gradient), {gradient.dtype})
+
+
+def split_rows(key: str) -> tuple[str, tuple[int, int] | None]:
+    """Name of a parameter, and the rows of it that a key is about; None for all."""
+    name, _, rows = key.partition(ROWS)
+    if not rows:
+        return name, None
+    start, stop = rows.split(":")
+    return name, (int(start), int(stop))
+
+
+class _Projection(nn.Linear):
+    """Weights that are used as those of a linear layer, be they views of parameters."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        nn.Module.__init__(self)
+        parameters: dict[str, Any] = self._parameters
+        parameters.update(weight=weight, bias=bias)

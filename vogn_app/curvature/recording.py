@@ -1,0 +1,205 @@
+"""The hooks of one block, and what they gather while the user's backward runs."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from .accumulator import SquareAccumulator
+from .broadcast import find_meetings, watch
+from .functional import output_tensors
+from .hooks import LayerHooks, split_rows
+from .rerun import ModelCalls
+from .uses import Evidence, LayerUse, RerunEvidence, promoted
+
+if TYPE_CHECKING:
+    from .capture import SquareCapture
+
+
+@dataclass
+class Squares:
+    """Result of a recording.
+
+    Args:
+        sums: Sum over examples of squared contributions, by parameter name.
+        num_examples: Examples in the block.
+    """
+
+    sums: dict[str, Tensor]
+    num_examples: int
+
+
+class Recording:
+    """Squares of one block.
+
+    Args:
+        capture: Says which layers and parameters.
+        squares: Whether squares are wanted; otherwise examples are counted only.
+    """
+
+    def __init__(self, capture: "SquareCapture", *, squares: bool) -> None:
+        self.capture = capture
+        self.wants_squares = squares
+        self.active = True
+        self.state: dict[str, SquareAccumulator] = {}
+        self.shared: dict[str, SquareAccumulator] = {}  # by broadcasting
+        self.calls = ModelCalls()
+        self.squares = Squares({}, 0)
+
+    @contextmanager
+    def hooks(self) -> Iterator[None]:
+        """Watch the model within the context."""
+        with ExitStack() as stack:
+            stack.callback(setattr, self, "active", False)
+            if self.wants_squares:
+                stack.enter_context(uncompiled())
+                for layer in self.capture.layers:
+                    stack.enter_context(LayerHooks(self, layer).installed())
+            model = self.capture.model
+            handle = model.register_forward_hook(self._after_model, with_kwargs=True)
+            stack.callback(handle.remove)
+            if isinstance(model, DistributedDataParallel):
+                stack.enter_context(model.no_sync())
+            yield
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Ignore what runs within, such as a second run of the same modules."""
+        before, self.active = self.active, False
+        try:
+            yield
+        finally:
+            self.active = before
+
+    def open(self, names: dict[str, str]) -> LayerUse | None:
+        """Note a use of parameters in a forward pass.
+
+        Args:
+            names: Local name of each parameter -> its key in `state`.
+
+        Returns:
+            The use; None if its backward will not run.
+        """
+        recomputed = torch._C._current_graph_task_id() != -1
+        silent = not torch.is_grad_enabled()
+        for key in names.values():
+            state = self.state.setdefault(key, self._accumulator(key))
+            if not recomputed:
+                state.use(silent=silent)
+        return None if silent else LayerUse(self, names, recomputed)
+
+    def _accumulator(self, key: str) -> SquareAccumulator:
+        return SquareAccumulator(self.capture.needs_proof(split_rows(key)[0]))
+
+    def mark_unfit(self, use: LayerUse) -> None:
+        """Note that a use did not give its squares."""
+        for key in use.names.values():
+            self.state[key].unfit = True
+
+    def take(
+        self, use: LayerUse, evidence: Evidence | RerunEvidence
+    ) -> dict[str, Tensor]:
+        """Add the squares of a use whose backward runs.
+
+        Args:
+            use: The use of the parameters.
+            evidence: What its backward knows.
+
+        Returns:
+            Gradients of the parameters, by local name.
+        """
+        if not self.active:  # a backward after the block
+            return evidence.sums(list(use.names)).summed
+        use.returns()
+        states = {local: self.state[key] for local, key in use.names.items()}
+        for state in states.values():
+            state.computed_in(evidence.dtypes)
+        if any(state.shares(recomputed=use.recomputed) for state in states.values()):
+            return _take_repeated(use, evidence, states)
+        sums = evidence.sums(list(use.names))
+        for local, state in states.items():
+            state.add_sums(sums.summed[local], sums.squares[local])
+            state.num_examples += evidence.num_examples
+            state.flush()
+        return sums.summed
+
+    def _after_model(
+        self,
+        module: nn.Module,  # noqa: ARG002
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        output: Any,
+    ) -> None:
+        if not (self.active and torch.is_grad_enabled()):
+            return
+        call = self.calls.note(args, kwargs, output)
+        names = self.capture.broadcast_candidates() if self.wants_squares else {}
+        if call is None or not names or call.num_examples == 1:
+            return
+        outputs = output_tensors(output).values()
+        for name, meetings in find_meetings(outputs, names, call.num_examples).items():
+            state = self.shared.setdefault(name, self._accumulator(name))
+            for meeting in meetings:
+                state.use()
+                watch(meeting, names[name], partial(self._receive, name), self.paused)
+
+    def _receive(self, name: str, contributions: Tensor | None) -> None:
+        if not self.active:
+            return
+        state = self.shared[name]
+        if contributions is None:
+            state.unfit = True
+        else:
+            state.computed_in({contributions.dtype})
+            state.add_repeated(promoted(contributions))
+
+    def flush(self) -> None:
+        """Square what is pending, once no more can come."""
+        for state in (*self.state.values(), *self.shared.values()):
+            state.flush()
+        self._join_rows()
+
+    def clear(self) -> None:
+        """Let go of what was gathered: hooks in a kept graph still see it."""
+        self.state, self.shared, self.calls = {}, {}, ModelCalls()
+
+    def _join_rows(self) -> None:
+        """Put the rows that projections used together to their parameters."""
+        joined: dict[str, SquareAccumulator] = {}
+        for key in list(self.state):
+            name, rows = split_rows(key)
+            if rows is None:
+                continue
+            whole = joined.setdefault(name, self._accumulator(name))
+            part = self.state.pop(key)
+            whole.put_rows(part, *rows, self.capture.parameters[name].shape)
+        for name, whole in joined.items():
+            # Cross terms with a use of the whole parameter would be missed.
+            whole.unfit = whole.unfit or name in self.state
+        self.state.update(joined)
+
+
+def _take_repeated(
+    use: LayerUse,
+    evidence: Evidence | RerunEvidence,
+    states: dict[str, SquareAccumulator],
+) -> dict[str, Tensor]:
+    """Keep the contributions, to be added to those of other uses before squaring."""
+    parts = list(evidence.chunks(list(use.names)))
+    every = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    for local, state in states.items():
+        state.add_repeated(every[local], recomputed=use.recomputed)
+    return {local: contributions.sum(0) for local, contributions in every.items()}
+
+
+def uncompiled() -> Any:
+    """Compiled models run as they were written: a compiled graph has no hooks."""
+    if "torch._dynamo" not in sys.modules:
+        return nullcontext()
+    return torch.compiler.set_stance("force_eager")

@@ -1,0 +1,53 @@
+"""Linear layers: outer products, summed over the tokens of an example.
+
+`x` is [N, ..., in], `g` is [N, ..., out]; whatever is between counts as tokens.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .reductions import Total, token_sums
+from .rule import Contributions, LayerRule, Sums
+
+
+def contributions(module: nn.Module, x: Tensor, g: Tensor) -> Contributions:
+    """Per-example gradients of weight [N, out, in] and bias [N, out]."""
+    tokens, gradients = _as_tokens(x), _as_tokens(g)
+    result = {"weight": torch.bmm(gradients.transpose(1, 2), tokens)}
+    if module.bias is not None:
+        result["bias"] = gradients.sum(1)
+    return result
+
+
+def sums(module: nn.Module, x: Tensor, g: Tensor) -> Sums:
+    """Sums of weight [out, in] and bias [out], from one product per example."""
+    tokens, gradients = _as_tokens(x), _as_tokens(g)
+    summed, squares = token_sums(tokens, gradients)
+    result = Sums({"weight": summed}, {"weight": squares})
+    if module.bias is not None:
+        bias = Total()
+        bias.add(gradients.sum(1))
+        result.summed["bias"], result.squares["bias"] = bias.summed, bias.squares
+    return result
+
+
+def input_gradient(module: nn.Module, x: Tensor, g: Tensor) -> Tensor:  # noqa: ARG001
+    """Gradient w.r.t. the input [N, ..., in]."""
+    assert isinstance(module, nn.Linear)
+    return g @ module.weight.to(g.dtype)
+
+
+def _as_tokens(x: Tensor) -> Tensor:
+    """[N, ..., D] as [N, T, D]."""
+    return x.reshape(x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1])
+
+
+def _accepts(module: nn.Module, x: Tensor) -> bool:  # noqa: ARG001
+    return x.ndim >= 2
+
+
+LINEAR = LayerRule(
+    "linear", contributions, _accepts, sums=sums, input_gradient=input_gradient
+)

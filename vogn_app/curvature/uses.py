@@ -1,0 +1,231 @@
+"""One use of a layer in a forward pass, and its part of the backward pass.
+
+Linear layers and convolutions run inside `RecordedLayer`, whose backward forms the
+per-example gradients once and takes both from them: their sum, which is the weight
+gradient, and their squares. Other layers keep autograd's backward; a hook on their
+output says what its gradient was.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from . import functional
+from .functional import ModuleCall, listed
+from .rules import Contributions, LayerRule, Sums, contribution_chunks, layer_sums
+
+if TYPE_CHECKING:
+    from .recording import Recording
+
+PARAMETERS = ("weight", "bias")  # of layers with a rule
+INPUT = 4  # position of the input among the arguments of RecordedLayer.forward
+
+
+@dataclass
+class LayerUse:
+    """A use of parameters whose squares are to be recorded.
+
+    Args:
+        recording: Where they go.
+        names: Parameters wanted: local name -> name in the recording.
+        recomputed: Whether it runs within a backward pass (checkpointing).
+        done: Whether its backward has run.
+    """
+
+    recording: "Recording"
+    names: dict[str, str]
+    recomputed: bool = False
+    done: bool = False
+
+    def returns(self) -> None:
+        """Note that the use's backward runs."""
+        self.check_first()
+        self.done = True
+
+    def check_first(self) -> None:
+        """An error when the use's backward runs again."""
+        if self.done:
+            raise RuntimeError(
+                "backward must run once for each forward pass inside "
+                "sampled_params(train=True), got a second backward through "
+                f"{listed(list(self.names.values()))}."
+            )
+
+
+@dataclass
+class Evidence:
+    """What a layer's backward knows: its input and the gradient of its output.
+
+    Args:
+        rule: The layer's rule.
+        module: The layer.
+        x: Its input, of at least float32 [N, ...].
+        g: Gradient of its output, in the same type [N, ...].
+        dtypes: Types in which the layer computed.
+    """
+
+    rule: LayerRule
+    module: nn.Module
+    x: Tensor
+    g: Tensor
+    dtypes: set[torch.dtype]
+
+    @property
+    def num_examples(self) -> int:
+        """Examples in the call."""
+        return self.x.shape[0]
+
+    def sums(self, names: list[str]) -> Sums:  # noqa: ARG002 - a rule gives them all
+        """Contributions and squares, each summed over examples."""
+        return layer_sums(self.rule, self.module, self.x, self.g)
+
+    def chunks(self, names: list[str]) -> Iterator[Contributions]:  # noqa: ARG002
+        """Contributions of consecutive examples."""
+        return contribution_chunks(self.rule, self.module, self.x, self.g)
+
+
+@dataclass
+class RerunEvidence:
+    """A call of a module without a rule for single layers: it can be run again.
+
+    Args:
+        module: The module.
+        call: Its call, with the gradients of its outputs.
+        chunks_of: Gives `(module, names, call)`'s contributions, some examples at a
+            time.
+        num_examples: Examples in the call.
+    """
+
+    module: nn.Module
+    call: ModuleCall
+    chunks_of: Any = functional.contribution_chunks
+    num_examples: int = 0
+
+    @property
+    def dtypes(self) -> set[torch.dtype]:
+        """Types in which the call and its gradients were computed."""
+        return self.call.dtypes
+
+    def sums(self, names: list[str]) -> Sums:
+        """Contributions and squares, each summed over examples."""
+        summed: dict[str, Tensor] = {}
+        squares: dict[str, Tensor] = {}
+        for part in self.chunks(names):
+            for name, contributions in part.items():
+                for result, new in (
+                    (summed, contributions.sum(0)),
+                    (squares, contributions.square().sum(0)),
+                ):
+                    result[name] = result[name] + new if name in result else new
+        return Sums(summed, squares)
+
+    def chunks(self, names: list[str]) -> Iterator[Contributions]:
+        """Contributions of consecutive examples, in at least float32."""
+        for part in self.chunks_of(self.module, names, self.call):
+            yield {k: promoted(v) for k, v in part.items()}
+
+
+class RecordedLayer(torch.autograd.Function):
+    """A layer whose own weight gradient comes from its per-example gradients."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        use: LayerUse,
+        rule: LayerRule,
+        module: nn.Module,
+        run: Any,
+        x: Tensor,
+        *parameters: Tensor | None,
+    ) -> Tensor:
+        """Run the layer.
+
+        Args:
+            ctx: Autograd's context.
+            use: The use of its parameters.
+            rule: Its rule.
+            module: The layer.
+            run: Gives its output from `x`.
+            x: Its input [N, ...].
+            parameters: Weight and bias, None where the layer has none, so that autograd
+                knows of them, be they recorded or not.
+
+        Returns:
+            Its output [N, ...].
+        """
+        ctx.use, ctx.rule, ctx.module = use, rule, module
+        ctx.save_for_backward(x, *parameters)
+        output: Tensor = run(x)
+        return output
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of input and parameters; squares go to the recording.
+
+        Args:
+            ctx: Autograd's context.
+            gradient: Of the output [N, ...].
+
+        Returns:
+            Gradients in the order of the arguments of `forward`.
+        """
+        x, *parameters = ctx.saved_tensors
+        needed = ctx.needs_input_grad
+        with torch.autocast(gradient.device.type, enabled=False):
+            below = None
+            if needed[INPUT]:
+                lowered = x.to(gradient.dtype)
+                below = ctx.rule.input_gradient(ctx.module, lowered, gradient)
+                below = below.to(x.dtype)
+            evidence = Evidence(
+                ctx.rule, ctx.module, *promoted_pair(x, gradient), {gradient.dtype}
+            )
+            sums = ctx.use.recording.take(ctx.use, evidence)
+        gradients = [
+            sums[name].to(parameter.dtype) if wanted else None
+            for name, parameter, wanted in zip(
+                PARAMETERS, parameters, needed[INPUT + 1 :], strict=True
+            )
+        ]
+        return (None, None, None, None, below, *gradients)
+
+
+def run_recorded(
+    use: LayerUse, rule: LayerRule, module: nn.Module, run: Any, x: Tensor
+) -> Tensor:
+    """Run a layer so that its backward records squares.
+
+    Args:
+        use: The use of its parameters.
+        rule: Its rule, one that gives the input's gradient.
+        module: The layer.
+        run: Gives its output from `x`.
+        x: Its input [N, ...].
+
+    Returns:
+        Its output.
+    """
+    parameters = [getattr(module, name) for name in PARAMETERS]
+    output: Tensor = RecordedLayer.apply(use, rule, module, run, x, *parameters)
+    return output
+
+
+def promoted(x: Tensor) -> Tensor:
+    """In at least float32, as squares of half precisions overflow; not integers."""
+    if not x.is_floating_point():
+        return x.detach()
+    return x.detach().to(torch.promote_types(x.dtype, torch.float32))
+
+
+def promoted_pair(x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+    """Input and output gradient in one type of at least float32."""
+    x, g = promoted(x), promoted(g)
+    if x.is_floating_point() and x.dtype != g.dtype:
+        dtype = torch.promote_types(x.dtype, g.dtype)
+        x, g = x.to(dtype), g.to(dtype)
+    return x, g

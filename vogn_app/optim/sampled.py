@@ -1,0 +1,303 @@
+"""Optimizers whose gradients and squares are taken at drawn weights.
+
+What they share: blocks in which the model has drawn weights and its squares are
+recorded, averages over blocks, processes and loss scales, and steps that use them.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, overload
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+
+from .._checks import check_choice, check_count
+from ..curvature import SquareCapture
+from ..curvature.recording import Recording
+from .gathered import Block, Gathered, LossScale
+from .noise import NoiseSource
+
+Params = Iterable[nn.Parameter] | Iterable[dict[str, Any]]
+
+GENERATORS, NUM_STEPS = "generators", "num_steps"  # keys of state_dict()
+
+
+class SampledOptimizer(Optimizer):
+    """Base of optimizers that draw the weights; subclasses say how, and the update.
+
+    Args:
+        model: The network.
+        params: Parameters or groups; None for all that require a gradient.
+        defaults: Settings of a group.
+        num_samples: Weight samples that `step(closure)` draws.
+        loss_reduction: "mean" or "sum" over the examples of a batch.
+        curvature_interval: Steps from one refresh of the curvature to the next.
+        seed: Seed of the weight noise.
+
+    Raises:
+        ValueError: If an argument is out of range, or a parameter is not the model's.
+    """
+
+    # `GradScaler.step` then leaves undoing the scale to us, who need it for squares.
+    _step_supports_amp_scaling = True
+    # Attributes of a copy; the others follow from the model.
+    _copied: tuple[str, ...] = (
+        "model", "num_samples", "loss_reduction", "curvature_interval", "num_steps",
+        "_noise",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        model: nn.Module,
+        params: Params | None,
+        defaults: dict[str, Any],
+        *,
+        num_samples: int,
+        loss_reduction: str,
+        curvature_interval: int,
+        seed: int,
+    ) -> None:
+        self.model = model
+        self.num_samples = check_count("num_samples", num_samples)
+        self.loss_reduction = check_choice(
+            "loss_reduction", loss_reduction, ("mean", "sum")
+        )
+        self.curvature_interval = check_count("curvature_interval", curvature_interval)
+        self.num_steps = 0
+        self._noise = NoiseSource(seed)
+        self._start_afresh()
+        if params is None:
+            params = [p for p in model.parameters() if p.requires_grad]
+        groups: Any = list(params)
+        super().__init__(groups, defaults)
+
+    @abstractmethod
+    def _perturb(self) -> Callable[[], None]:
+        """Put a draw into the model; returns what puts the mean back."""
+
+    @abstractmethod
+    def _update(self, squares: dict[nn.Parameter, Tensor] | None) -> None:
+        """Use `.grad` and the squares; these are None between refreshes."""
+
+    def _start_afresh(self) -> None:
+        self._names = {id(p): name for name, p in self.model.named_parameters()}
+        self._capture: SquareCapture | None = None
+        self._inside = False
+        self._gathered = Gathered()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy needs; copy model and optimizer in one `copy.deepcopy`."""
+        own = {name: vars(self)[name] for name in self._copied}
+        return {**own, **super().__getstate__()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._start_afresh()
+
+    def _named(self, parameter: Any) -> tuple[str, nn.Parameter]:
+        parameter = parameter[1] if isinstance(parameter, tuple) else parameter
+        if id(parameter) not in self._names:
+            raise ValueError(
+                "params must be parameters of the model, got one that is not, of shape "
+                f"{tuple(getattr(parameter, 'shape', ()))}."
+            )
+        return self._names[id(parameter)], parameter
+
+    @property
+    def capture(self) -> SquareCapture:
+        """The record of per-example squares; `capture.coverage()` tells the rules."""
+        if self._capture is None:
+            parameters = {
+                self._names[id(p)]: p
+                for group in self.param_groups
+                for p in group["params"]
+            }
+            self._capture = SquareCapture(self.model, parameters)
+        return self._capture
+
+    @contextmanager
+    def sampled_params(
+        self, train: bool = False, loss_scale: LossScale | None = None
+    ) -> Iterator[None]:
+        """Put one draw from the posterior into the model for the block.
+
+        The mean is back bit for bit afterwards, also after an exception, in which case
+        what the block had gathered is dropped.
+
+        Args:
+            train: Whether the block runs forward and backward passes whose gradients
+                and squares `step()` is to use. Losses that are backpropagated in one
+                block must together be the mean (or sum) over its examples; calls of the
+                model before one backward pass are views of the same examples. Several
+                blocks before a step are averaged by their numbers of examples, be they
+                samples of the weights or micro-batches. After the block `.grad` holds
+                the average so far, so it can be clipped or inspected.
+            loss_scale: Number or `GradScaler` that the loss is multiplied by. Needed if
+                you call `scaler.unscale_(optimizer)`; `scaler.step(optimizer)` alone
+                tells the scale by itself. `.grad` keeps the scale.
+
+        Yields:
+            Nothing.
+
+        Raises:
+            RuntimeError: If blocks are nested.
+            UnsupportedLayerError: If exact squares cannot be had for some parameter.
+        """
+        if self._inside:
+            raise RuntimeError("sampled_params must not be nested.")
+        parameters = self._parameters()
+        before = [parameter.grad for parameter in parameters]
+        restore = self._perturb()
+        self._inside = True
+        try:
+            if train:
+                for parameter in parameters:
+                    parameter.grad = None
+            with self._recording(train) as recording:
+                yield
+            if recording is not None:
+                self._gather(recording, before, loss_scale)
+        except BaseException:
+            for parameter, gradient in zip(parameters, before, strict=True):
+                parameter.grad = gradient
+            raise
+        finally:
+            self._inside = False
+            restore()
+
+    def _parameters(self) -> list[nn.Parameter]:
+        return [p for group in self.param_groups for p in group["params"]]
+
+    def _recording(self, train: bool) -> AbstractContextManager[Recording | None]:
+        if not train:
+            return nullcontext()
+        return self.capture.recording(squares=self._refreshes())
+
+    def _refreshes(self) -> bool:
+        """Whether the step that is being prepared refreshes the curvature."""
+        return self.num_steps % self.curvature_interval == 0
+
+    @torch.no_grad()
+    def _gather(
+        self,
+        recording: Recording,
+        before: list[Tensor | None],
+        loss_scale: LossScale | None,
+    ) -> None:
+        """Average a block into what earlier blocks gathered."""
+        parameters, squares = self._parameters(), recording.squares
+        names = [self._names[id(p)] for p in parameters]
+        block = Block(
+            [p.grad for p in parameters],
+            [squares.sums.get(name) for name in names],
+            squares.num_examples,
+        )
+        self._check_counted(block)
+        if block.num_examples:
+            block.per_example(self.loss_reduction)
+        if isinstance(self.model, DistributedDataParallel):
+            block.over_ranks(parameters)
+        if block.num_examples == 0:  # no backward pass in the block
+            for parameter, gradient in zip(parameters, before, strict=True):
+                parameter.grad = gradient
+            return
+        if loss_scale is not None:
+            block.unscale_squares(loss_scale)
+        self._gathered.add(parameters, before, block, told=loss_scale is not None)
+
+    def _check_counted(self, block: Block) -> None:
+        """Between refreshes nothing but the model's own calls tells the examples."""
+        backward = any(gradient is not None for gradient in block.gradients)
+        if backward and block.num_examples == 0 and not self._refreshes():
+            raise RuntimeError(
+                "curvature_interval must be 1 when the model that the optimizer was "
+                f"given is not itself called, got {self.curvature_interval}."
+            )
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Clear gradients, and outside a block the gathered squares with them."""
+        super().zero_grad(set_to_none=set_to_none)
+        if not self._inside:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._gathered = Gathered()
+
+    @overload  # type: ignore[override]  # torch says float, and returns tensors
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], Tensor]) -> Tensor: ...
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+        """Update mean and curvature from what the blocks gathered.
+
+        Args:
+            closure: Computes the loss, calls backward and returns the loss; it runs
+                `num_samples` times, each with its own draw of the weights.
+
+        Returns:
+            The loss averaged over the draws, or None without a closure.
+
+        Raises:
+            RuntimeError: If called inside a block, or with nothing gathered.
+        """
+        if self._inside:
+            raise RuntimeError("step must be called outside sampled_params.")
+        loss = None if closure is None else self._run_closure(closure)
+        if self._gathered.num_examples == 0:
+            raise RuntimeError(
+                "step must follow a backward pass inside sampled_params(train=True), "
+                "got none."
+            )
+        if self._may_step():
+            self._check_gradients()
+            self._update(self._gathered.squares if self._refreshes() else None)
+            self.num_steps += 1
+        self._forget()
+        return loss
+
+    def _may_step(self) -> bool:
+        """Undo the scale of the loss; False if a `GradScaler` found overflow."""
+        found_inf = getattr(self, "found_inf", None)
+        scale = getattr(self, "grad_scale", None)
+        if found_inf is not None and bool(found_inf):
+            return False
+        if scale is not None:
+            self._gathered.unscale(self._parameters(), scale)
+        elif found_inf is not None and self._gathered.needs_loss_scale():
+            raise RuntimeError(
+                "loss_scale must be given to sampled_params(train=True) when "
+                "scaler.unscale_(optimizer) is called, got None."
+            )
+        return True
+
+    def _run_closure(self, closure: Callable[[], Tensor]) -> Tensor:
+        self._forget()
+        losses = []
+        for _ in range(self.num_samples):
+            with self.sampled_params(train=True), torch.enable_grad():
+                losses.append(closure().detach())
+        return torch.stack(losses).mean()
+
+    def _check_gradients(self) -> None:
+        if any(parameter.grad is None for parameter in self._gathered.squares):
+            raise RuntimeError(
+                "gradients must be kept between sampled_params(train=True) and "
+                "step, got parameters whose .grad was removed."
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """State, groups and noise generators; readable with `weights_only=True`."""
+        own = {GENERATORS: self._noise.state_dict(), NUM_STEPS: self.num_steps}
+        return {**super().state_dict(), **own}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore what `state_dict` gave."""
+        super().load_state_dict({
+            key: state_dict[key] for key in ("state", "param_groups")
+        })
+        self._forget()
+        self._noise.load_state_dict(state_dict.get(GENERATORS, {}))
+        self.num_steps = state_dict.get(NUM_STEPS, 0)
