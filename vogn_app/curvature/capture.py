@@ -24,9 +24,9 @@ A parameter used several times in one forward pass (a module called twice, tied 
 gets its contributions added before squaring, cross terms included. So do several calls
 of the model before one backward: they must be on the same examples. When a parameter
 first takes part, and always in second runs, the summed contributions are compared with
-its gradient, and the model is run once to see which layers have the examples first, and
-whether it mixes them. What one way missed goes to the next, and if the last disagrees
-too, it is an error. Nothing is left out silently.
+its gradient; the model is run once on fewer examples to see where its layers have the
+examples, and whether it mixes them (`experiment`). What one way missed goes to the
+next, and if the last disagrees too, it is an error. Nothing is left out silently.
 
 A compiled model runs uncompiled within the block. A model in DistributedDataParallel
 does not exchange gradients there: squares and gradients are those of this process.
@@ -43,11 +43,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..errors import UnsupportedLayerError
 from .accumulator import SquareAccumulator
 from .broadcast import find_meetings
-from .experiment import run_one_more
-from .functional import listed, output_tensors
-from .layers import find_layers
+from .experiment import run_on_few
+from .functional import ModuleCall, listed, output_tensors
+from .layers import find_layers, unwrapped
 from .proof import Found, inexact
-from .recording import Recording, Squares
+from .recording import Recording, Squares, uncompiled
 from .rerun import CallGroup, add_contributions, count_examples
 
 BROADCAST = "broadcast"
@@ -78,6 +78,10 @@ class SquareCapture:
         self.verified: set[str] = set()
         self.elsewhere: dict[str, str] = {}  # names whose layer is of no use: the way
         self.mixes: bool | None = None  # whether the model mixes examples, once tested
+        # Which dimension of a layer's input has the examples, once seen; None if none.
+        self.examples_at: dict[nn.Module, int | None] = {}
+        self.spread: dict[str, bool] = {}  # whether broadcasting reaches the examples
+        self._inner, self._prefix = unwrapped(model)
         self._owner = {n: layer for layer in self.layers for n in layer.names.values()}
 
     def coverage(self) -> dict[str, str]:
@@ -130,6 +134,8 @@ class SquareCapture:
         }
 
     def _may_broadcast(self, name: str) -> bool:
+        if not self.spread.get(name, True):
+            return False
         if name in self.elsewhere:
             return self.elsewhere[name] == BROADCAST
         return name not in self._owner or name not in self.verified
@@ -151,7 +157,7 @@ class SquareCapture:
         recording = Recording(self, squares=squares)
         with recording.hooks():
             yield recording
-        with torch.no_grad():
+        with torch.no_grad(), uncompiled():
             recording.squares = self._finish(recording)
         recording.clear()
 
@@ -163,13 +169,18 @@ class SquareCapture:
             for name, parameter in self.parameters.items()
             if parameter.grad is not None
         }
+        for name, gradient in gradients.items():
+            if gradient.is_sparse:
+                raise UnsupportedLayerError(
+                    f"the gradient of {name} must be dense, got a sparse one: build "
+                    "its layer with sparse=False."
+                )
         groups = recording.calls.completed()
         if not recording.wants_squares:
             return Squares({}, count_examples(groups))
         num_examples = self._num_examples(recording, gradients, groups)
         if groups and num_examples == 0:
             return Squares({}, 0)
-        self._look_for_examples(recording, set(gradients) - self.verified, groups)
         found = Found(recording.state, num_examples)
         missing = [n for n, g in gradients.items() if not self._agrees(found, n, g)]
         shared = Found(recording.shared, num_examples)
@@ -203,31 +214,39 @@ class SquareCapture:
         counts = {s.num_examples for n, s in recording.state.items() if n in gradients}
         return max(counts, default=0)
 
-    def _look_for_examples(
-        self, recording: Recording, names: set[str], groups: list[CallGroup]
+    def learn(
+        self,
+        call: ModuleCall,
+        shapes: Mapping[nn.Module, torch.Size],
+        shared: set[str],
     ) -> None:
-        """Mark as unfit what of the new names does not see the examples first."""
+        """See, once, where the layers and operations of a call have the examples.
+
+        Args:
+            call: A call of the model, on more than one example.
+            shapes: Of the first input of each layer that took part.
+            shared: Names of parameters that met their examples by broadcasting.
+        """
         layers = [
             layer
             for layer in self.layers
-            if names & recording.state.keys() & set(layer.names.values())
+            if layer.module in shapes and layer.module not in self.examples_at
         ]
-        shared = names & recording.shared.keys()
-        if not groups or not (layers or shared):
+        new = shared - self.spread.keys()
+        if not layers and not new:
             return
-        call = groups[-1][0]
-        with torch.set_grad_enabled(bool(shared)):
-            seen = run_one_more(self.model, layers, call)
-        for name in seen.blind & recording.state.keys():
-            recording.state[name].unfit = True
+        with torch.set_grad_enabled(bool(new)):
+            seen = run_on_few(self._inner, layers, call, shapes)
+        known = {layer.module: 0 for layer in layers}
+        self.examples_at.update({**known, **seen.dimensions})
+        wanted = {name: self.parameters[name] for name in new}
         if seen.output is None:
+            self.spread.update(dict.fromkeys(new, True))
             return
         self._learn_of_mixing(seen.mixes)
-        wanted = {name: self.parameters[name] for name in shared}
         outputs = output_tensors(seen.output).values()
-        meetings = find_meetings(outputs, wanted, call.num_examples + 1)
-        for name in shared - meetings.keys():
-            recording.shared[name].unfit = True
+        meetings = find_meetings(outputs, wanted, seen.num_examples)
+        self.spread.update({name: name in meetings for name in new})
 
     def _learn_of_mixing(self, mixes: bool | None) -> None:
         news = mixes and not self.mixes and not self._has_batch_statistics()
@@ -257,7 +276,9 @@ class SquareCapture:
                 "given, with the examples in the first dimension."
             )
         states = {name: SquareAccumulator() for name in names}
-        add_contributions(self.model, states, gradients, groups)
+        inner = {name.removeprefix(self._prefix): s for name, s in states.items()}
+        known = {name.removeprefix(self._prefix): gradients[name] for name in names}
+        add_contributions(self._inner, inner, known, groups)
         found = Found(states, num_examples)
         for name in names:
             if not found.explains(name, gradients[name]):

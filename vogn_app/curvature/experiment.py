@@ -1,11 +1,12 @@
-"""What one more example changes: who sees the examples, and whether they are mixed.
+"""What another number of examples changes: where the examples are, who mixes them.
 
 Sizes may agree by chance: positions as many as examples, say. So the model is run
-forward once more with its first example repeated at the end. What then has not one row
-more does not hold the examples, and where the outputs of the others change, the model
-mixes examples.
+forward once more on a few of its examples. A dimension that has their number then, and
+that of the batch otherwise, is theirs; and where their outputs change, the model mixes
+the examples of a batch.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -21,67 +22,80 @@ from .layers import Layer
 
 
 @dataclass
-class OneMore:
+class Findings:
     """Result of the run.
 
     Args:
-        output: The model's output; None if it cannot run on one example more.
-        blind: Names of parameters whose layer does not see the examples.
-        random: Whether the model drew random numbers.
-        mixes: Whether other examples' outputs changed; None if that cannot be told.
+        num_examples: Examples in it.
+        output: The model's output; None if it cannot run on so many examples.
+        dimensions: By layer the dimension of its input that has the examples; None for
+            layers that do not see them.
+        mixes: Whether the outputs changed; None if that cannot be told.
     """
 
+    num_examples: int
     output: Any = None
-    blind: set[str] = field(default_factory=set)
-    random: bool = False
+    dimensions: dict[nn.Module, int | None] = field(default_factory=dict)
     mixes: bool | None = None
 
 
-def run_one_more(model: nn.Module, layers: list[Layer], call: ModuleCall) -> OneMore:
-    """Run the model forward on one example more.
+def run_on_few(
+    model: nn.Module,
+    layers: list[Layer],
+    call: ModuleCall,
+    shapes: Mapping[nn.Module, torch.Size],
+) -> Findings:
+    """Run the model forward on two of its examples; of two, on three.
 
     Args:
         model: The model.
         layers: Layers to look at.
-        call: A call of the model.
+        call: A call of the model, on more than one example.
+        shapes: Shape that the layers' first input had in this call.
 
     Returns:
-        What was seen; nothing if the model cannot run on one example more.
+        What was seen; nothing if the model cannot run on so many examples.
     """
-    result = OneMore()
+    few = 3 if call.num_examples == 2 else 2
+    found = Findings(few)
 
     def look(
         layer: Layer,
-        module: nn.Module,  # noqa: ARG001
+        module: nn.Module,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> None:
-        if not _sees_examples(layer.module, call.num_examples + 1, args, kwargs):
-            result.blind.update(layer.names.values())
+        had = shapes.get(module, torch.Size())
+        had_them = {d for d, size in enumerate(had) if size == call.num_examples}
+        seen = _dimension(layer, few, had_them, args, kwargs)
+        if found.dimensions.setdefault(module, seen) != seen:
+            found.dimensions[module] = None
 
     hooks = [
         layer.module.register_forward_pre_hook(partial(look, layer), with_kwargs=True)
         for layer in layers
     ]
     try:
-        result.output, result.random = _grown(model, call)
+        output, random = _output_of_few(model, call, few)
     except Exception:
-        return OneMore()
+        return Findings(few)
     finally:
         for hook in hooks:
             hook.remove()
-    if not result.random:
-        result.mixes = _changed(call, result.output)
-    return result
+    found.output = output
+    found.mixes = None if random else _changed(call, output, few)
+    return found
 
 
-def _grown(model: nn.Module, call: ModuleCall) -> tuple[Any, bool]:
-    """Output on one example more, and whether random numbers were drawn."""
+def _output_of_few(model: nn.Module, call: ModuleCall, few: int) -> tuple[Any, bool]:
+    """Output on a few examples, and whether random numbers were drawn."""
 
-    def grow(leaf: Any) -> Any:
-        return torch.cat([leaf, leaf[:1]]) if call.has_examples(leaf) else leaf
+    def resized(leaf: Any) -> Any:
+        if not call.has_examples(leaf):
+            return leaf
+        return leaf[torch.arange(few, device=leaf.device) % call.num_examples]
 
-    args, kwargs = pytree.tree_map(grow, (call.args, call.kwargs))
+    args, kwargs = pytree.tree_map(resized, (call.args, call.kwargs))
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     device = next(iter(call.outputs.values())).device
     devices = [] if device.type == "cpu" else [device]
@@ -101,29 +115,40 @@ def _generator_states(device: torch.device) -> list[Tensor]:
     return own
 
 
-def _sees_examples(
-    module: nn.Module, num_examples: int, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> bool:
-    """Whether the input of a call has that many examples where they belong."""
+def _dimension(
+    layer: Layer,
+    num_examples: int,
+    had_them: set[int],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> int | None:
+    """The dimension of a layer's input that has so many examples, and had all."""
+    module = layer.module
     if args and isinstance(args[0], nn.utils.rnn.PackedSequence):
-        return int(args[0].batch_sizes[0]) == num_examples
+        return 0 if int(args[0].batch_sizes[0]) == num_examples else None
     x = next((v for v in (*args, *kwargs.values()) if isinstance(v, Tensor)), None)
-    sequential = isinstance(module, nn.MultiheadAttention | nn.RNNBase)
-    dimension = 1 if sequential and not module.batch_first else 0
-    return x is not None and x.ndim > dimension and x.shape[dimension] == num_examples
+    if x is None:
+        return None
+    if isinstance(module, nn.MultiheadAttention | nn.RNNBase):
+        own = 0 if module.batch_first else 1  # the layer itself says where
+        return 0 if x.ndim == 3 and x.shape[own] == num_examples else None
+    allowed = {0, 1} if layer.takes_sequences_first else {0}
+    found = {d for d in allowed & had_them if x.shape[d] == num_examples}
+    return min(found, default=None)
 
 
-def _changed(call: ModuleCall, output: Any) -> bool | None:
-    """Whether the first examples' outputs are others than they were."""
+def _changed(call: ModuleCall, output: Any, few: int) -> bool | None:
+    """Whether the examples' outputs are others than they were."""
     leaves = pytree.tree_leaves(output)
-    compared = None
+    common, compared = min(few, call.num_examples), None
     for position, old in call.outputs.items():
         new = leaves[position].detach()
-        grown = new.ndim > 0 and len(new) == call.num_examples + 1
-        if not grown or old._version != call.versions[position]:
+        resized = new.ndim > 0 and len(new) == few
+        if not resized or old._version != call.versions[position]:
             continue
         lowered = {old.dtype} if call.autocast is None else {old.dtype, call.autocast}
         tolerance = max(AGREEMENT.get(dtype, REDUCED_AGREEMENT) for dtype in lowered)
-        error = (new[: call.num_examples] - old).double().norm()
-        compared = bool(compared) or bool(error > tolerance * old.double().norm())
+        before = old[:common].double()
+        error = (new[:common].double() - before).norm()
+        compared = bool(compared) or bool(error > tolerance * before.norm())
     return compared

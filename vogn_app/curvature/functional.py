@@ -6,6 +6,7 @@ examples independently and draws no random numbers; `capture` checks the result 
 autograd's own gradient. Modules that `vmap` cannot trace are run example by example.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -148,6 +149,14 @@ def _without_checkpoints() -> Iterator[None]:
         vars(checkpoint_module).update(originals)
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Operations without a batched form are slow here, which coverage says."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="There is a performance drop")
+        yield
+
+
 class _Pullback:
     """Maps a slice of examples to their contributions."""
 
@@ -181,7 +190,7 @@ class _Pullback:
         if self.vectorised:
             try:
                 # Fused attention has no batching rule; the plain formula does.
-                with sdpa_kernel(SDPBackend.MATH):
+                with sdpa_kernel(SDPBackend.MATH), _quiet():
                     return vmap(self._one, randomness="error")(inputs, gradients)
             except Exception as error:
                 if "random" in str(error):

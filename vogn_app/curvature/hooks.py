@@ -15,8 +15,9 @@ from ..errors import UnsupportedLayerError
 from .attention import attention_with, is_part_of, rows_of
 from .functional import ModuleCall, output_tensors
 from .layers import Layer
+from .rules import LayerRule
 from .rules.linear import LINEAR
-from .uses import Evidence, LayerUse, RerunEvidence, promoted_pair, run_recorded
+from .uses import Evidence, LayerUse, RerunEvidence, run_recorded
 
 if TYPE_CHECKING:
     from .recording import Recording
@@ -64,6 +65,10 @@ class LayerHooks:
             if name not in capture.elsewhere and capture.parameters[name].requires_grad
         }
 
+    def _note_shape(self, x: Any) -> None:
+        if isinstance(x, Tensor):
+            self.recording.shapes.setdefault(self.layer.module, x.shape)
+
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         """In place of the forward of a layer whose backward is to be recorded."""
         module, rule = self.layer.module, self.layer.rule
@@ -72,11 +77,12 @@ class LayerHooks:
             args = (kwargs.pop("input"),)
         assert rule is not None
         x, names = args[0] if args else None, self._wanted()
-        fits = isinstance(x, Tensor) and bool(x.shape[:1].numel())
-        fits = fits and bool(names) and rule.accepts(module, x)
-        use = self.recording.open(names) if fits else None
+        if not names or not isinstance(x, Tensor) or not _has_examples(rule, module, x):
+            return forward(*args, **kwargs)
+        use = self.recording.open(names)
         if use is None:
             return forward(*args, **kwargs)
+        self._note_shape(x)
         run = lambda x: forward(x, *args[1:], **kwargs)  # noqa: E731
         return run_recorded(use, rule, module, run, args[0])
 
@@ -88,6 +94,7 @@ class LayerHooks:
         batched = isinstance(query, Tensor) and query.ndim == 3 and query.numel() > 0
         if not (names and batched and torch.is_grad_enabled()):
             return nn.MultiheadAttention.forward(module, *args, **kwargs)
+        self._note_shape(query)
         return attention_with(partial(self._project, names), module, *args, **kwargs)
 
     def _project(
@@ -126,6 +133,8 @@ class LayerHooks:
         use = self.recording.open(names) if names else None
         if use is None or not outputs:
             return
+        inputs = pytree.tree_leaves((args, kwargs))
+        self._note_shape(next((x for x in inputs if isinstance(x, Tensor)), None))
         call = ModuleCall.of(args, kwargs, outputs)
         reduce = partial(self._reduce, use, [call])
         if len(outputs) == 1:
@@ -162,6 +171,9 @@ class LayerHooks:
     def _evidence(self, call: ModuleCall) -> Evidence | RerunEvidence | None:
         """What a call of the layer says; None if it does not see examples."""
         module, rule = self.layer.module, self.layer.rule
+        at = self.recording.capture.examples_at.get(module, 0)
+        if at is None:
+            return None
         if rule is None:
             num, again = self.layer.num_examples(call), self.layer.chunks_of
             return None if num is None else RerunEvidence(module, call, again, num)
@@ -169,9 +181,13 @@ class LayerHooks:
         gradient = next(iter(call.gradients.values()))
         if not isinstance(x, Tensor) or x.shape[:1] != gradient.shape[:1]:
             return None
-        if not x.ndim or not rule.accepts(module, x):
+        if not _has_examples(rule, module, x):
             return None
-        return Evidence(rule, module, *promoted_pair(x, gradient), {gradient.dtype})
+        return Evidence.of(rule, module, x, gradient, at)
+
+
+def _has_examples(rule: LayerRule, module: nn.Module, x: Tensor) -> bool:
+    return x.ndim > 0 and len(x) > 0 and rule.accepts(module, x)
 
 
 def split_rows(key: str) -> tuple[str, tuple[int, int] | None]:

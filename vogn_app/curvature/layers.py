@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
 
 from . import functional
 from .functional import ModuleCall
@@ -17,6 +18,8 @@ ATTENTION_PARAMETERS = (
     "in_proj_weight", "in_proj_bias", "q_proj_weight", "k_proj_weight", "v_proj_weight",
     "out_proj.weight", "out_proj.bias",
 )  # fmt: skip
+# Rules that know tokens but not their order, and so can take sequences first.
+OF_TOKENS = {"linear", "layer_norm", "rms_norm", "embedding"}
 RECURRENT = {nn.LSTM: "lstm", nn.GRU: "gru", nn.RNN: "rnn"}
 
 
@@ -44,6 +47,11 @@ class Layer:
         """Whether its weight gradient is to come from the per-example gradients."""
         fused = self.rule is not None and self.rule.input_gradient is not None
         return fused or self.is_attention
+
+    @property
+    def takes_sequences_first(self) -> bool:
+        """Whether the examples may be in the second dimension of its input."""
+        return self.rule is not None and self.rule.name in OF_TOKENS
 
     @property
     def label(self) -> str:
@@ -141,3 +149,15 @@ def _with_fixed_statistics(
     finally:
         module.running_mean, module.running_var = kept
         module.training = True
+
+
+def unwrapped(model: nn.Module) -> tuple[nn.Module, str]:
+    """The model within wrappers, and what these put before its parameters' names."""
+    prefix = ""
+    while True:
+        if isinstance(model, DistributedDataParallel):
+            model, prefix = model.module, prefix + "module."
+        elif isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
+            model, prefix = inner, prefix + "_orig_mod."
+        else:
+            return model, prefix

@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from .accumulator import SquareAccumulator
 from .broadcast import find_meetings, watch
-from .functional import output_tensors
+from .functional import ModuleCall, output_tensors
 from .hooks import LayerHooks, split_rows
 from .rerun import ModelCalls
 from .uses import Evidence, LayerUse, RerunEvidence, promoted
@@ -49,6 +49,7 @@ class Recording:
         self.active = True
         self.state: dict[str, SquareAccumulator] = {}
         self.shared: dict[str, SquareAccumulator] = {}  # by broadcasting
+        self.shapes: dict[nn.Module, torch.Size] = {}  # of layers' first inputs
         self.calls = ModelCalls()
         self.squares = Squares({}, 0)
 
@@ -117,6 +118,9 @@ class Recording:
         if not self.active:  # a backward after the block
             return evidence.sums(list(use.names)).summed
         use.returns()
+        if evidence.blind:
+            self.mark_unfit(use)
+            return evidence.sums(list(use.names)).summed
         states = {local: self.state[key] for local, key in use.names.items()}
         for state in states.values():
             state.computed_in(evidence.dtypes)
@@ -139,8 +143,15 @@ class Recording:
         if not (self.active and torch.is_grad_enabled()):
             return
         call = self.calls.note(args, kwargs, output)
-        names = self.capture.broadcast_candidates() if self.wants_squares else {}
-        if call is None or not names or call.num_examples == 1:
+        if call is None or not self.wants_squares or call.num_examples == 1:
+            return
+        self._watch_shared(call, output)
+        with self.paused():
+            self.capture.learn(call, self.shapes, set(self.shared))
+
+    def _watch_shared(self, call: ModuleCall, output: Any) -> None:
+        names = self.capture.broadcast_candidates()
+        if not names:
             return
         outputs = output_tensors(output).values()
         for name, meetings in find_meetings(outputs, names, call.num_examples).items():
@@ -153,7 +164,7 @@ class Recording:
         if not self.active:
             return
         state = self.shared[name]
-        if contributions is None:
+        if contributions is None or not self.capture.spread.get(name, True):
             state.unfit = True
         else:
             state.computed_in({contributions.dtype})

@@ -66,6 +66,7 @@ class Evidence:
         x: Its input, of at least float32 [N, ...].
         g: Gradient of its output, in the same type [N, ...].
         dtypes: Types in which the layer computed.
+        blind: Whether what comes first are not the examples.
     """
 
     rule: LayerRule
@@ -73,6 +74,29 @@ class Evidence:
     x: Tensor
     g: Tensor
     dtypes: set[torch.dtype]
+    blind: bool = False
+
+    @classmethod
+    def of(
+        cls, rule: LayerRule, module: nn.Module, x: Tensor, g: Tensor, at: int | None
+    ) -> "Evidence":
+        """The evidence of a call.
+
+        Args:
+            rule: The layer's rule.
+            module: The layer.
+            x: Its input.
+            g: Gradient of its output.
+            at: Dimension that has the examples; None if the layer does not see them.
+
+        Returns:
+            The evidence, examples first.
+        """
+        dtypes = {g.dtype}
+        x, g = promoted_pair(x, g)
+        if at == 1:
+            x, g = x.transpose(0, 1), g.transpose(0, 1)
+        return cls(rule, module, x, g, dtypes, blind=at is None)
 
     @property
     def num_examples(self) -> int:
@@ -104,6 +128,7 @@ class RerunEvidence:
     call: ModuleCall
     chunks_of: Any = functional.contribution_chunks
     num_examples: int = 0
+    blind: bool = False
 
     @property
     def dtypes(self) -> set[torch.dtype]:
@@ -182,10 +207,10 @@ class RecordedLayer(torch.autograd.Function):
                 lowered = x.to(gradient.dtype)
                 below = ctx.rule.input_gradient(ctx.module, lowered, gradient)
                 below = below.to(x.dtype)
-            evidence = Evidence(
-                ctx.rule, ctx.module, *promoted_pair(x, gradient), {gradient.dtype}
-            )
-            sums = ctx.use.recording.take(ctx.use, evidence)
+            recording = ctx.use.recording
+            at = recording.capture.examples_at.get(ctx.module, 0)
+            evidence = Evidence.of(ctx.rule, ctx.module, x, gradient, at)
+            sums = recording.take(ctx.use, evidence)
         gradients = [
             sums[name].to(parameter.dtype) if wanted else None
             for name, parameter, wanted in zip(

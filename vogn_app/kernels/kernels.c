@@ -34,8 +34,11 @@
 #define INLINE static inline __attribute__((always_inline))
 #define SMALLER(a, b) ((a) < (b) ? (a) : (b))
 
-/* Elements of a list of tensors that are one unit of work, and what seeds a stream. */
-#define BLOCK 16384
+/* Units of work, which build.py sets: BLOCK elements of a tensor, STRIP columns of a
+ * matrix, STRIPE outputs of a layer. */
+#if !defined(BLOCK) || !defined(STRIP) || !defined(STRIPE)
+#error "BLOCK, STRIP and STRIPE must be defined, see build.py"
+#endif
 
 #include "normals.h"
 

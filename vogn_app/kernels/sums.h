@@ -2,8 +2,7 @@
 
 #ifndef SUMS_H
 #define SUMS_H
-#define STRIP 1024 /* columns whose running sums stay in the first-level cache */
-#define UNROLL 4   /* vectors of running sums in a row, to hide latency */
+#define UNROLL 4 /* vectors of running sums in a row, to hide latency */
 #endif
 
 /* c [rows, columns] gives sum and square [columns]. The units are strips of columns. */
@@ -15,8 +14,8 @@ void NAME(row_sums)(
         int64_t left = strip * STRIP;
         int64_t width = SMALLER(STRIP, columns - left), n = 0;
         REAL *restrict s = sum + left, *restrict q = square + left;
-        memset(s, 0, width * sizeof(REAL));
-        memset(q, 0, width * sizeof(REAL));
+        memset(s, 0, (size_t)width * sizeof(REAL));
+        memset(q, 0, (size_t)width * sizeof(REAL));
         for (; n + 4 <= rows; n += 4) { /* four at a time: fewer visits to the sums */
             const REAL *a = c + n * columns + left, *b = a + columns;
             const REAL *d = b + columns, *e = d + columns;
@@ -50,7 +49,8 @@ INLINE REAL NAME(total)(VECTOR vector) {
 
 /* The sums over one row of g (x - mean) and of g. */
 INLINE void NAME(channel)(
-    const REAL *x, const REAL *g, REAL mean, int64_t positions, REAL *product, REAL *plain
+    const REAL *x, const REAL *g, REAL mean, int64_t positions, REAL *product,
+    REAL *plain
 ) {
     VECTOR products[UNROLL] = {0}, plains[UNROLL] = {0};
     REAL last_product = 0, last_plain = 0;
@@ -83,8 +83,8 @@ INLINE void NAME(channel)(
 }
 
 /* x, g [examples, channels, positions]; mean, scale [channels], or [examples, channels]
- * where `own`, give scale sum_p g (x - mean) and sum_p g [examples, channels]. The units
- * are examples. */
+ * where `own`, give scale sum_p g (x - mean) and sum_p g [examples, channels]. The
+ * units are examples. */
 void NAME(channel_sums)(
     const REAL *restrict x, const REAL *restrict g, const REAL *restrict mean,
     const REAL *restrict scale, REAL *restrict product, REAL *restrict plain,
@@ -103,15 +103,17 @@ void NAME(channel_sums)(
             }
         else
             for (int64_t c = 0; c < channels; c++) {
-                int64_t at = c * positions;
-                NAME(channel)(rows + at, gradients + at, means[c], positions, a + c, b + c);
+                const REAL *row = rows + c * positions;
+                const REAL *gradient = gradients + c * positions;
+                NAME(channel)(row, gradient, means[c], positions, a + c, b + c);
                 a[c] *= scales[c];
             }
     }
 }
 
 /* x, g [examples, tokens, features]; mean, scale [examples, tokens] give the sums over
- * tokens of g (x - mean) scale and of g [examples, features]. The units are examples. */
+ * tokens of g (x - mean) scale and of g [examples, features]. The units are
+ * examples. */
 void NAME(token_norm_sums)(
     const REAL *restrict x, const REAL *restrict g, const REAL *restrict mean,
     const REAL *restrict scale, REAL *restrict product, REAL *restrict plain,
@@ -122,8 +124,8 @@ void NAME(token_norm_sums)(
             int64_t width = SMALLER(STRIP, features - left);
             REAL *restrict a = product + n * features + left;
             REAL *restrict b = plain + n * features + left;
-            memset(a, 0, width * sizeof(REAL));
-            memset(b, 0, width * sizeof(REAL));
+            memset(a, 0, (size_t)width * sizeof(REAL));
+            memset(b, 0, (size_t)width * sizeof(REAL));
             for (int64_t t = n * tokens; t < (n + 1) * tokens; t++) {
                 int64_t at = t * features + left;
                 const REAL *row = x + at, *gradient = g + at;

@@ -131,19 +131,22 @@ static void NAME(group_sums)(
 }
 
 /* x [examples, tokens, inputs] and g [examples, tokens, outputs], neither empty, give
- * sum and square [outputs, inputs]. The units are outputs. */
+ * sum and square [outputs, inputs]. The units are stripes of outputs. */
 int NAME(token_sums)(
     const REAL *x, const REAL *g, REAL *sum, REAL *square, int64_t examples,
     int64_t tokens, int64_t inputs, int64_t outputs, int64_t begin, int64_t end
 ) {
+    begin *= STRIPE;
+    end = SMALLER(end * STRIPE, outputs);
     int64_t groups = SMALLER(examples, 1 + examples * tokens / GROUP_TOKENS);
     int64_t group = (examples + groups - 1) / groups;
     int64_t row = WIDTH * (int64_t)sizeof(REAL), depth = group * tokens;
+    int64_t spare = ROWS * (int64_t)sizeof(REAL);
     int64_t panels = PACKED_BYTES / (depth * row);
     panels = panels < LEAST_PANELS ? LEAST_PANELS : panels;
     panels = SMALLER(panels, (inputs + WIDTH - 1) / WIDTH);
     void *memory;
-    if (posix_memalign(&memory, 64, depth * (panels * row + ROWS * sizeof(REAL))))
+    if (posix_memalign(&memory, 64, (size_t)(depth * (panels * row + spare))))
         return -1;
     REAL *packed = memory;
     for (int64_t n = 0; n < examples; n += group)
@@ -152,7 +155,8 @@ int NAME(token_sums)(
             int64_t width = SMALLER(panels * WIDTH, inputs - i);
             TILE all = {here, tokens, packed, g + start * outputs, outputs,
                         sum + i, square + i, inputs, width, n > 0};
-            NAME(pack_panels)(x + start * inputs + i, packed, here * tokens, inputs, width);
+            const REAL *first = x + start * inputs + i;
+            NAME(pack_panels)(first, packed, here * tokens, inputs, width);
             NAME(group_sums)(&all, width, begin, end, packed + depth * panels * WIDTH);
         }
     free(packed);

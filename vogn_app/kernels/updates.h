@@ -1,8 +1,8 @@
 /* Template: one pass over lists of tensors, in place.
  *
  * `sizes` holds the numbers of elements of the tensors. The units are blocks of BLOCK
- * elements, counted through the list; a tensor's last block may be smaller, and a tensor
- * without elements has no block.
+ * elements, counted through the list; a tensor's last block may be smaller, and a
+ * tensor without elements has no block.
  */
 
 #ifndef UPDATES_H
@@ -89,8 +89,9 @@ void NAME(vogn_update)(
         int64_t block = seek(&place, sizes, unit), k = place.tensor, i = block * BLOCK;
         NAME(update_block)(
             means[k] + i, gradients[k] + i, squares[k] + i, momenta[k] + i,
-            curvatures[k] + i, (REAL)rates[k], (REAL)beta, (REAL)(1 - beta), (REAL)decay,
-            (REAL)(1 - decay), (REAL)prior, (REAL)floor, SMALLER(sizes[k] - i, BLOCK)
+            curvatures[k] + i, (REAL)rates[k], (REAL)beta, (REAL)(1 - beta),
+            (REAL)decay, (REAL)(1 - decay), (REAL)prior, (REAL)floor,
+            SMALLER(sizes[k] - i, BLOCK)
         );
     }
 }

@@ -190,8 +190,52 @@ class SequenceFirst(nn.Module):
 
 @pytest.mark.parametrize("length", [4, 5, 6])
 def test_sequences_first_are_exact_also_when_as_long_as_the_batch(length):
-    with slower("inner.weight", "inner.bias"):
-        assert_exact(SequenceFirst(), torch.randn(5, length, 3))
+    capture = assert_exact(SequenceFirst(), torch.randn(5, length, 3))
+    assert set(capture.coverage().values()) == {"linear"}
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_a_transformer_needs_no_second_run_whatever_comes_first(batch_first, dropout):
+    class Translator(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = nn.Transformer(4, 2, 1, 1, 6, dropout, batch_first=batch_first)
+            self.embedding, self.head = nn.Embedding(7, 4), nn.Linear(4, 2)
+
+        def forward(self, x, tokens):
+            if not batch_first:
+                x, tokens = x.transpose(0, 1), tokens.transpose(0, 1)
+            output = self.body(x, self.embedding(tokens)).mean(int(batch_first))
+            return self.head(output)
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="enable_nested_tensor is True")
+        model = Translator()
+    inputs = torch.randn(3, 4, 4), torch.randint(7, (3, 2))
+    if dropout:
+        capture = capture_of(model)
+        got, _ = record(capture, model, inputs)
+        assert set(got) == {name for name, _ in model.named_parameters()}
+    else:
+        capture = assert_exact(model, *inputs)
+    assert WHOLE not in capture.coverage().values()
+
+
+def test_a_sparse_gradient_is_an_error_that_names_its_parameter():
+    class Bag(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table = nn.Embedding(7, 4, sparse=True)
+
+        def forward(self, tokens):
+            return self.table(tokens).sum(1)
+
+    model = Bag()
+    with pytest.raises(
+        UnsupportedLayerError, match=r"table\.weight must be dense, got"
+    ):
+        record(capture_of(model), model, (torch.randint(7, (3, 2)),))
 
 
 @pytest.mark.parametrize("num", [3, 5, 8])

@@ -181,11 +181,8 @@ def test_single_precision_keeps_its_digits_where_the_mean_is_large(case):
     assert_close({k: v.double() for k, v in found.items()}, truth, relative=1e-4)
 
 
-@pytest.mark.parametrize("case", [*ALONE, "batch norm"])
-def test_a_scale_of_zero_is_no_obstacle(case):
-    build, shape = {**ALONE, "batch norm": (lambda: nn.BatchNorm2d(3), (6, 3, 4, 2))}[
-        case
-    ]
+@pytest.mark.parametrize(("build", "shape"), [*ALONE.values(), *NORMS.values()])
+def test_a_scale_of_zero_is_no_obstacle(build, shape):
     module, x = build(), torch.randn(shape)
     g = output_gradient(module, x)
     expected = contributions(module, x, g)
@@ -202,18 +199,16 @@ def test_contributions_are_the_callers_own():
 
 
 def test_inputs_without_examples_are_not_accepted():
-    for case in (
-        "layer norm, both",
-        "rms norm",
-        "group norm, flat",
-        "instance norm 2d",
+    for module, shape in (
+        (nn.LayerNorm((3, 4)), (3, 4)),
+        (nn.RMSNorm(4), (4,)),
+        (nn.GroupNorm(2, 6), (6,)),
+        (nn.InstanceNorm2d(4, affine=True), (4, 3, 2)),
+        (nn.BatchNorm1d(4), (4,)),
     ):
-        build, shape = ALONE[case]
-        module = build()
-        start = {"layer norm, both": 3}.get(case, 1)
         accepts = rule_for(module).accepts
-        assert accepts(module, torch.zeros(shape))
-        assert not accepts(module, torch.zeros(shape[start:])), case
+        assert accepts(module, torch.zeros(2, *shape))
+        assert not accepts(module, torch.zeros(shape))
 
 
 def test_the_loop_agrees_with_the_formula_of_fixed_statistics():
