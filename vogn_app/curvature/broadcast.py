@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, Node
+from torch.utils.hooks import RemovableHandle
 
 LONGEST_CHAIN = 64  # operations between a parameter and its examples
 
@@ -149,7 +150,7 @@ def watch(
     parameter: Tensor,
     receive: Callable[[Tensor | None], None],
     paused: Callable[[], AbstractContextManager[None]],
-) -> None:
+) -> RemovableHandle:
     """Pull the examples' gradients back to the parameter when the operation's runs.
 
     Args:
@@ -158,6 +159,9 @@ def watch(
         receive: Gets the contributions of this use [N, *shape], None if they cannot be
             had.
         paused: Context in which hooks of the model's layers do nothing.
+
+    Returns:
+        What removes the hook, which refers to the operation that has it.
     """
 
     def hook(
@@ -171,7 +175,7 @@ def watch(
             contributions = None
         receive(contributions)
 
-    meeting.node.register_hook(hook)
+    return meeting.node.register_hook(hook)
 
 
 def _contributions(

@@ -34,7 +34,7 @@ does not exchange gradients there: squares and gradients are those of this proce
 
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -155,11 +155,14 @@ class SquareCapture:
                 gradient but its per-example gradients cannot be had exactly.
         """
         recording = Recording(self, squares=squares)
-        with recording.hooks():
-            yield recording
-        with torch.no_grad(), uncompiled():
-            recording.squares = self._finish(recording)
-        recording.clear()
+        try:
+            with uncompiled() if squares else nullcontext():
+                with recording.hooks():
+                    yield recording
+                with torch.no_grad():
+                    recording.squares = self._finish(recording)
+        finally:
+            recording.clear()
 
     def _finish(self, recording: Recording) -> Squares:
         """Complete and check the squares."""

@@ -66,8 +66,10 @@ class ModuleCall:
         A call that gives only numbers without dimensions, as a loss, is measured by its
         first input.
         """
-        inputs = pytree.tree_leaves((self.args, self.kwargs))
-        for x in (*self.outputs.values(), *inputs):
+        for x in self.outputs.values():
+            if x.ndim:
+                return x.shape[0]
+        for x in pytree.tree_leaves((self.args, self.kwargs)):
             if isinstance(x, Tensor) and x.ndim:
                 return x.shape[0]
         return 1

@@ -17,7 +17,7 @@ from .functional import ModuleCall, output_tensors
 from .layers import Layer
 from .rules import LayerRule
 from .rules.linear import LINEAR
-from .uses import Evidence, LayerUse, RerunEvidence, run_recorded
+from .uses import Evidence, LayerUse, RerunEvidence, full_precision, run_recorded
 
 if TYPE_CHECKING:
     from .recording import Recording
@@ -35,13 +35,27 @@ class LayerHooks:
 
     def __init__(self, recording: "Recording", layer: Layer) -> None:
         self.recording, self.layer = recording, layer
+        self.forward = partial(type(layer.module).forward, layer.module)
+        capture = recording.capture
+        self.parameters = {
+            local: (name, capture.parameters[name])
+            for local, name in layer.names.items()
+            if name not in capture.elsewhere
+        }
 
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Watch the layer within the context."""
         module = self.layer.module
+        known = self.layer.rule is not None or self.layer.is_attention
+        if known and "forward" in vars(module):  # came later, and may do anything
+            yield
+            return
         if not self.layer.runs_recorded:
-            handle = module.register_forward_hook(self._after, with_kwargs=True)
+            # Before others, which may change the output.
+            handle = module.register_forward_hook(
+                self._after, with_kwargs=True, prepend=True
+            )
             try:
                 yield
             finally:
@@ -58,11 +72,12 @@ class LayerHooks:
         """Parameters to be recorded in a call that begins."""
         if not self.recording.active or torch._C._are_functorch_transforms_active():
             return {}
-        capture = self.recording.capture
+        # `functional_call` puts other tensors in their place.
+        present = self.layer.module._parameters
         return {
             local: name
-            for local, name in self.layer.names.items()
-            if name not in capture.elsewhere and capture.parameters[name].requires_grad
+            for local, (name, parameter) in self.parameters.items()
+            if parameter.requires_grad and present.get(local, parameter) is parameter
         }
 
     def _note_shape(self, x: Any) -> None:
@@ -71,8 +86,7 @@ class LayerHooks:
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         """In place of the forward of a layer whose backward is to be recorded."""
-        module, rule = self.layer.module, self.layer.rule
-        forward = partial(type(module).forward, module)
+        module, rule, forward = self.layer.module, self.layer.rule, self.forward
         if not args and "input" in kwargs:
             args = (kwargs.pop("input"),)
         assert rule is not None
@@ -157,8 +171,7 @@ class LayerHooks:
         use.check_first()
         call = holder.pop()  # frees the activations
         call.gradients.update({k: g for k, g in gradients.items() if g is not None})
-        device = next(iter(call.outputs.values())).device.type
-        with torch.no_grad(), torch.autocast(device, enabled=False):
+        with torch.no_grad(), full_precision(next(iter(call.outputs.values()))):
             evidence = self._evidence(call)
             try:
                 if evidence is None:

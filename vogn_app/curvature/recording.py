@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.hooks import RemovableHandle
 
 from .accumulator import SquareAccumulator
 from .broadcast import find_meetings, watch
@@ -49,6 +50,7 @@ class Recording:
         self.active = True
         self.state: dict[str, SquareAccumulator] = {}
         self.shared: dict[str, SquareAccumulator] = {}  # by broadcasting
+        self.handles: list[RemovableHandle] = []  # of hooks in the graph
         self.shapes: dict[nn.Module, torch.Size] = {}  # of layers' first inputs
         self.calls = ModelCalls()
         self.squares = Squares({}, 0)
@@ -59,7 +61,6 @@ class Recording:
         with ExitStack() as stack:
             stack.callback(setattr, self, "active", False)
             if self.wants_squares:
-                stack.enter_context(uncompiled())
                 for layer in self.capture.layers:
                     stack.enter_context(LayerHooks(self, layer).installed())
             model = self.capture.model
@@ -90,7 +91,9 @@ class Recording:
         recomputed = torch._C._current_graph_task_id() != -1
         silent = not torch.is_grad_enabled()
         for key in names.values():
-            state = self.state.setdefault(key, self._accumulator(key))
+            state = self.state.get(key)
+            if state is None:
+                state = self.state[key] = self._accumulator(key)
             if not recomputed:
                 state.use(silent=silent)
         return None if silent else LayerUse(self, names, recomputed)
@@ -123,7 +126,8 @@ class Recording:
             return evidence.sums(list(use.names)).summed
         states = {local: self.state[key] for local, key in use.names.items()}
         for state in states.values():
-            state.computed_in(evidence.dtypes)
+            if state.verify:
+                state.computed_in(evidence.dtypes)
         if any(state.shares(recomputed=use.recomputed) for state in states.values()):
             return _take_repeated(use, evidence, states)
         sums = evidence.sums(list(use.names))
@@ -158,7 +162,9 @@ class Recording:
             state = self.shared.setdefault(name, self._accumulator(name))
             for meeting in meetings:
                 state.use()
-                watch(meeting, names[name], partial(self._receive, name), self.paused)
+                receive = partial(self._receive, name)
+                handle = watch(meeting, names[name], receive, self.paused)
+                self.handles.append(handle)
 
     def _receive(self, name: str, contributions: Tensor | None) -> None:
         if not self.active:
@@ -178,6 +184,9 @@ class Recording:
 
     def clear(self) -> None:
         """Let go of what was gathered: hooks in a kept graph still see it."""
+        for handle in self.handles:
+            handle.remove()
+        self.handles.clear()
         self.state, self.shared, self.calls = {}, {}, ModelCalls()
 
     def _join_rows(self) -> None:

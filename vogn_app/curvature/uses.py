@@ -7,6 +7,7 @@ output says what its gradient was.
 """
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .recording import Recording
 
 PARAMETERS = ("weight", "bias")  # of layers with a rule
+FULL = (torch.float32, torch.float64)
 INPUT = 4  # position of the input among the arguments of RecordedLayer.forward
 
 
@@ -201,11 +203,12 @@ class RecordedLayer(torch.autograd.Function):
         """
         x, *parameters = ctx.saved_tensors
         needed = ctx.needs_input_grad
-        with torch.autocast(gradient.device.type, enabled=False):
+        with full_precision(gradient):
             below = None
             if needed[INPUT]:
-                lowered = x.to(gradient.dtype)
-                below = ctx.rule.input_gradient(ctx.module, lowered, gradient)
+                lowered, weight = x.to(gradient.dtype), parameters[0]
+                weight = weight.to(gradient.dtype)
+                below = ctx.rule.input_gradient(ctx.module, lowered, gradient, weight)
                 below = below.to(x.dtype)
             recording = ctx.use.recording
             at = recording.capture.examples_at.get(ctx.module, 0)
@@ -235,9 +238,17 @@ def run_recorded(
     Returns:
         Its output.
     """
-    parameters = [getattr(module, name) for name in PARAMETERS]
+    parameters = [module._parameters[name] for name in PARAMETERS]
     output: Tensor = RecordedLayer.apply(use, rule, module, run, x, *parameters)
     return output
+
+
+def full_precision(x: Tensor) -> AbstractContextManager[Any]:
+    """Context without autocast on the device of a tensor."""
+    device = x.device.type
+    if not torch.is_autocast_enabled(device):
+        return nullcontext()
+    return torch.autocast(device, enabled=False)
 
 
 def promoted(x: Tensor) -> Tensor:
@@ -249,6 +260,8 @@ def promoted(x: Tensor) -> Tensor:
 
 def promoted_pair(x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
     """Input and output gradient in one type of at least float32."""
+    if x.dtype == g.dtype and g.dtype in FULL:
+        return x.detach(), g.detach()
     x, g = promoted(x), promoted(g)
     if x.is_floating_point() and x.dtype != g.dtype:
         dtype = torch.promote_types(x.dtype, g.dtype)

@@ -18,8 +18,9 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 SWITCH, CACHE = "VOGN_APP_KERNELS", "VOGN_APP_CACHE"  # environment variables
@@ -54,18 +55,27 @@ def library() -> ctypes.CDLL | None:
     """
     if os.environ.get(SWITCH) == "0" or os.name != "posix":
         return None
+    try:
+        return _load()
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        _LOG.info("The kernels are left out: %s", error)
+        return None
+
+
+def _load() -> ctypes.CDLL | None:
+    """Load from the cache, or else compile for this process alone."""
     compiler = find_compiler()
     if compiler is None:
-        _LOG.info("No C compiler: the kernels are left out.")
+        _LOG.info("The kernels are left out: no C compiler.")
         return None
-    for folder in (cache_folder(), None):  # None: not kept, for this process alone
+    folder = cache_folder()
+    if folder is not None:
         try:
-            return _cached(compiler, folder) if folder else _private(compiler)
-        except (OSError, subprocess.SubprocessError) as error:
-            _LOG.info("No kernels from %s: %s", folder or "a private folder", error)
-            if isinstance(error, subprocess.SubprocessError):
-                return None  # the compiler would fail again
-    return None
+            return _cached(compiler, folder)
+        except OSError as error:  # say, a disk that is full or has no programs
+            _LOG.info("%s is of no use: %s", folder, error)
+    with _workplace(None) as workplace:  # a loaded library needs no file
+        return ctypes.CDLL(str(compile_library(compiler, workplace)))
 
 
 def find_compiler() -> list[str] | None:
@@ -79,9 +89,10 @@ def find_compiler() -> list[str] | None:
 
 def _is_placeholder(path: str) -> bool:
     """Whether this is Apple's command that only offers to install a compiler."""
-    if sys.platform != "darwin" or not path.startswith("/usr/bin/"):
+    if platform.system() != "Darwin" or not path.startswith("/usr/bin/"):
         return False
-    asked = subprocess.run(["/usr/bin/xcode-select", "-p"], capture_output=True)
+    command = ["/usr/bin/xcode-select", "-p"]
+    asked = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
     return asked.returncode != 0
 
 
@@ -92,9 +103,9 @@ def cache_folder() -> Path | None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         usable = is_ours(folder) and os.access(folder, os.W_OK | os.X_OK)
+        return folder.absolute() if usable else None
     except OSError:
-        usable = False
-    return folder.absolute() if usable else None
+        return None
 
 
 def is_ours(path: Path) -> bool:
@@ -111,17 +122,20 @@ def _cached(compiler: list[str], folder: Path) -> ctypes.CDLL:
             return ctypes.CDLL(str(path))
         except OSError as error:
             _LOG.info("%s is damaged and made anew: %s", path, error)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="build-") as workplace:
-        made = compile_library(compiler, Path(workplace))
+    with _workplace(folder) as workplace:
+        made = compile_library(compiler, workplace)
         loaded = ctypes.CDLL(str(made))
         made.replace(path)
     return loaded
 
 
-def _private(compiler: list[str]) -> ctypes.CDLL:
-    """Compile and load, leaving no file: a loaded library needs none."""
-    with tempfile.TemporaryDirectory(prefix="vogn_app-") as workplace:
-        return ctypes.CDLL(str(compile_library(compiler, Path(workplace))))
+@contextmanager
+def _workplace(parent: Path | None) -> Iterator[Path]:
+    """A folder for the block, in `parent` or where temporary folders are."""
+    with tempfile.TemporaryDirectory(
+        dir=parent, prefix="vogn_app-", ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
 
 
 def library_name(compiler: list[str]) -> str:
@@ -179,7 +193,7 @@ def compile_library(compiler: list[str], workplace: Path) -> Path:
 def _run(command: list[str], workplace: Path) -> None:
     """Run the compiler; whatever happens, none of its processes is left."""
     environment = {**os.environ, "TMPDIR": str(workplace), "LC_ALL": "C"}
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 - the user's compiler on our own source
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

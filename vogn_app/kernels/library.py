@@ -1,6 +1,7 @@
 """Functions of the C library with their types, and which tensors they take."""
 
 import ctypes
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -50,7 +51,7 @@ def _watched() -> bool:
     if torch.compiler.is_compiling():
         return True
     try:
-        transform = torch._C._functorch.peek_interpreter_stack()
+        transform: Any = torch._C._functorch.peek_interpreter_stack()
         return transform is not None or torch._C._len_torch_dispatch_stack() > 0
     except AttributeError:  # a torch that names them differently: be careful
         return True
@@ -68,6 +69,7 @@ def _is_plain(tensor: Tensor, dtype: torch.dtype) -> bool:
     )
 
 
+@functools.cache
 def function(name: str, dtype: torch.dtype) -> Callable[..., Any]:
     """A function of the library.
 
@@ -80,11 +82,14 @@ def function(name: str, dtype: torch.dtype) -> Callable[..., Any]:
     """
     loaded = library()
     assert loaded is not None
-    found = loaded[f"{name}_{KINDS[dtype]}"]
+    found = getattr(loaded, f"{name}_{KINDS[dtype]}")
     found.restype, found.argtypes = SIGNATURES[name]
-    return found
+    typed: Callable[..., Any] = found
+    return typed
 
 
 def addresses(tensors: Sequence[Tensor]) -> Any:
     """Addresses of the tensors' data, for an argument that is a list in C."""
-    return (POINTER * len(tensors))(*[tensor.data_ptr() for tensor in tensors])
+    array: Any = (POINTER * len(tensors))(*[tensor.data_ptr() for tensor in tensors])
+    array.tensors = tensors  # alive for as long as somebody has their addresses
+    return array

@@ -5,7 +5,6 @@ O outputs of a layer. Every function takes tensors that `supports` accepts, and 
 new ones.
 """
 
-import torch
 from torch import Tensor
 
 from .build import STRIP, STRIPE

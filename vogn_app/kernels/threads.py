@@ -54,8 +54,7 @@ def _work(parts: deque[tuple[int, int]], run: Callable[[int, int], None]) -> Non
 def _enlist(helpers: list[Future[None]], num: int, work: Callable[[], None]) -> None:
     """Ask other threads to help; whoever does not come is not missed."""
     try:
-        for _ in range(num):
-            helpers.append(_pool(os.getpid()).submit(work))
+        helpers.extend(_pool(os.getpid()).submit(work) for _ in range(num))
     except RuntimeError:  # no thread to be had, or the interpreter is about to end
         return
 

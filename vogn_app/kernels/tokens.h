@@ -33,13 +33,19 @@ typedef struct {
     int add;        /* to the results, rather than write them */
 } TILE;
 
-INLINE void NAME(put)(REAL *to, VECTOR value, int64_t width, int add) {
-    if (width >= COUNT) {
-        *(VECTOR *)to = add ? *(VECTOR *)to + value : value;
-        return;
-    }
-    for (int64_t i = 0; i < width; i++)
-        to[i] = add ? to[i] + value[i] : value[i];
+/* Write or add a tile's results. */
+static void NAME(put)(int rows, VECTOR results[][COLUMNS], REAL *to, const TILE *tile) {
+    for (int r = 0; r < rows; r++, to += tile->stride)
+        for (int c = 0; c < COLUMNS; c++) {
+            int64_t left = c * COUNT;
+            VECTOR value = results[r][c];
+            if (left + COUNT <= tile->width) {
+                VECTOR *place = (VECTOR *)(to + left);
+                *place = tile->add ? *place + value : value;
+            } else
+                for (int64_t i = left; i < tile->width; i++)
+                    to[i] = tile->add ? to[i] + value[i - left] : value[i - left];
+        }
 }
 
 /* `rows` is a constant at each call, so that all loops but two unroll to registers. */
@@ -60,11 +66,13 @@ INLINE void NAME(tile)(const int rows, const TILE *tile) {
             square[r][c] += part[r][c] * part[r][c];
         }
     }
+    VECTOR results[2][ROWS][COLUMNS]; /* the sums themselves must stay in registers */
     EACH {
-        int64_t at = r * tile->stride + c * COUNT, width = tile->width - c * COUNT;
-        NAME(put)(tile->sum + at, sum[r][c], width, tile->add);
-        NAME(put)(tile->square + at, square[r][c], width, tile->add);
+        results[0][r][c] = sum[r][c];
+        results[1][r][c] = square[r][c];
     }
+    NAME(put)(rows, results[0], tile->sum, tile);
+    NAME(put)(rows, results[1], tile->square, tile);
 #undef EACH
 }
 

@@ -62,22 +62,27 @@ void NAME(sample)(
     }
 }
 
-static void NAME(update_block)(
+/* `fresh` and `young` are 1 - beta and 1 - decay, before they were rounded; `refresh` is
+ * a constant at each call. */
+INLINE void NAME(update_block)(
+    const int refresh,
     REAL *restrict mean, const REAL *restrict gradient, const REAL *restrict square,
     REAL *restrict momentum, REAL *restrict curvature, REAL rate, REAL beta, REAL fresh,
     REAL decay, REAL young, REAL prior, REAL floor, int64_t count
 ) {
     for (int64_t i = 0; i < count; i++) {
         REAL m = beta * momentum[i] + fresh * (gradient[i] + prior * mean[i]);
-        REAL s = decay * curvature[i] + young * square[i];
+        REAL s = curvature[i];
+        if (refresh)
+            curvature[i] = s = decay * s + young * square[i];
         momentum[i] = m;
-        curvature[i] = s;
         mean[i] -= rate * m / (s + floor);
     }
 }
 
 /* m = beta m + (1 - beta) (g + prior mu); s = decay s + (1 - decay) h;
- * mu -= rate m / (s + floor), where floor = damping + prior. */
+ * mu -= rate m / (s + floor), where floor = damping + prior. Without `squares`, s
+ * stays as it is. */
 void NAME(vogn_update)(
     REAL *const *means, const REAL *const *gradients, const REAL *const *squares,
     REAL *const *momenta, REAL *const *curvatures, const int64_t *sizes,
@@ -87,11 +92,16 @@ void NAME(vogn_update)(
     Place place = {0, 0};
     for (int64_t unit = begin; unit < end; unit++) {
         int64_t block = seek(&place, sizes, unit), k = place.tensor, i = block * BLOCK;
-        NAME(update_block)(
-            means[k] + i, gradients[k] + i, squares[k] + i, momenta[k] + i,
-            curvatures[k] + i, (REAL)rates[k], (REAL)beta, (REAL)(1 - beta),
-            (REAL)decay, (REAL)(1 - decay), (REAL)prior, (REAL)floor,
-            SMALLER(sizes[k] - i, BLOCK)
-        );
+#define UPDATE(refresh, square) \
+    NAME(update_block)( \
+        refresh, means[k] + i, gradients[k] + i, square, momenta[k] + i, \
+        curvatures[k] + i, (REAL)rates[k], (REAL)beta, (REAL)(1 - beta), (REAL)decay, \
+        (REAL)(1 - decay), (REAL)prior, (REAL)floor, SMALLER(sizes[k] - i, BLOCK) \
+    )
+        if (squares)
+            UPDATE(1, squares[k] + i);
+        else
+            UPDATE(0, 0);
+#undef UPDATE
     }
 }

@@ -38,10 +38,10 @@ def sample_(
     if not parameters:
         return
     sizes = _sizes(parameters, means, curvatures)
+    lists = [addresses(each) for each in (parameters, means, curvatures)]
     call = function("sample", parameters[0].dtype)
 
     def run(begin: int, end: int) -> None:
-        lists = [addresses(each) for each in (parameters, means, curvatures)]
         call(*lists, sizes, slope, offset, key % 2**64, begin, end)
 
     in_parts(run, _num_blocks(parameters), 0.8 * sum(sizes))
@@ -58,10 +58,10 @@ def normals_(tensors: list[Tensor], key: int) -> None:
     if not tensors:
         return
     sizes = _sizes(tensors)
+    lists = [addresses(tensors), None, None]
     call = function("sample", tensors[0].dtype)
 
     def run(begin: int, end: int) -> None:
-        lists = [addresses(tensors), None, None]
         call(*lists, sizes, 0.0, 1.0, key % 2**64, begin, end)
 
     in_parts(run, _num_blocks(tensors), 0.5 * sum(sizes))
@@ -71,7 +71,7 @@ def normals_(tensors: list[Tensor], key: int) -> None:
 def vogn_update_(
     means: list[Tensor],
     gradients: list[Tensor],
-    squares: list[Tensor],
+    squares: list[Tensor] | None,
     momenta: list[Tensor],
     curvatures: list[Tensor],
     rates: list[float],
@@ -89,9 +89,9 @@ def vogn_update_(
     Args:
         means: mu, changed.
         gradients: g, left alone.
-        squares: h, left alone.
+        squares: h, left alone; None leaves s as it is.
         momenta: m, changed.
-        curvatures: s, changed.
+        curvatures: s, changed unless `squares` is None.
         rates: Learning rate over 1 - momentum^t, for each tensor.
         momentum: Weight of the past in m.
         decay: Weight of the past in s.
@@ -101,20 +101,21 @@ def vogn_update_(
     if not means:
         return
     every = (means, gradients, squares, momenta, curvatures)
-    sizes, each = _sizes(*every), (NUMBER * len(rates))(*rates)
+    sizes = _sizes(*(tensors for tensors in every if tensors is not None))
     assert len(rates) == len(means)
+    lists = [None if tensors is None else addresses(tensors) for tensors in every]
+    numbers = (momentum, decay, prior, damping + prior)
+    each = (NUMBER * len(rates))(*rates)
     call = function("vogn_update", means[0].dtype)
 
     def run(begin: int, end: int) -> None:
-        lists = [addresses(tensors) for tensors in every]
-        numbers = (momentum, decay, prior, damping + prior)
         call(*lists, sizes, each, *numbers, begin, end)
 
     in_parts(run, _num_blocks(means), 0.6 * sum(sizes))
-    increment_version([*means, *momenta, *curvatures])
+    increment_version([*means, *momenta, *([] if squares is None else curvatures)])
 
 
-def _sizes(first: list[Tensor], *others: list[Tensor]) -> ctypes.Array[COUNT]:
+def _sizes(first: list[Tensor], *others: list[Tensor]) -> ctypes.Array[ctypes.c_int64]:
     """Numbers of elements; C would run over the end of a smaller tensor."""
     sizes = [tensor.numel() for tensor in first]
     for tensors in others:

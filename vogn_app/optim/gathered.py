@@ -43,8 +43,8 @@ class Block:
     def unscale_squares(self, loss_scale: LossScale) -> None:
         """Undo the scale of the loss, which squares carry twice."""
         if isinstance(loss_scale, torch.amp.GradScaler):
-            scale = loss_scale._get_scale_async()
-            loss_scale = 1.0 if scale is None else scale
+            used = loss_scale._get_scale_async() if loss_scale.is_enabled() else None
+            loss_scale = 1.0 if used is None else used
         for squares in self.squares:
             if squares is not None:
                 squares.div_(loss_scale).div_(loss_scale)
@@ -58,9 +58,11 @@ class Block:
         values = [*self.gradients, *self.squares]
         present = like[0].new_tensor([v is not None for v in values], dtype=torch.int64)
         num_examples = like[0].new_tensor([self.num_examples], dtype=torch.int64)
+        absent = [torch.zeros_like(p) for p in like]
+        absent += [torch.zeros_like(p, dtype=squares_dtype(p.dtype)) for p in like]
         sums = [
-            torch.zeros_like(p) if v is None else v.mul_(self.num_examples)
-            for v, p in zip(values, (*like, *like), strict=True)
+            zeros if value is None else value.mul_(self.num_examples)
+            for value, zeros in zip(values, absent, strict=True)
         ]
         sum_over_ranks([*sums, present, num_examples])
         self.num_examples = int(num_examples)
@@ -72,11 +74,17 @@ class Block:
         self.gradients, self.squares = kept[: len(like)], kept[len(like) :]
 
 
+def squares_dtype(dtype: torch.dtype) -> torch.dtype:
+    """Type of the squares of a parameter of some type: at least float32."""
+    return torch.promote_types(dtype, torch.float32)
+
+
 @dataclass
 class Gathered:
     """Averages over all blocks since the last step."""
 
     squares: dict[nn.Parameter, Tensor] = field(default_factory=dict)
+    with_gradient: set[nn.Parameter] = field(default_factory=set)
     num_examples: int = 0
     told: bool = False  # whether the scale of the loss is out of the squares
 
@@ -97,9 +105,11 @@ class Gathered:
             told: Whether the scale of the loss is out of its squares.
 
         Raises:
-            RuntimeError: If it is out of only some blocks' squares.
+            RuntimeError: If it is out of only some blocks' squares, or an earlier
+                block's gradients are gone.
         """
         fresh = self.num_examples == 0
+        self.check_kept(dict(zip(parameters, before, strict=True)))
         if not fresh and told != self.told:
             raise RuntimeError(
                 "loss_scale must be given to all blocks before a step or to none, got "
@@ -115,6 +125,16 @@ class Gathered:
             # A gradient from before the first block is left over from the last step.
             past = None if fresh else before[i]
             parameter.grad = _lerp(past, block.gradients[i], share)
+            if parameter.grad is not None:
+                self.with_gradient.add(parameter)
+
+    def check_kept(self, gradients: dict[nn.Parameter, Tensor | None]) -> None:
+        """Raise RuntimeError if a gradient that was gathered is gone."""
+        if any(gradients[parameter] is None for parameter in self.with_gradient):
+            raise RuntimeError(
+                "gradients must be kept between sampled_params(train=True) and "
+                "step, got parameters whose .grad was removed."
+            )
 
     def needs_loss_scale(self) -> bool:
         """Whether squares still carry the scale of the loss."""

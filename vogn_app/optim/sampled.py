@@ -77,16 +77,19 @@ class SampledOptimizer(Optimizer):
     @abstractmethod
     def _perturb(self) -> Callable[[], None]:
         """Put a draw into the model; returns what puts the mean back."""
+        raise NotImplementedError
 
     @abstractmethod
     def _update(self, squares: dict[nn.Parameter, Tensor] | None) -> None:
         """Use `.grad` and the squares; these are None between refreshes."""
+        raise NotImplementedError
 
     def _start_afresh(self) -> None:
         self._names = {id(p): name for name, p in self.model.named_parameters()}
         self._capture: SquareCapture | None = None
         self._inside = False
         self._gathered = Gathered()
+        self._means: dict[Tensor, Tensor] = {}  # memory for them within blocks
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy needs; copy model and optimizer in one `copy.deepcopy`."""
@@ -252,7 +255,7 @@ class SampledOptimizer(Optimizer):
                 "got none."
             )
         if self._may_step():
-            self._check_gradients()
+            self._gathered.check_kept({p: p.grad for p in self._parameters()})
             self._update(self._gathered.squares if self._refreshes() else None)
             self.num_steps += 1
         self._forget()
@@ -280,13 +283,6 @@ class SampledOptimizer(Optimizer):
             with self.sampled_params(train=True), torch.enable_grad():
                 losses.append(closure().detach())
         return torch.stack(losses).mean()
-
-    def _check_gradients(self) -> None:
-        if any(parameter.grad is None for parameter in self._gathered.squares):
-            raise RuntimeError(
-                "gradients must be kept between sampled_params(train=True) and "
-                "step, got parameters whose .grad was removed."
-            )
 
     def state_dict(self) -> dict[str, Any]:
         """State, groups and noise generators; readable with `weights_only=True`."""

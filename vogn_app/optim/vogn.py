@@ -204,14 +204,16 @@ class VOGN(SampledOptimizer):
             if group["sampled"] and group["params"]
             for line in [precision_line(group)]
         ]
-        return perturb(draws, self._noise)
+        return perturb(draws, self._noise, self._means)
 
     def _curvatures(self, group: dict[str, Any]) -> list[Tensor]:
         return [self._state(p, group)[CURVATURE] for p in group["params"]]
 
     def _state(self, parameter: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         state: dict[str, Any] = self.state[parameter]
-        if not state:
+        if state:
+            return state
+        with torch.inference_mode(False), torch.no_grad():  # to be changed later
             state[STEP] = 0
             state[MOMENTUM] = torch.zeros_like(parameter)
             state[CURVATURE] = torch.full_like(parameter, group["initial_curvature"])

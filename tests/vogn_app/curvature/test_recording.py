@@ -72,15 +72,6 @@ def test_a_shared_weight_in_two_layers_has_its_cross_terms():
     assert WHOLE not in assert_exact(model, torch.randn(5, 3)).coverage().values()
 
 
-def test_a_layer_called_by_keyword_is_exact():
-    class Keyword(Twice):
-        def forward(self, x):
-            return self.layer(input=x)
-
-    capture = assert_exact(Keyword(nn.Linear(3, 2)), torch.randn(5, 3))
-    assert set(capture.coverage().values()) == {"linear"}
-
-
 def test_inplace_activations_after_a_layer_do_no_harm():
     class InPlace(nn.Module):
         def __init__(self):
@@ -141,29 +132,6 @@ def test_a_backward_after_the_block_adds_nothing():
         loss = model(torch.randn(5, 3)).square().sum()
     loss.backward()
     assert recording.squares.sums == {}
-
-
-def has_hooks(model):
-    return any(
-        m._forward_hooks or m._forward_pre_hooks or m._backward_hooks
-        for m in model.modules()
-    )
-
-
-def test_hooks_exist_within_the_block_only():
-    model = small_conv()
-    with capture_of(model).recording():
-        assert has_hooks(model)
-    assert not has_hooks(model)
-
-
-def test_hooks_are_removed_after_an_exception():
-    model = small_conv()
-    with pytest.raises(KeyboardInterrupt), capture_of(model).recording():
-        model(torch.randn(5, 2, 4, 4))
-        raise KeyboardInterrupt
-    assert not has_hooks(model)
-    assert_exact(model, torch.randn(5, 2, 4, 4))
 
 
 def test_activations_are_freed_by_backward_though_the_loss_is_kept():

@@ -8,6 +8,8 @@ from torch import nn
 
 from vogn_app import VOGN
 
+BOTH = pytest.mark.usefixtures("kernels_and_none")
+
 
 def network():
     return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
@@ -46,6 +48,7 @@ def test_the_curvature_changes_on_refresh_steps_only():
     assert changed == [False, False, True, False, False, True]
 
 
+@BOTH
 def test_a_refresh_stands_for_all_its_steps():
     """H seen k times in a row, or once with the weight of k steps, is the same."""
     states = []
@@ -66,6 +69,7 @@ def test_a_refresh_stands_for_all_its_steps():
         assert torch.allclose(one, other, rtol=1e-10)
 
 
+@BOTH
 def test_steps_between_use_the_gradient_of_their_own_batch():
     model = network()
     optimizer = VOGN(

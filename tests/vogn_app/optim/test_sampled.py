@@ -4,6 +4,7 @@
 
 import copy
 import math
+import pickle
 
 import pytest
 import torch
@@ -24,6 +25,9 @@ from tests.vogn_app.optim.networks import (
     weights,
 )
 from vogn_app import VOGN, UnsupportedLayerError
+from vogn_app.optim.sampled import SampledOptimizer
+
+BOTH = pytest.mark.usefixtures("kernels_and_none")
 
 # --- blocks -----------------------------------------------------------------------
 
@@ -117,6 +121,7 @@ def test_a_part_of_the_model_used_in_some_blocks_only_counts_by_its_examples():
         assert_same(squares, {k: v.square().mean(0) for k, v in rows.items()})
 
 
+@BOTH
 def test_the_mean_is_back_bit_for_bit():
     model, (x, y) = network(), batch()
     optimizer = VOGN(model, num_data=3)
@@ -298,6 +303,103 @@ def test_clipping_between_block_and_step_takes_effect():
     torch.testing.assert_close(moves[1], moves[0] * (1e-3 / (norm + 1e-6)))
 
 
+def test_gradients_removed_between_blocks_are_an_error():
+    """Two equal blocks would otherwise give half of their gradient."""
+    model, (x, y) = network(), batch()
+    optimizer = VOGN(model, num_data=20, **DETERMINISTIC)
+    block(optimizer, x, y)
+    model.zero_grad()
+    with pytest.raises(RuntimeError, match=r"^gradients must be kept between"):
+        block(optimizer, x, y)
+        optimizer.step()
+
+
+@BOTH
+def test_predictions_in_inference_mode_before_the_first_step_do_no_harm():
+    model, (x, y) = network(), batch()
+    optimizer = VOGN(model, num_data=20)
+    with torch.inference_mode(), optimizer.sampled_params():
+        model(x)
+    state = optimizer.state[model[0].weight]
+    assert not state["curvature"].is_inference()
+    block(optimizer, x, y)
+    optimizer.step()
+
+
+# --- subclasses -------------------------------------------------------------------
+
+
+class Shifted(SampledOptimizer):
+    """Draws every weight one higher, and keeps what its updates were given."""
+
+    def __init__(self, model, **options):
+        self.updates = []
+        standard = {"num_samples": 1, "loss_reduction": "mean", "seed": 0}
+        own = {**standard, "curvature_interval": 1, **options}
+        super().__init__(model, None, {}, **own)
+
+    def _shift(self, by):
+        with torch.no_grad():
+            for p in self._parameters():
+                p.add_(by)
+
+    def _perturb(self):
+        self._shift(1)
+        return lambda: self._shift(-1)
+
+    def _update(self, squares):
+        self.updates.append(squares)
+
+
+def one_weight():
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(model.weight, 2.0)
+    return model
+
+
+def test_gradients_and_squares_are_those_at_the_subclass_own_draw():
+    """At w = 3 the gradient of (w x)^2 / 2 is 3 x^2: 3 and 12."""
+    model = one_weight()
+    optimizer = Shifted(model)
+    with optimizer.sampled_params(train=True):
+        assert model.weight.item() == 3
+        (model(torch.tensor([[1.0], [2.0]])).square() / 2).mean().backward()
+    assert model.weight.item() == 2
+    assert optimizer.step() is None
+    assert model.weight.grad.item() == pytest.approx((3 + 12) / 2, rel=1e-14)
+    ((parameter, squares),) = optimizer.updates[0].items()
+    assert parameter is model.weight
+    assert squares.item() == pytest.approx((9 + 144) / 2, rel=1e-14)
+
+
+def test_updates_between_refreshes_have_no_squares():
+    model = one_weight()
+    optimizer = Shifted(model, curvature_interval=3)
+    for _ in range(5):
+        with optimizer.sampled_params(train=True):
+            model(torch.ones(2, 1)).mean().backward()
+        optimizer.step()
+    assert [squares is None for squares in optimizer.updates] == [
+        False, True, True, False, True,
+    ]  # fmt: skip
+    assert optimizer.num_steps == 5
+
+
+def test_the_mean_is_back_before_the_update_and_a_failing_update_is_no_step():
+    class Failing(Shifted):
+        def _update(self, squares):
+            assert self.model.weight.item() == 2
+            raise KeyboardInterrupt
+
+    model = one_weight()
+    optimizer = Failing(model)
+    with optimizer.sampled_params(train=True):
+        model(torch.ones(2, 1)).mean().backward()
+    with pytest.raises(KeyboardInterrupt):
+        optimizer.step()
+    assert optimizer.num_steps == 0
+
+
 # --- closures ---------------------------------------------------------------------
 
 
@@ -357,6 +459,7 @@ def started(model):
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: 0.9**t)
 
 
+@BOTH
 def test_saving_and_loading_half_way_changes_nothing(tmp_path):
     data = [batch() for _ in range(6)]
     straight = normed()
@@ -395,6 +498,7 @@ def test_a_state_with_other_groups_is_rejected():
         VOGN(model, num_data=20).load_state_dict(state)
 
 
+@BOTH
 def test_a_copy_of_model_and_optimizer_goes_its_own_way():
     model, (x, y) = normed(), batch()
     optimizer = VOGN(model, num_data=20)
@@ -414,3 +518,80 @@ def test_a_copy_of_model_and_optimizer_goes_its_own_way():
     optimizer.step()
     assert_bitwise(weights(twin), weights(model))  # the same noise too
     assert copied.model is twin
+
+
+def train_by_closure(optimizer, data):
+    for x, y in data:
+
+        def closure(x=x, y=y):
+            loss = F.cross_entropy(optimizer.model(x), y)
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+
+
+def cloned_by_pickle(pair):
+    return pickle.loads(pickle.dumps(pair))
+
+
+@BOTH
+@pytest.mark.parametrize("clone", [copy.deepcopy, cloned_by_pickle])
+def test_a_clone_trains_alone_to_identical_results(clone):
+    data, model = [batch() for _ in range(4)], normed()
+    optimizer = VOGN(model, num_data=20, num_samples=2, curvature_interval=2)
+    train_by_closure(optimizer, data[:1])
+    twin, copied = clone((model, optimizer))
+    for each in (optimizer, copied):  # one after the other: neither sees the other
+        train_by_closure(each, data[1:])
+    assert copied.model is twin
+    assert_bitwise(weights(twin), weights(model))
+    assert copied.num_steps == 4
+    for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
+        assert ours is not theirs
+        for key in ("curvature", "momentum_buffer"):
+            assert torch.equal(optimizer.state[ours][key], copied.state[theirs][key])
+
+
+def test_a_copy_of_the_optimizer_alone_has_a_model_of_its_own():
+    model = network()
+    optimizer = VOGN(model, num_data=20)
+    copied = copy.deepcopy(optimizer)
+    before = weights(model)
+    block(copied, *batch())
+    copied.step()
+    assert_bitwise(weights(model), before)
+    assert not torch.equal(copied.model[0].weight, model[0].weight)
+
+
+def test_a_copy_made_inside_a_block_is_not_inside():
+    optimizer = VOGN(network(), num_data=20)
+    with optimizer.sampled_params():
+        copied = copy.deepcopy(optimizer)
+    block(copied, *batch())
+    copied.step()
+
+
+def test_a_state_without_noise_and_steps_begins_with_the_optimizers_own():
+    model = network()
+    state = VOGN(model, num_data=20, seed=3).state_dict()
+    plain = {key: state[key] for key in ("state", "param_groups")}
+    optimizer, fresh = (VOGN(model, num_data=20, seed=5) for _ in range(2))
+    block(optimizer, *batch())
+    optimizer.step()
+    optimizer.load_state_dict(plain)
+    assert optimizer.num_steps == 0
+    drawn = []
+    for each in (optimizer, fresh):
+        with each.sampled_params():
+            drawn.append(weights(model))
+    assert_bitwise(*drawn)
+
+
+def test_torchs_step_hooks_run():
+    optimizer, seen = VOGN(network(), num_data=20), []
+    optimizer.register_step_pre_hook(lambda *_: seen.append("before"))
+    optimizer.register_step_post_hook(lambda *_: seen.append("after"))
+    block(optimizer, *batch())
+    optimizer.step()
+    assert seen == ["before", "after"]

@@ -25,6 +25,8 @@ from tests.vogn_app.optim.networks import (
 from vogn_app import VOGN
 from vogn_app.optim.vogn import vogn_update
 
+BOTH = pytest.mark.usefixtures("kernels_and_none")
+
 # --- the update -------------------------------------------------------------------
 
 
@@ -51,6 +53,7 @@ SETTINGS = {
 }
 
 
+@BOTH
 @pytest.mark.parametrize("case", SETTINGS)
 def test_three_steps_follow_the_equations(case):
     chosen = {
@@ -82,6 +85,7 @@ def test_three_steps_follow_the_equations(case):
         assert state["step"] == by_hand.t
 
 
+@BOTH
 def test_the_first_step_is_lr_times_gradient_over_curvature():
     model = OneWeight(2.0)
     optimizer = VOGN(
@@ -96,6 +100,7 @@ def test_the_first_step_is_lr_times_gradient_over_curvature():
     assert model.linear.weight.item() == pytest.approx(expected, rel=1e-14)
 
 
+@BOTH
 def test_the_papers_sum_form_takes_lr_times_one_minus_momentum():
     model = OneWeight()
     optimizer = VOGN(
@@ -120,6 +125,7 @@ def test_the_papers_sum_form_takes_lr_times_one_minus_momentum():
         assert model.linear.weight.item() == pytest.approx(mu, rel=1e-12)
 
 
+@BOTH
 def test_the_update_leaves_gradients_and_squares_alone():
     group = VOGN(OneWeight(), num_data=5).param_groups[0]
     given = [torch.randn(3) for _ in range(5)]
@@ -229,6 +235,7 @@ def draws(optimizer, num=NUM_DRAWS):
     return torch.stack(samples)
 
 
+@BOTH
 def test_draws_have_the_mean_and_the_precision_of_the_posterior():
     """With n whitened draws every mean is N(0, 1 / n), every sum of squares chi-square.
 
@@ -258,6 +265,7 @@ def test_draws_have_the_mean_and_the_precision_of_the_posterior():
     assert correlations.abs().max() < 6 / math.sqrt(NUM_DRAWS)
 
 
+@BOTH
 def test_the_callers_generator_is_left_alone_and_seeds_reproduce():
     model = network()
     state = torch.get_rng_state()

@@ -37,11 +37,10 @@ def sums(module: nn.Module, x: Tensor, g: Tensor) -> Sums:
     return result
 
 
-def input_gradient(module: nn.Module, x: Tensor, g: Tensor) -> Tensor:
+def input_gradient(module: nn.Module, x: Tensor, g: Tensor, weight: Tensor) -> Tensor:
     """Gradient w.r.t. the input [N, C, *places]."""
     assert isinstance(module, _ConvNd)
     kernel, signal, at = _correlation(module, x, g)
-    weight = module.weight.to(g.dtype)
     padding = kernel.plain_padding
     padded, zeros = signal, (0,) * len(kernel.stride)
     if padding is None:

@@ -180,21 +180,20 @@ def sums_by_tokens(kernel: Kernel, signal: Tensor, at: Tensor) -> Pair:
     signal = kernel.padded(signal).movedim(1, -1).contiguous().movedim(-1, 1)
     windows, dimensions = kernel.windows(signal, at.shape[2:]), len(kernel.stride)
     order = (0, *range(2 + dimensions, windows.ndim), *range(2, 2 + dimensions), 1)
-    rows = at.flatten(2).transpose(1, 2)
-    tokens_shape = (*rows.shape[:2], kernel.shape[1:].numel())
-    pairs = [
-        token_sums(tokens.reshape(tokens_shape), part)
-        for tokens, part in zip(
-            windows.permute(order).chunk(kernel.groups, -1),
-            rows.chunk(kernel.groups, 2),
-            strict=True,
-        )
-    ]
-    summed, squares = (torch.cat(each) for each in zip(*pairs, strict=True))
-    return _channels_first(kernel, summed), _channels_first(kernel, squares)
+    tokens, rows = windows.permute(order), at.flatten(2).transpose(1, 2)
+    shape = (*rows.shape[:2], kernel.shape[1:].numel())
+    groups = zip(
+        tokens.chunk(kernel.groups, -1), rows.chunk(kernel.groups, 2), strict=True
+    )
+    pairs = [token_sums(each.reshape(shape), part) for each, part in groups]
+    return (
+        _as_weight(kernel, [summed for summed, _ in pairs]),
+        _as_weight(kernel, [squares for _, squares in pairs]),
+    )
 
 
-def _channels_first(kernel: Kernel, weight: Tensor) -> Tensor:
-    """[O, K C / G] as the weight's shape [O, C / G, *K]."""
+def _as_weight(kernel: Kernel, groups: list[Tensor]) -> Tensor:
+    """[O / G, K C / G] of each group as the weight's shape [O, C / G, *K]."""
+    weight = torch.cat(groups) if len(groups) > 1 else groups[0]
     outputs, channels, *taps = kernel.shape
     return weight.view(outputs, *taps, channels).movedim(-1, 1).contiguous()

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .reductions import Total, token_sums
+from .reductions import token_sums
 from .rule import Contributions, LayerRule, Sums
 
 
@@ -27,20 +27,26 @@ def sums(module: nn.Module, x: Tensor, g: Tensor) -> Sums:
     summed, squares = token_sums(tokens, gradients)
     result = Sums({"weight": summed}, {"weight": squares})
     if module.bias is not None:
-        bias = Total()
-        bias.add(gradients.sum(1))
-        result.summed["bias"], result.squares["bias"] = bias.summed, bias.squares
+        each = g if g.ndim == 2 else gradients.sum(1)
+        result.summed["bias"] = each.sum(0)
+        result.squares["bias"] = each.square().sum(0)
     return result
 
 
-def input_gradient(module: nn.Module, x: Tensor, g: Tensor) -> Tensor:  # noqa: ARG001
+def input_gradient(
+    module: nn.Module,  # noqa: ARG001
+    x: Tensor,  # noqa: ARG001
+    g: Tensor,
+    weight: Tensor,
+) -> Tensor:
     """Gradient w.r.t. the input [N, ..., in]."""
-    assert isinstance(module, nn.Linear)
-    return g @ module.weight.to(g.dtype)
+    return g @ weight
 
 
 def _as_tokens(x: Tensor) -> Tensor:
     """[N, ..., D] as [N, T, D]."""
+    if x.ndim == 2:
+        return x.unsqueeze(1)
     return x.reshape(x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1])
 
 

@@ -55,6 +55,11 @@ class Total:
         return self.sums[1]
 
 
+def has_kernels(like: Tensor) -> bool:
+    """Whether native kernels take such tensors, once contiguous."""
+    return kernels.supports(like.new_empty(0))
+
+
 def fast_elements(like: Tensor) -> int:
     """Elements of contributions to make at a time on a tensor's device."""
     return CACHED_ELEMENTS if like.is_cpu else DEVICE_ELEMENTS
@@ -69,7 +74,7 @@ def row_sums(rows: Tensor) -> Pair:
     Returns:
         Two tensors [*shape].
     """
-    if rows.is_contiguous() and kernels.supports(rows):
+    if kernels.supports(rows):
         shape = rows.shape[1:]
         summed, squares = kernels.row_sums(rows.view(len(rows), shape.numel()))
         return summed.view(shape), squares.view(shape)
@@ -86,7 +91,9 @@ def token_sums(x: Tensor, g: Tensor) -> Pair:
     Returns:
         Two tensors [O, I].
     """
-    if kernels.supports(x, g) and x.numel() and g.numel():
+    if kernels.supports(x, g):
+        return kernels.token_sums(x, g)
+    if has_kernels(x) and x.dtype == g.dtype:
         return kernels.token_sums(x.contiguous(), g.contiguous())
     if x.shape[1] == 1:
         return outer_sums(x[:, 0], g[:, 0])
@@ -122,8 +129,8 @@ def channel_sums(x: Tensor, g: Tensor, mean: Tensor, scale: Tensor) -> Pair:
     Returns:
         `scale * sum_t g (x - mean)` and `sum_t g`, [N, C] each.
     """
-    if kernels.supports(x, g) and x.numel():
-        ready = x.contiguous(), g.contiguous(), mean.contiguous(), scale.contiguous()
+    ready = x, g, mean.contiguous(), scale.contiguous()
+    if kernels.supports(*ready):
         return kernels.channel_sums(*ready)
     return (x - mean.unsqueeze(-1)).mul_(g).sum(2).mul_(scale), g.sum(2)
 
@@ -140,8 +147,8 @@ def token_norm_sums(x: Tensor, g: Tensor, mean: Tensor, scale: Tensor) -> Pair:
     Returns:
         `sum_t scale g (x - mean)` and `sum_t g`, [N, D] each.
     """
-    if kernels.supports(x, g) and x.numel():
-        ready = x.contiguous(), g.contiguous(), mean.contiguous(), scale.contiguous()
+    ready = x, g, mean.contiguous(), scale.contiguous()
+    if kernels.supports(*ready):
         return kernels.token_norm_sums(*ready)
     products = (x - mean.unsqueeze(2)).mul_(g)
     return torch.bmm(scale.unsqueeze(1), products).squeeze(1), g.sum(1)

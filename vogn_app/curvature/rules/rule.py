@@ -48,7 +48,8 @@ class LayerRule:
             `[N, *shape]` each. Parameters that the module lacks may be left out.
         accepts: Whether an input `(module, x)` has an examples dimension, first.
         sums: A way from `(module, x, g)` to the sums without contributions.
-        input_gradient: Maps `(module, x, g)` to the gradient w.r.t. `x`.
+        input_gradient: Maps `(module, x, g, weight)` to the gradient w.r.t. `x`; the
+            weight is the one that the call used.
         whole_batch: Whether examples share statistics, so that none can be left out.
     """
 
@@ -56,7 +57,7 @@ class LayerRule:
     contributions: Callable[[nn.Module, Tensor, Tensor], Contributions]
     accepts: Callable[[nn.Module, Tensor], bool]
     sums: Callable[[nn.Module, Tensor, Tensor], Sums] | None = None
-    input_gradient: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None
+    input_gradient: Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor] | None = None
     whole_batch: bool = False
 
 

@@ -11,9 +11,8 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from ... import kernels
 from .correlation import Kernel, by_columns, by_groups, by_swapping, sums_by_tokens
-from .reductions import Pair, Total, fast_elements
+from .reductions import Pair, Total, fast_elements, has_kernels
 
 
 class Way(Enum):
@@ -92,7 +91,7 @@ def chosen_way(kernel: Kernel, signal: Tensor, at: Tensor) -> Way:
             return Way.GROUPED
     # To transpose large maps would cost more than to write contributions.
     few = positions <= 128 and kernel.groups <= 4
-    return Way.TOKENS if few and kernels.supports(signal, at) else Way.COLUMNS
+    return Way.TOKENS if few and has_kernels(at) else Way.COLUMNS
 
 
 def _has_one_dnn(signal: Tensor) -> bool:

@@ -188,7 +188,7 @@ def test_no_examples_give_zeros(case):
     nothing = {k: torch.zeros(0, *v.shape) for k, v in module.named_parameters()}
     assert_close(contributions(module, x, g), nothing)
     assert_sums(module, x, g, nothing)
-    assert rule_for(module).input_gradient(module, x, g).shape == x.shape
+    assert rule_for(module).input_gradient(module, x, g, module.weight).shape == x.shape
 
 
 def test_a_size_chosen_in_the_call_is_seen_in_the_output():
@@ -199,7 +199,7 @@ def test_a_size_chosen_in_the_call_is_seen_in_the_output():
     output.backward(g)
     summed, _ = sums(module, x.detach(), g)
     assert_close(summed, {name: p.grad for name, p in module.named_parameters()})
-    found = rule_for(module).input_gradient(module, x.detach(), g)
+    found = rule_for(module).input_gradient(module, x.detach(), g, module.weight)
     assert_close({"x": found}, {"x": x.grad})
 
 
