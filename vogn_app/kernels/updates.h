@@ -25,20 +25,17 @@ static int64_t seek(Place *place, const int64_t *sizes, int64_t unit) {
 #endif
 
 static void NAME(sample_chunk)(
-    REAL *restrict parameter, REAL *restrict mean, const REAL *restrict curvature,
+    REAL *restrict sample, const REAL *restrict mean, const REAL *restrict curvature,
     const REAL *restrict normals, REAL slope, REAL offset, int64_t count
 ) {
-    for (int64_t i = 0; i < count; i++) {
-        REAL noise = normals[i] / ROOT(slope * curvature[i] + offset);
-        mean[i] = parameter[i];
-        parameter[i] += noise;
-    }
+    for (int64_t i = 0; i < count; i++)
+        sample[i] = mean[i] + normals[i] / ROOT(slope * curvature[i] + offset);
 }
 
-/* mean = parameter; parameter += normal / sqrt(slope curvature + offset). Without
- * `means`, parameters become the normals themselves. */
+/* sample = mean + normal / sqrt(slope curvature + offset). Without `means`, samples are
+ * the normals themselves. */
 void NAME(sample)(
-    REAL *const *parameters, REAL *const *means, const REAL *const *curvatures,
+    REAL *const *samples, const REAL *const *means, const REAL *const *curvatures,
     const int64_t *sizes, double slope, double offset, uint64_t key,
     int64_t begin, int64_t end
 ) {
@@ -53,11 +50,11 @@ void NAME(sample)(
             NAME(normals)(&streams, normals, (int)count);
             if (means)
                 NAME(sample_chunk)(
-                    parameters[k] + i, means[k] + i, curvatures[k] + i, normals,
+                    samples[k] + i, means[k] + i, curvatures[k] + i, normals,
                     (REAL)slope, (REAL)offset, count
                 );
             else
-                memcpy(parameters[k] + i, normals, (size_t)count * sizeof(REAL));
+                memcpy(samples[k] + i, normals, (size_t)count * sizeof(REAL));
         }
     }
 }

@@ -15,37 +15,35 @@ from .threads import in_parts
 
 
 def sample_(
-    parameters: list[Tensor],
+    samples: list[Tensor],
     means: list[Tensor],
     curvatures: list[Tensor],
     slope: float,
     offset: float,
     key: int,
 ) -> None:
-    """Keep the means and add noise to the parameters, in place.
-
-    `means = parameters`, then `parameters += normal / sqrt(slope curvature + offset)`.
+    """Draw from a Gaussian: `mean + normal / sqrt(slope curvature + offset)`.
 
     Args:
-        parameters: Means before, samples afterwards.
-        means: Written.
+        samples: Written.
+        means: Left alone.
         curvatures: Left alone.
         slope: Of the precision as a function of the curvature.
         offset: Of the same; all precisions must be > 0.
         key: A whole number that gives the noise, modulo 2^64; the number of threads
             does not matter.
     """
-    if not parameters:
+    if not samples:
         return
-    sizes = _sizes(parameters, means, curvatures)
-    lists = [addresses(each) for each in (parameters, means, curvatures)]
-    call = function("sample", parameters[0].dtype)
+    sizes = _sizes(samples, means, curvatures)
+    lists = [addresses(each) for each in (samples, means, curvatures)]
+    call = function("sample", samples[0].dtype)
 
     def run(begin: int, end: int) -> None:
         call(*lists, sizes, slope, offset, key % 2**64, begin, end)
 
-    in_parts(run, _num_blocks(parameters), 0.8 * sum(sizes))
-    increment_version([*parameters, *means])
+    in_parts(run, _num_blocks(samples), 0.8 * sum(sizes))
+    increment_version(samples)
 
 
 def normals_(tensors: list[Tensor], key: int) -> None:

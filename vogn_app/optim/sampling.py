@@ -1,9 +1,11 @@
 """Draws of the weights, which leave no trace."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import increment_version
 
 from .. import kernels
 from .noise import NoiseSource
@@ -18,59 +20,81 @@ def perturb(
     noise: NoiseSource,
     buffers: dict[Tensor, Tensor] | None = None,
 ) -> Callable[[], None]:
-    """Add noise of the posterior to parameters in place.
+    """Put a draw from the posterior into parameters.
 
     Args:
         groups: For each group its parameters mu, curvatures s, and slope and offset of
             the precision P = slope s + offset.
         noise: Where the noise comes from.
-        buffers: Memory for the means, by parameter, to be used again: to ask the system
-            for it anew costs as much as to fill it.
+        buffers: Memory, by parameter, to be used again: to ask the system for it anew
+            costs as much as to fill it.
 
     Returns:
         What puts the mean back, bit for bit.
     """
-    parameters: list[Tensor] = []
-    means: list[Tensor] = []
     buffers = {} if buffers is None else buffers
+    undo: list[Callable[[], None]] = []
 
     @torch.no_grad()
     def restore() -> None:
-        if parameters:
-            torch._foreach_copy_(parameters, means)
+        while undo:
+            undo.pop()()
 
     try:
         for members, curvatures, line in groups:
-            kept = [_memory_for(parameter, buffers) for parameter in members]
-            _perturb_group(members, kept, curvatures, line, noise)
-            parameters += members
-            means += kept
+            memory = [_memory_for(parameter, buffers) for parameter in members]
+            native = kernels.supports(*members, *memory, *curvatures)
+            draw = _exchange if native else _add_noise
+            undo.append(draw(members, memory, curvatures, line, noise))
     except BaseException:
         restore()
         raise
     return restore
 
 
-def _perturb_group(
+def _exchange(
     members: list[Tensor],
-    kept: list[Tensor],
+    samples: list[Tensor],
     curvatures: list[Tensor],
     line: tuple[float, float],
     noise: NoiseSource,
-) -> None:
-    """Keep the means of a group and add noise to it; nothing happens if that fails."""
-    if kernels.supports(*members, *kept, *curvatures):
-        key = noise.key()
-        kernels.sample_(members, kept, curvatures, *line, key)
-        return
+) -> Callable[[], None]:
+    """Let the parameters be samples in other memory; their own keeps the mean.
+
+    Nothing has to be copied, there or back, which counts where memory is the limit.
+    """
+    means = [parameter.data for parameter in members]
+    kernels.sample_(samples, means, curvatures, *line, noise.key())
+    _point(members, samples)
+    return partial(_point, members, means)
+
+
+def _point(members: list[Tensor], memory: list[Tensor]) -> None:
+    for parameter, data in zip(members, memory, strict=True):
+        parameter.data = data
+    increment_version(members)  # a graph that saved the others must not go on
+
+
+def _add_noise(
+    members: list[Tensor],
+    means: list[Tensor],
+    curvatures: list[Tensor],
+    line: tuple[float, float],
+    noise: NoiseSource,
+) -> Callable[[], None]:
+    """Keep the means in other memory and add noise to the parameters in place.
+
+    On a GPU others may hold addresses: recurrent layers of cuDNN do.
+    """
     normals = noise.normals(members)
     scales = deviations(curvatures, line)
-    torch._foreach_copy_(kept, members)
+    torch._foreach_copy_(means, members)
     torch._foreach_addcmul_(members, scales, normals)
+    return partial(torch._foreach_copy_, members, means)
 
 
 def _memory_for(parameter: Tensor, buffers: dict[Tensor, Tensor]) -> Tensor:
-    """Memory for a mean; nested draws are refused, so it is in use once at a time."""
+    """Memory like a parameter's; nested draws are refused, so it has one use a time."""
     kept = buffers.get(parameter)
     if kept is None or _layout(kept) != _layout(parameter):
         with torch.inference_mode(False):  # to be used again elsewhere

@@ -24,30 +24,30 @@ def lists(dtype, num):
 
 @both_types
 def test_samples_are_mean_plus_noise_over_the_root_of_the_precision(dtype):
-    parameters, means, curvatures = lists(dtype, 3)
-    before = [parameter.clone() for parameter in parameters]
+    samples, means, curvatures = lists(dtype, 3)
+    before = [mean.clone() for mean in means]
     kept = [curvature.clone() for curvature in curvatures]
-    noise = [torch.empty_like(parameter) for parameter in parameters]
+    noise = [torch.empty_like(sample) for sample in samples]
     normals_(noise, 11)
-    sample_(parameters, means, curvatures, 3.0, 0.5, 11)
+    sample_(samples, means, curvatures, 3.0, 0.5, 11)
     for i in range(len(SHAPES)):
         assert torch.equal(means[i], before[i])
         assert torch.equal(curvatures[i], kept[i])
         wanted = before[i] + noise[i] * (3 * kept[i] + 0.5).rsqrt()
         torch.testing.assert_close(
-            parameters[i], wanted, rtol=TOLERANCES[dtype], atol=TOLERANCES[dtype]
+            samples[i], wanted, rtol=TOLERANCES[dtype], atol=TOLERANCES[dtype]
         )
 
 
 @both_types
 def test_a_standard_normal_around_zero_is_the_noise_itself(dtype, many_parts):
-    parameters, means, curvatures = lists(dtype, 3)
-    torch._foreach_zero_(parameters)
-    noise = [torch.empty_like(parameter) for parameter in parameters]
+    samples, means, curvatures = lists(dtype, 3)
+    torch._foreach_zero_(means)
+    noise = [torch.empty_like(sample) for sample in samples]
     normals_(noise, 4)
     many_parts(3)
-    sample_(parameters, means, curvatures, 0.0, 1.0, 4)
-    for one, other in zip(parameters, noise, strict=True):
+    sample_(samples, means, curvatures, 0.0, 1.0, 4)
+    for one, other in zip(samples, noise, strict=True):
         assert torch.equal(one, other)
 
 
@@ -55,12 +55,12 @@ def test_autograd_sees_that_tensors_changed():
     tensors = [torch.rand(3) for _ in range(6)]
     parameter, mean, gradient, square, momentum, curvature = tensors
     sample_([parameter], [mean], [curvature], 1.0, 1.0, 0)
-    assert [tensor._version for tensor in tensors] == [1, 1, 0, 0, 0, 0]
+    assert [tensor._version for tensor in tensors] == [1, 0, 0, 0, 0, 0]
     normals_([parameter], 0)
     state = [[tensor] for tensor in (gradient, square, momentum, curvature)]
     settings = {"momentum": 0.9, "decay": 0.9, "prior": 0.0, "damping": 0.0}
     vogn_update_([parameter], *state, [0.1], **settings)
-    assert [tensor._version for tensor in tensors] == [3, 1, 0, 0, 1, 1]
+    assert [tensor._version for tensor in tensors] == [3, 0, 0, 0, 1, 1]
 
 
 def test_empty_lists_are_nothing_to_do():
