@@ -90,7 +90,11 @@ def _add_noise(
     scales = deviations(curvatures, line)
     torch._foreach_copy_(means, members)
     torch._foreach_addcmul_(members, scales, normals)
-    return partial(torch._foreach_copy_, members, means)
+
+    def restore() -> None:
+        torch._foreach_copy_(members, means)
+
+    return restore
 
 
 def _memory_for(parameter: Tensor, buffers: dict[Tensor, Tensor]) -> Tensor:

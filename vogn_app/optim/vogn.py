@@ -311,9 +311,8 @@ def vogn_update(
     beta, decay = group["momentum"], group["curvature_decay"] ** interval
     prior = prior_weight(group)
     rates = [group["lr"] / (1 - beta**step) for step in steps]
-    if squares is None:
-        squares, decay = curvatures, 1.0
-    if kernels.supports(*means, *gradients, *squares, *momenta, *curvatures):
+    every = (*means, *gradients, *(squares or ()), *momenta, *curvatures)
+    if kernels.supports(*every):
         kernels.vogn_update_(
             means, gradients, squares, momenta, curvatures, rates,
             momentum=beta, decay=decay, prior=prior, damping=group["damping"],
@@ -323,7 +322,7 @@ def vogn_update(
     torch._foreach_add_(momenta, gradients, alpha=1 - beta)
     if prior:
         torch._foreach_add_(momenta, means, alpha=(1 - beta) * prior)
-    if decay != 1:
+    if squares is not None:
         torch._foreach_mul_(curvatures, decay)
         torch._foreach_add_(curvatures, squares, alpha=1 - decay)
     scales = torch._foreach_add(curvatures, group["damping"] + prior)
