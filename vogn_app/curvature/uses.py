@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from . import functional
 from .functional import ModuleCall, listed
@@ -190,7 +189,6 @@ class RecordedLayer(torch.autograd.Function):
         return output
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of input and parameters; squares go to the recording.
 
@@ -200,14 +198,21 @@ class RecordedLayer(torch.autograd.Function):
 
         Returns:
             Gradients in the order of the arguments of `forward`.
+
+        Raises:
+            RuntimeError: If second derivatives are asked for.
         """
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "create_graph must be False inside sampled_params(train=True): layers "
+                "that record squares cannot be differentiated twice."
+            )
         x, *parameters = ctx.saved_tensors
         needed = ctx.needs_input_grad
         with full_precision(gradient):
             below = None
             if needed[INPUT]:
-                lowered, weight = x.to(gradient.dtype), parameters[0]
-                weight = weight.to(gradient.dtype)
+                lowered, weight = (z.to(gradient.dtype) for z in (x, parameters[0]))
                 below = ctx.rule.input_gradient(ctx.module, lowered, gradient, weight)
                 below = below.to(x.dtype)
             recording = ctx.use.recording
@@ -261,7 +266,7 @@ def promoted(x: Tensor) -> Tensor:
 def promoted_pair(x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
     """Input and output gradient in one type of at least float32."""
     if x.dtype == g.dtype and g.dtype in FULL:
-        return x.detach(), g.detach()
+        return x, g
     x, g = promoted(x), promoted(g)
     if x.is_floating_point() and x.dtype != g.dtype:
         dtype = torch.promote_types(x.dtype, g.dtype)

@@ -1,7 +1,5 @@
 """Sums over the processes, on one process; tests/vogn_app/integration has more."""
 
-import socket
-
 import pytest
 import torch
 import torch.distributed as dist
@@ -10,12 +8,9 @@ from vogn_app.distributed import sum_over_ranks
 
 
 @pytest.fixture
-def group():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def group(tmp_path):
     dist.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=0, world_size=1
+        "gloo", init_method=f"file://{tmp_path / 'meeting'}", rank=0, world_size=1
     )
     yield
     dist.destroy_process_group()

@@ -1,7 +1,5 @@
 """DistributedDataParallel on real processes: one step equals that of one process."""
 
-import os
-import socket
 import time
 
 import pytest
@@ -48,24 +46,20 @@ def state_of(optimizer, module):
     } | {name: p.detach() for name, p in module.named_parameters()}
 
 
-def worker(rank, sizes, port, folder, options):
+def worker(rank, sizes, folder, options):
     """One process: trains on its share of the data and writes what it has."""
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
-    dist.init_process_group("gloo", rank=rank, world_size=len(sizes))
+    meeting = f"file://{folder / 'meeting'}"  # a port could be taken by others
+    dist.init_process_group(
+        "gloo", init_method=meeting, rank=rank, world_size=len(sizes)
+    )
     module = network()
     x, y = (part.split(sizes)[rank] for part in data())
     optimizer = train(DistributedDataParallel(module), x, y, **options)
     torch.save(state_of(optimizer, module), folder / f"{rank}.pt")
     dist.barrier()
     dist.destroy_process_group()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def run(function, sizes, *args):
@@ -84,7 +78,7 @@ def run(function, sizes, *args):
 @pytest.mark.parametrize("options", [{}, {"curvature_interval": 2}])
 @pytest.mark.parametrize("sizes", [[6, 6], [9, 3]])
 def test_ranks_agree_with_one_process_on_all_examples(sizes, options, tmp_path):
-    run(worker, sizes, free_port(), tmp_path, options)
+    run(worker, sizes, tmp_path, options)
     ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in range(len(sizes))]
     module = network()
     expected = state_of(train(module, *data(), **options), module)
