@@ -15,7 +15,7 @@ first dimension or one of size 1. A parameter that reaches its examples in anoth
 is not found here.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -25,9 +25,11 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge, Node
 from torch.utils.hooks import RemovableHandle
 
+LEAF: Any = torch._C._functions.AccumulateGrad  # what stands for a parameter
 LONGEST_CHAIN = 64  # operations between a parameter and its examples
 
-Parents = dict[Node, list[tuple[Node, int]]]
+# Operations and positions from a parameter to where it meets its examples.
+Path = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -39,81 +41,108 @@ class Meeting:
         position: Which of its operands depends on the parameter.
         source: That operand; None where it is the parameter itself.
         shape: Shape of the operand.
+        path: How the parameter came here.
     """
 
     node: Node
     position: int
     source: GradientEdge | None
     shape: tuple[int, ...]
+    path: Path
+
+
+class Consumers:
+    """Who uses what in the graph of a forward pass.
+
+    Args:
+        outputs: Of the model, with their graph.
+    """
+
+    def __init__(self, outputs: Iterable[Tensor]) -> None:
+        roots = [x.grad_fn for x in outputs if x.grad_fn is not None]
+        self.parents: dict[Node, list[tuple[Node, int]]] = {root: [] for root in roots}
+        self.leaves: dict[int, Node] = {}  # by parameter
+        stack = list(self.parents)
+        while stack:
+            node = stack.pop()
+            if isinstance(node, LEAF):
+                self.leaves[id(node.variable)] = node
+                continue
+            for position, (child, _) in enumerate(node.next_functions):
+                if child is None:
+                    continue
+                if child not in self.parents:
+                    self.parents[child] = []
+                    stack.append(child)
+                self.parents[child].append((node, position))
+
+    def of(self, parameter: Tensor) -> int:
+        """How many operations use a parameter."""
+        leaf = self.leaves.get(id(parameter))
+        return 0 if leaf is None else len(self.parents[leaf])
 
 
 def find_meetings(
-    outputs: Iterable[Tensor],
+    consumers: Consumers,
     parameters: dict[str, torch.nn.Parameter],
     num_examples: int,
+    known: Mapping[str, Collection[Path] | None],
 ) -> dict[str, list[Meeting]]:
     """Where each parameter meets the examples.
 
     Args:
-        outputs: Of the model, with their graph.
+        consumers: The graph of a forward pass.
         parameters: By name; none of them belongs to a layer with a rule.
         num_examples: Size of the first dimension that is to be the examples.
+        known: By name the paths to its meetings. Sizes alone may agree by chance, so
+            where they are known a parameter meets its examples there or not at all.
 
     Returns:
         Meetings by name, of the parameters all of whose uses are known.
     """
-    parents, leaves = _parents([x.grad_fn for x in outputs if x.grad_fn is not None])
     result = {}
     for name, parameter in parameters.items():
-        leaf = leaves.get(id(parameter))
-        found = leaf and _climb(leaf, parameter, parents, num_examples)
-        if found:
+        leaf = consumers.leaves.get(id(parameter))
+        paths = known.get(name)
+        found = leaf and _climb(leaf, parameter, consumers, num_examples, paths)
+        if found and (paths is None or paths_of(found) == paths):
             result[name] = found
     return result
 
 
-def _parents(roots: list[Node]) -> tuple[Parents, dict[int, Node]]:
-    """Consumers of every node below the roots, and the leaves by parameter."""
-    parents: Parents = {root: [] for root in roots}
-    leaves: dict[int, Node] = {}
-    stack = list(parents)
-    while stack:
-        node = stack.pop()
-        if (variable := getattr(node, "variable", None)) is not None:
-            leaves[id(variable)] = node
-        for position, (child, _) in enumerate(node.next_functions):
-            if child is None:
-                continue
-            if child not in parents:
-                parents[child] = []
-                stack.append(child)
-            parents[child].append((node, position))
-    return parents, leaves
+def paths_of(meetings: list[Meeting]) -> list[Path]:
+    """The paths to some meetings, in an order of their own."""
+    return sorted(meeting.path for meeting in meetings)
 
 
 def _climb(
-    leaf: Node, parameter: Tensor, parents: Parents, num_examples: int
+    leaf: Node,
+    parameter: Tensor,
+    consumers: Consumers,
+    num_examples: int,
+    known: Collection[Path] | None,
 ) -> list[Meeting]:
     """Meetings above a parameter; none if some use leads elsewhere."""
     found: list[Meeting] = []
-    waiting: list[tuple[Node, tuple[int, ...], int]] = [(leaf, parameter.shape, 0)]
+    waiting: list[tuple[Node, tuple[int, ...], Path]] = [(leaf, parameter.shape, ())]
     seen = {leaf}
     while waiting:
-        node, shape, length = waiting.pop()
-        if not parents[node] or length > LONGEST_CHAIN:
+        node, shape, path = waiting.pop()
+        if not consumers.parents[node] or len(path) > LONGEST_CHAIN:
             return []
-        for above, position in parents[node]:
-            output = _output_shape(above)
+        for above, position in consumers.parents[node]:
+            output, further = _output_shape(above), (*path, (above.name(), position))
             if output is None:
                 return []
-            if _spreads(above, shape, output, num_examples):
+            here = known is None or further in known
+            if here and _spreads(above, shape, output, num_examples):
                 source = None if node is leaf else GradientEdge(node, 0)
-                found.append(Meeting(above, position, source, shape))
+                found.append(Meeting(above, position, source, shape, further))
             elif not _of_parameters_alone(above):
                 return []
             elif above not in seen:
                 seen.add(above)
-                waiting.append((above, output, length + 1))
+                waiting.append((above, output, further))
     return found
 
 
@@ -137,7 +166,7 @@ def _of_parameters_alone(node: Node) -> bool:
     stack, seen = [node], {node}
     while stack:
         lower = stack.pop()
-        if lower.name() not in _CHAIN and not hasattr(lower, "variable"):
+        if lower.name() not in _CHAIN and not isinstance(lower, LEAF):
             return False
         new = {c for c, _ in lower.next_functions if c is not None} - seen
         seen |= new

@@ -42,7 +42,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..errors import UnsupportedLayerError
 from .accumulator import SquareAccumulator
-from .broadcast import find_meetings
+from .broadcast import Consumers, Path, find_meetings, paths_of
 from .experiment import run_on_few
 from .functional import ModuleCall, listed, output_tensors
 from .layers import find_layers, unwrapped
@@ -80,7 +80,8 @@ class SquareCapture:
         self.mixes: bool | None = None  # whether the model mixes examples, once tested
         # Which dimension of a layer's input has the examples, once seen; None if none.
         self.examples_at: dict[nn.Module, int | None] = {}
-        self.spread: dict[str, bool] = {}  # whether broadcasting reaches the examples
+        # How parameters reach their examples by broadcasting, once seen; None if not.
+        self.spread: dict[str, list[Path] | None] = {}
         self._inner, self._prefix = unwrapped(model)
         self._owner = {n: layer for layer in self.layers for n in layer.names.values()}
 
@@ -134,7 +135,7 @@ class SquareCapture:
         }
 
     def _may_broadcast(self, name: str) -> bool:
-        if not self.spread.get(name, True):
+        if self.spread.get(name, ()) is None:
             return False
         if name in self.elsewhere:
             return self.elsewhere[name] == BROADCAST
@@ -212,30 +213,31 @@ class SquareCapture:
         gradients: Mapping[str, Tensor],
         groups: list[CallGroup],
     ) -> int:
-        if groups:
+        states = (s for n, s in recording.state.items() if n in gradients)
+        counts = {s.num_examples for s in states if not s.unfit and s.total is not None}
+        if groups and len(counts) != 1:
             return count_examples(groups)
-        counts = {s.num_examples for n, s in recording.state.items() if n in gradients}
         return max(counts, default=0)
 
     def learn(
         self,
         call: ModuleCall,
         shapes: Mapping[nn.Module, torch.Size],
-        shared: set[str],
+        shared: Mapping[str, list[Path]],
     ) -> None:
         """See, once, where the layers and operations of a call have the examples.
 
         Args:
             call: A call of the model, on more than one example.
             shapes: Of the first input of each layer that took part.
-            shared: Names of parameters that met their examples by broadcasting.
+            shared: How parameters met their examples by broadcasting.
         """
         layers = [
             layer
             for layer in self.layers
             if layer.module in shapes and layer.module not in self.examples_at
         ]
-        new = shared - self.spread.keys()
+        new = shared.keys() - self.spread.keys()
         if not layers and not new:
             return
         with torch.set_grad_enabled(bool(new)):
@@ -244,12 +246,14 @@ class SquareCapture:
         self.examples_at.update({**known, **seen.dimensions})
         wanted = {name: self.parameters[name] for name in new}
         if seen.output is None:
-            self.spread.update(dict.fromkeys(new, True))
+            self.spread.update({name: shared[name] for name in new})
             return
         self._learn_of_mixing(seen.mixes)
-        outputs = output_tensors(seen.output).values()
-        meetings = find_meetings(outputs, wanted, seen.num_examples)
-        self.spread.update({name: name in meetings for name in new})
+        consumers = Consumers(output_tensors(seen.output).values())
+        meetings = find_meetings(consumers, wanted, seen.num_examples, {})
+        for name in new:
+            same = name in meetings and paths_of(meetings[name]) == shared[name]
+            self.spread[name] = shared[name] if same else None
 
     def _learn_of_mixing(self, mixes: bool | None) -> None:
         news = mixes and not self.mixes and not self._has_batch_statistics()

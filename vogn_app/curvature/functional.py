@@ -7,7 +7,7 @@ autograd's own gradient. Modules that `vmap` cannot trace are run example by exa
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -61,18 +61,16 @@ class ModuleCall:
 
     @property
     def num_examples(self) -> int:
-        """Examples in the call: the first dimension of its first output that has one.
+        """Examples in the call: the first dimension of an output and of an input.
 
-        A call that gives only numbers without dimensions, as a loss, is measured by its
-        first input.
+        Where none agree, as when the call gives its loss, it is measured by its first
+        input, and without inputs by its first output.
         """
-        for x in self.outputs.values():
-            if x.ndim:
-                return x.shape[0]
-        for x in pytree.tree_leaves((self.args, self.kwargs)):
-            if isinstance(x, Tensor) and x.ndim:
-                return x.shape[0]
-        return 1
+        leaves = pytree.tree_leaves((self.args, self.kwargs))
+        inputs = [x.shape[0] for x in leaves if isinstance(x, Tensor) and x.ndim]
+        outputs = [x.shape[0] for x in self.outputs.values() if x.ndim]
+        common = [size for size in outputs if size in inputs]
+        return next(iter((*common, *inputs, *outputs)), 1)
 
     @property
     def dtypes(self) -> set[torch.dtype]:
@@ -204,7 +202,7 @@ class _Pullback:
         before = torch.get_rng_state()
         try:
             each = [
-                self._one([x[i] for x in inputs], [g[i] for g in gradients])
+                self._one_by_autograd([x[i] for x in inputs], [g[i] for g in gradients])
                 for i in range(gradients[0].shape[0])
             ]
         except Exception as error:
@@ -219,6 +217,28 @@ class _Pullback:
 
     def _one(self, inputs: list[Tensor], gradients: list[Tensor]) -> Contributions:
         """Contributions of one example, given without its examples dimension."""
+        forward = self._forward(inputs)
+        pullback: Any = vjp(forward, self.wanted)[1]
+        (result,) = pullback([gradient.unsqueeze(0) for gradient in gradients])
+        return dict(result)
+
+    def _one_by_autograd(
+        self, inputs: list[Tensor], gradients: list[Tensor]
+    ) -> Contributions:
+        """The same without `torch.func`, which some operations do not know."""
+        with torch.enable_grad():
+            wanted = {k: v.detach().requires_grad_() for k, v in self.wanted.items()}
+            outputs = self._forward(inputs)(wanted)
+            pulled = [gradient.unsqueeze(0) for gradient in gradients]
+            found = torch.autograd.grad(
+                outputs, list(wanted.values()), pulled, materialize_grads=True
+            )
+        return dict(zip(wanted, found, strict=True))
+
+    def _forward(
+        self, inputs: list[Tensor]
+    ) -> Callable[[dict[str, Tensor]], list[Tensor]]:
+        """The module's outputs for one example, from the parameters wanted."""
         rest = iter(inputs)
         leaves = [
             next(rest).unsqueeze(0) if batched else leaf
@@ -234,9 +254,7 @@ class _Pullback:
             found = pytree.tree_leaves(output)
             return [found[position] for position in self.positions]
 
-        pullback: Any = vjp(forward, self.wanted)[1]
-        (result,) = pullback([gradient.unsqueeze(0) for gradient in gradients])
-        return dict(result)
+        return forward
 
     def _randomness(self) -> UnsupportedLayerError:
         return self._unsupported(

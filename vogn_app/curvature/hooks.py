@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import register_multi_grad_hook
+from torch.autograd.graph import get_gradient_edge, register_multi_grad_hook
 from torch.nn import functional as F  # noqa: N812 - torch's own idiom
 from torch.utils import _pytree as pytree
 
@@ -17,7 +17,15 @@ from .functional import ModuleCall, output_tensors
 from .layers import Layer
 from .rules import LayerRule
 from .rules.linear import LINEAR
-from .uses import Evidence, LayerUse, RerunEvidence, full_precision, run_recorded
+from .uses import (
+    Evidence,
+    LayerUse,
+    Purpose,
+    RerunEvidence,
+    full_precision,
+    purpose_of,
+    run_recorded,
+)
 
 if TYPE_CHECKING:
     from .recording import Recording
@@ -93,7 +101,11 @@ class LayerHooks:
         x, names = args[0] if args else None, self._wanted()
         if not names or not isinstance(x, Tensor) or not _has_examples(rule, module, x):
             return forward(*args, **kwargs)
-        use = self.recording.open(names)
+        if not module._parameters["weight"].requires_grad:  # type: ignore[union-attr]
+            output = forward(*args, **kwargs)
+            self._after(module, args, kwargs, output)
+            return output
+        use = self.recording.open(names, module)
         if use is None:
             return forward(*args, **kwargs)
         self._note_shape(x)
@@ -119,7 +131,7 @@ class LayerHooks:
             for local, part in (("weight", weight), ("bias", bias))
             if part is not None and (key := self._key_of(names, part))
         }
-        use = self.recording.open(keys) if keys else None
+        use = self.recording.open(keys, self.layer.module) if keys else None
         run = partial(F.linear, weight=weight, bias=bias)
         if use is None:
             return run(x)
@@ -144,35 +156,43 @@ class LayerHooks:
     ) -> None:
         """After the forward of any other layer."""
         names, outputs = self._wanted(), output_tensors(output)
-        use = self.recording.open(names) if names else None
+        use = self.recording.open(names, self.layer.module) if names else None
         if use is None or not outputs:
             return
         inputs = pytree.tree_leaves((args, kwargs))
         self._note_shape(next((x for x in inputs if isinstance(x, Tensor)), None))
         call = ModuleCall.of(args, kwargs, outputs)
-        reduce = partial(self._reduce, use, [call])
+        reduce = partial(self._reduce, use, [call], self.layer.module.training)
         if len(outputs) == 1:
             ((position, tensor),) = outputs.items()
             tensor.register_hook(lambda gradient: reduce({position: gradient}))
-        else:
-            register_multi_grad_hook(
-                list(outputs.values()),
-                lambda gradients: reduce(dict(zip(outputs, gradients, strict=True))),
-            )
+            return
+        positions = list(outputs)  # the tensors themselves would keep their graph
+        handle = register_multi_grad_hook(
+            list(outputs.values()),
+            lambda gradients: reduce(dict(zip(positions, gradients, strict=True))),
+        )
+        self.recording.handles.append(handle)
 
     def _reduce(
         self,
         use: LayerUse,
         holder: list[ModuleCall],
+        training: bool,
         gradients: Mapping[int, Tensor | None],
     ) -> None:
         if not self.recording.active:
+            return
+        first = self.recording.capture.parameters[next(iter(use.names.values()))]
+        if purpose_of([get_gradient_edge(first).node]) is not Purpose.ACCUMULATED:
             return
         use.check_first()
         call = holder.pop()  # frees the activations
         call.gradients.update({k: g for k, g in gradients.items() if g is not None})
         with torch.no_grad(), full_precision(next(iter(call.outputs.values()))):
-            evidence = self._evidence(call)
+            # In another mode the layer no longer says what it computed.
+            same_mode = training == self.layer.module.training
+            evidence = self._evidence(call) if same_mode else None
             try:
                 if evidence is None:
                     self.recording.mark_unfit(use)

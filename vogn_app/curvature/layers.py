@@ -111,6 +111,7 @@ def find_layers(
             if id(parameter) in names_by_id
         }
         alone = next(module.children(), None) is None or isinstance(module, _BatchNorm)
+        alone = alone and not isinstance(module, nn.ParameterDict | nn.ParameterList)
         if names and (rule is not None or alone or module in attention):
             layers.append(Layer(module, rule, names))
     return layers

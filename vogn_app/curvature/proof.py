@@ -45,6 +45,7 @@ def inexact(name: str) -> UnsupportedLayerError:
     return UnsupportedLayerError(
         f"per-example gradients of {name} must add up to its gradient, but do not: the "
         "model mixes examples (BatchNorm in train mode?), draws random numbers, or "
-        "changes its state, or the loss has a term that is no example's (a penalty on "
-        "the weights?). Use a layer that treats examples alone, or freeze it."
+        "changes its state, the gradient was changed within the block (clipping?), or "
+        "the loss has a term that is no example's (a penalty on the weights?). Use a "
+        "layer that treats examples alone, or freeze it."
     )

@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.hooks import RemovableHandle
 
 from .accumulator import SquareAccumulator
-from .broadcast import find_meetings, watch
+from .broadcast import Consumers, Path, find_meetings, paths_of, watch
 from .functional import ModuleCall, output_tensors
 from .hooks import LayerHooks, split_rows
 from .rerun import ModelCalls
@@ -50,6 +50,7 @@ class Recording:
         self.active = True
         self.state: dict[str, SquareAccumulator] = {}
         self.shared: dict[str, SquareAccumulator] = {}  # by broadcasting
+        self.paths: dict[str, list[Path]] = {}  # to meetings of shared parameters
         self.handles: list[RemovableHandle] = []  # of hooks in the graph
         self.shapes: dict[nn.Module, torch.Size] = {}  # of layers' first inputs
         self.calls = ModelCalls()
@@ -79,11 +80,12 @@ class Recording:
         finally:
             self.active = before
 
-    def open(self, names: dict[str, str]) -> LayerUse | None:
+    def open(self, names: dict[str, str], module: nn.Module) -> LayerUse | None:
         """Note a use of parameters in a forward pass.
 
         Args:
             names: Local name of each parameter -> its key in `state`.
+            module: The layer.
 
         Returns:
             The use; None if its backward will not run.
@@ -96,7 +98,7 @@ class Recording:
                 state = self.state[key] = self._accumulator(key)
             if not recomputed:
                 state.use(silent=silent)
-        return None if silent else LayerUse(self, names, recomputed)
+        return None if silent else LayerUse(self, names, module, recomputed)
 
     def _accumulator(self, key: str) -> SquareAccumulator:
         return SquareAccumulator(self.capture.needs_proof(split_rows(key)[0]))
@@ -147,19 +149,38 @@ class Recording:
         if not (self.active and torch.is_grad_enabled()):
             return
         call = self.calls.note(args, kwargs, output)
-        if call is None or not self.wants_squares or call.num_examples == 1:
+        if call is None or not self.wants_squares:
             return
-        self._watch_shared(call, output)
+        consumers = Consumers(output_tensors(output).values())
+        if self.calls.is_first_of_group(call):
+            self._look_for_other_uses(consumers)
+        if call.num_examples == 1:
+            return
+        self._watch_shared(call, consumers)
         with self.paused():
-            self.capture.learn(call, self.shapes, set(self.shared))
+            self.capture.learn(call, self.shapes, self.paths)
 
-    def _watch_shared(self, call: ModuleCall, output: Any) -> None:
-        names = self.capture.broadcast_candidates()
+    def _look_for_other_uses(self, consumers: Consumers) -> None:
+        """Notice uses of parameters other than by their layers.
+
+        A first use is proved by its gradient; what comes later would go unnoticed.
+        """
+        for layer in self.capture.layers:
+            for name in layer.names.values() if layer.rule is not None else ():
+                state = self.state.get(name)
+                if state is not None and not state.verify:
+                    uses = state.uses + state.silent_uses
+                    parameter = self.capture.parameters[name]
+                    state.unfit = state.unfit or consumers.of(parameter) > uses
+
+    def _watch_shared(self, call: ModuleCall, consumers: Consumers) -> None:
+        names, num = self.capture.broadcast_candidates(), call.num_examples
         if not names:
             return
-        outputs = output_tensors(output).values()
-        for name, meetings in find_meetings(outputs, names, call.num_examples).items():
+        known = self.capture.spread
+        for name, meetings in find_meetings(consumers, names, num, known).items():
             state = self.shared.setdefault(name, self._accumulator(name))
+            self.paths[name] = paths_of(meetings)
             for meeting in meetings:
                 state.use()
                 receive = partial(self._receive, name)
@@ -170,7 +191,7 @@ class Recording:
         if not self.active:
             return
         state = self.shared[name]
-        if contributions is None or not self.capture.spread.get(name, True):
+        if contributions is None or self.capture.spread.get(name) is None:
             state.unfit = True
         else:
             state.computed_in({contributions.dtype})

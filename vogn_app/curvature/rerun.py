@@ -38,6 +38,10 @@ class ModelCalls:
             tensor.register_hook(_Setter(call, position))
         return call
 
+    def is_first_of_group(self, call: ModuleCall) -> bool:
+        """Whether no other pending call was made before this one."""
+        return self._groups[-1][0] is call
+
     def completed(self) -> list[CallGroup]:
         """Groups of the calls whose backward has run; others gave nothing."""
         groups = [[c for c in group if c.gradients] for group in self._groups]

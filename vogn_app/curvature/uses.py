@@ -6,13 +6,15 @@ gradient, and their squares. Other layers keep autograd's backward; a hook on th
 output says what its gradient was.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import Node
 
 from . import functional
 from .functional import ModuleCall, listed
@@ -33,12 +35,14 @@ class LayerUse:
     Args:
         recording: Where they go.
         names: Parameters wanted: local name -> name in the recording.
+        module: The layer.
         recomputed: Whether it runs within a backward pass (checkpointing).
         done: Whether its backward has run.
     """
 
     recording: "Recording"
     names: dict[str, str]
+    module: nn.Module
     recomputed: bool = False
     done: bool = False
 
@@ -216,16 +220,48 @@ class RecordedLayer(torch.autograd.Function):
                 below = ctx.rule.input_gradient(ctx.module, lowered, gradient, weight)
                 below = below.to(x.dtype)
             recording = ctx.use.recording
-            at = recording.capture.examples_at.get(ctx.module, 0)
+            # What follows the input among the next functions are the parameters'.
+            purpose = purpose_of(node for node, _ in ctx.next_functions[1:])
+            if purpose is Purpose.OTHER:
+                return (*(None,) * INPUT, below, *(None for _ in parameters))
+            at = recording.capture.examples_at.get(ctx.use.module, 0)
             evidence = Evidence.of(ctx.rule, ctx.module, x, gradient, at)
-            sums = recording.take(ctx.use, evidence)
+            if purpose is Purpose.GIVEN_AWAY:
+                sums = evidence.sums(list(ctx.use.names)).summed
+            else:
+                sums = recording.take(ctx.use, evidence)
         gradients = [
             sums[name].to(parameter.dtype) if wanted else None
             for name, parameter, wanted in zip(
                 PARAMETERS, parameters, needed[INPUT + 1 :], strict=True
             )
         ]
-        return (None, None, None, None, below, *gradients)
+        return (*(None,) * INPUT, below, *gradients)
+
+
+class Purpose(Enum):
+    """What a backward pass does with the gradients of some parameters."""
+
+    ACCUMULATED = "accumulated in .grad"
+    GIVEN_AWAY = "given to the caller"
+    OTHER = "not computed"  # adversarial training wants those of inputs alone
+
+
+def purpose_of(nodes: Iterable[Node | None]) -> Purpose:
+    """What the backward pass that runs is for.
+
+    Args:
+        nodes: Operations that accumulate the parameters' gradients, or lead there.
+
+    Returns:
+        Its purpose.
+    """
+    execute = torch._C._will_engine_execute_node
+    try:
+        reached = any(node is not None and execute(node) for node in nodes)
+    except RuntimeError:  # `torch.autograd.grad` of these very parameters
+        return Purpose.GIVEN_AWAY
+    return Purpose.ACCUMULATED if reached else Purpose.OTHER
 
 
 def run_recorded(

@@ -107,7 +107,10 @@ class SampledOptimizer(Optimizer):
                 "params must be parameters of the model, got one that is not, of shape "
                 f"{tuple(getattr(parameter, 'shape', ()))}."
             )
-        return self._names[id(parameter)], parameter
+        name = self._names[id(parameter)]
+        if parameter.is_complex():
+            raise ValueError(f"params must be real, got {name} of {parameter.dtype}.")
+        return name, parameter
 
     @property
     def capture(self) -> SquareCapture:

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tests.vogn_app.curvature.exactness import assert_exact
-from vogn_app.curvature.broadcast import find_meetings
+from vogn_app.curvature.broadcast import Consumers, find_meetings
 from vogn_app.curvature.capture import BROADCAST, WHOLE_MODEL
 
 N, T, D = 4, 3, 5
@@ -121,7 +121,9 @@ def test_sequences_first_are_exact_also_when_as_long_as_the_batch(length):
 
 def test_unused_parameters_have_no_meetings():
     p = nn.Parameter(torch.randn(D))
-    assert find_meetings([torch.randn(N, D, requires_grad=True) * 2], {"p": p}, N) == {}
+    consumers = Consumers([torch.randn(N, D, requires_grad=True) * 2])
+    assert find_meetings(consumers, {"p": p}, N, {}) == {}
+    assert consumers.of(p) == 0
 
 
 def test_micro_batches_and_two_views_add_up():
@@ -130,3 +132,38 @@ def test_micro_batches_and_two_views_add_up():
             return super().forward(x) * super().forward(x.flip(1))
 
     assert_exact(Views((1, T, D), lambda x, p: x + p), torch.randn(N, T, D))
+
+
+# Parameters that meet each other first: sizes may agree with the batch by chance.
+AMONG_THEMSELVES = {
+    "scaled table": (
+        lambda: {"a": torch.randn(1)},
+        lambda x, p: x + p["a"] * torch.arange(T * D).reshape(T, D).sin(),
+    ),
+    "rows and columns": (
+        lambda: {"rows": torch.randn(T, 1, D), "columns": torch.randn(1, 2, D)},
+        lambda x, p: x + (p["rows"] + p["columns"]).sum(1),
+    ),
+    "outer product": (
+        lambda: {"a": torch.randn(T, 1), "b": torch.randn(1, D)},
+        lambda x, p: x * (p["a"] * p["b"]),
+    ),
+}
+
+
+@pytest.mark.parametrize("sizes", [[T], [2, T], [T + 2, T, 2], [T, 5]])
+@pytest.mark.parametrize("name", AMONG_THEMSELVES)
+def test_parameters_that_meet_each_other_first_are_exact_at_every_size(name, sizes):
+    class Positions(nn.Module):
+        def __init__(self):
+            super().__init__()
+            draw, self.combine = AMONG_THEMSELVES[name]
+            self.own = nn.ParameterDict(draw())
+            self.head = nn.Linear(D, 2)
+
+        def forward(self, x):
+            return self.head(self.combine(x, self.own).tanh()).sum(1)
+
+    model, capture = Positions(), None
+    for num in sizes:
+        capture = assert_exact(model, torch.randn(num, T, D), capture=capture)

@@ -265,3 +265,25 @@ def test_output_tensors_are_those_that_need_a_gradient():
     x = torch.zeros(2, requires_grad=True)
     found = output_tensors({"a": torch.zeros(2), "b": (x, "text"), "c": None})
     assert list(found.values()) == [x]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_recurrent_layers_in_a_second_run_of_the_model_are_exact(dtype):
+    """OneDNN's LSTM of float32 does not know `torch.func`."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.matrix = nn.Parameter(torch.randn(3, 3))
+            self.lstm = nn.LSTM(3, 4, batch_first=True)
+
+        def forward(self, x):
+            return self.lstm(x @ self.matrix)[0][:, -1]
+
+    model, x = Net().to(dtype), torch.randn(5, 6, 3, dtype=dtype)
+    call = ModuleCall.of((x,), {}, {0: model(x)})
+    call.gradients[0] = torch.ones_like(call.outputs[0])
+    parts = list(contribution_chunks(model, ["matrix"], call))
+    (total,) = torch.autograd.grad(model(x).sum(), [model.matrix])
+    found = torch.cat([part["matrix"] for part in parts]).sum(0)
+    assert torch.allclose(found, total, rtol=1e-4 if dtype == torch.float32 else 1e-10)

@@ -97,8 +97,9 @@ def test_the_error_says_what_may_be_wrong():
     assert str(caught.value) == (
         "per-example gradients of matrix must add up to its gradient, but do not: the "
         "model mixes examples (BatchNorm in train mode?), draws random numbers, or "
-        "changes its state, or the loss has a term that is no example's (a penalty on "
-        "the weights?). Use a layer that treats examples alone, or freeze it."
+        "changes its state, the gradient was changed within the block (clipping?), or "
+        "the loss has a term that is no example's (a penalty on the weights?). Use a "
+        "layer that treats examples alone, or freeze it."
     )
 
 

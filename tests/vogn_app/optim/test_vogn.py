@@ -593,3 +593,15 @@ def _backward(model, x, y):
 def test_a_model_without_sampled_parameters_has_no_deviation():
     model = nn.BatchNorm1d(3)
     assert VOGN(model, num_data=20).mean_deviation().item() == 0
+
+
+def test_complex_parameters_are_refused():
+    class Rotation(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.phase = nn.Parameter(torch.ones(3, dtype=torch.complex64))
+
+    with pytest.raises(
+        ValueError, match=r"^params must be real, got phase of torch\.complex64\.$"
+    ):
+        VOGN(Rotation(), num_data=3)

@@ -63,6 +63,6 @@ def rule_for(module: nn.Module) -> LayerRule | None:
     Subclasses have none, nor have modules with a `forward` of their own: these may do
     something else. Nor have those whose weight is made from other parameters.
     """
-    own = module._parameters
-    plain = "weight" in own and own.keys() <= {"weight", "bias"}
+    own = set(module._parameters.keys())
+    plain = "weight" in own and own <= {"weight", "bias"}
     return RULES.get(type(module)) if plain and "forward" not in vars(module) else None
