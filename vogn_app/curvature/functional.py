@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -59,7 +60,7 @@ class ModuleCall:
         versions = {position: tensor._version for position, tensor in outputs.items()}
         return cls(args, kwargs, shapes, {}, autocast, versions)
 
-    @property
+    @cached_property
     def num_examples(self) -> int:
         """Examples in the call: the first dimension of an output and of an input.
 
@@ -94,6 +95,8 @@ class ModuleCall:
 
 def output_tensors(output: Any) -> dict[int, Tensor]:
     """The tensors in a module's output that need a gradient, by leaf position."""
+    if isinstance(output, Tensor):
+        return {0: output} if output.requires_grad else {}
     leaves = enumerate(pytree.tree_leaves(output))
     return {i: x for i, x in leaves if isinstance(x, Tensor) and x.requires_grad}
 
