@@ -57,7 +57,7 @@ def test_a_damaged_image_is_named_before_training(tmp_path):
     damaged = tmp_path / "images" / "cat" / "3.png"
     damaged.write_bytes(damaged.read_bytes()[:40])
     folder = {"name": "folder", "folder": str(tmp_path / "images")}
-    run = run_of(tmp_path / "a", dataset=folder, model="lenet5")
+    run = run_of(tmp_path / "a", dataset=folder, model="lenet5", optimizer="adamw")
     status = train(run)
     assert (status.error_class, status.step) == ("data", 0)
     assert str(damaged) in status.message
