@@ -85,15 +85,20 @@ class SquareCapture:
         self._inner, self._prefix = unwrapped(model)
         self._owner = {n: layer for layer in self.layers for n in layer.names.values()}
 
-    def coverage(self) -> dict[str, str]:
+    def coverage(self, model: nn.Module | None = None) -> dict[str, str]:
         """By which rule each parameter's squares are obtained.
 
         Of parameters that no layer has a rule for, this is known once they took part.
+
+        Args:
+            model: Another model to ask about; by default the one that is recorded.
 
         Returns:
             Rule by parameter name: a layer rule's name, `functional` for the owner's
             second run, `broadcast`, or `functional (whole model)`.
         """
+        if model is not None and model is not self.model:
+            return coverage(model)
         owned = {name: layer.label for name, layer in self._owner.items()}
         rest = dict.fromkeys(self.parameters, WHOLE_MODEL)
         return {**rest, **owned, **self.elsewhere}

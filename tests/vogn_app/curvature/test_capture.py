@@ -25,7 +25,13 @@ from tests.vogn_app.curvature.exactness import (
     truth,
 )
 from vogn_app import UnsupportedLayerError
-from vogn_app.curvature.capture import BATCH_NORM, EXACT, MIXED, UNTESTED
+from vogn_app.curvature.capture import (
+    BATCH_NORM,
+    EXACT,
+    MIXED,
+    UNTESTED,
+    coverage,
+)
 from vogn_app.curvature.capture import WHOLE_MODEL as WHOLE
 from vogn_app.curvature.functional import listed
 
@@ -627,3 +633,11 @@ def test_a_timm_model_is_exact(name, options, train):
     capture = assert_exact(model, x, steps=1)
     names = {k for k, p in model.named_parameters() if p.requires_grad}
     assert set(capture.coverage()) == names
+
+
+def test_coverage_tells_of_any_model_before_a_step():
+    model, other = small_conv(), nn.Sequential(nn.Linear(3, 2), nn.PReLU())
+    other[0].bias.requires_grad_(False)
+    capture = capture_of(model)
+    assert capture.coverage(model) == capture.coverage() == coverage(model)
+    assert capture.coverage(other) == {"0.weight": "linear", "1.weight": "functional"}
