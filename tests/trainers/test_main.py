@@ -174,7 +174,7 @@ def test_a_damaged_configuration_file_is_told(tmp_path, capsys, content):
     assert capsys.readouterr().err.startswith("error: ")
 
 
-@pytest.mark.parametrize("name", ["nothing", "../x", "<script>", ""])
+@pytest.mark.parametrize("name", ["nothing", "../no-such-run", "<script>", ""])
 def test_an_unknown_run_is_told(name, capsys):
     for words in (["run", "--resume", name], ["train", name]):
         assert main(words) == 2

@@ -13,19 +13,12 @@ from torch.utils import _pytree as pytree
 
 from ..errors import UnsupportedLayerError
 from .attention import attention_with, is_part_of, rows_of
+from .evidence import Evidence, RerunEvidence, full_precision
 from .functional import ModuleCall, output_tensors
 from .layers import Layer
 from .rules import LayerRule
 from .rules.linear import LINEAR
-from .uses import (
-    Evidence,
-    LayerUse,
-    Purpose,
-    RerunEvidence,
-    full_precision,
-    purpose_of,
-    run_recorded,
-)
+from .uses import LayerUse, Purpose, purpose_of, run_recorded
 
 if TYPE_CHECKING:
     from .recording import Recording

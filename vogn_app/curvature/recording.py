@@ -14,10 +14,11 @@ from torch.utils.hooks import RemovableHandle
 
 from .accumulator import SquareAccumulator
 from .broadcast import Consumers, Path, find_meetings, paths_of, watch
+from .evidence import Evidence, RerunEvidence, promoted
 from .functional import ModuleCall, output_tensors
 from .hooks import LayerHooks, split_rows
 from .rerun import ModelCalls
-from .uses import Evidence, LayerUse, RerunEvidence, promoted
+from .uses import LayerUse
 
 if TYPE_CHECKING:
     from .capture import SquareCapture

@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from tests.vogn_app.curvature.exactness import capture_of
-from vogn_app.curvature.uses import promoted, promoted_pair
 
 LAYERS = {
     "linear": (lambda: nn.Linear(4, 3), (5, 4)),
@@ -84,15 +83,3 @@ def test_weights_changed_before_the_backward_pass_are_noticed():
             model.weight.add_(1)
         with pytest.raises(RuntimeError, match="modified by an inplace operation"):
             loss.backward()
-
-
-def test_halves_are_promoted_and_whole_numbers_are_not():
-    half, double = (
-        torch.ones(2, dtype=torch.float16),
-        torch.ones(2, dtype=torch.float64),
-    )
-    assert promoted(half).dtype == torch.float32
-    assert promoted(torch.ones(2, dtype=torch.int64)).dtype == torch.int64
-    assert [y.dtype for y in promoted_pair(half, double)] == [torch.float64] * 2
-    pair = promoted_pair(torch.ones(2, dtype=torch.int64), half)
-    assert [y.dtype for y in pair] == [torch.int64, torch.float32]
