@@ -54,6 +54,7 @@ BROADCAST = "broadcast"
 WHOLE_MODEL = "functional (whole model)"
 EXACT = "exact"
 UNTESTED = "exact if the model treats examples alone, which could not be tested"
+SHARED = "exact if all its uses have the examples in one order, which is not tested"
 MIXED = "per-example contributions: the model mixes the examples of a batch"
 BATCH_NORM = (
     "per-example contributions with the batch's statistics as constants: BatchNorm in "
@@ -82,6 +83,7 @@ class SquareCapture:
         self.examples_at: dict[nn.Module, int | None] = {}
         # How parameters reach their examples by broadcasting, once seen; None if not.
         self.spread: dict[str, list[Path] | None] = {}
+        self.repeated: set[str] = set()  # used several times in a forward pass
         self._inner, self._prefix = unwrapped(model)
         self._owner = {n: layer for layer in self.layers for n in layer.names.values()}
 
@@ -114,7 +116,8 @@ class SquareCapture:
         """
         known = {None: UNTESTED, True: MIXED, False: EXACT}[self.mixes]
         verdict = BATCH_NORM if self._has_batch_statistics() else known
-        return dict.fromkeys(self.parameters, verdict)
+        shared = dict.fromkeys(self.repeated, SHARED) if verdict is EXACT else {}
+        return {**dict.fromkeys(self.parameters, verdict), **shared}
 
     def _has_batch_statistics(self) -> bool:
         return any(

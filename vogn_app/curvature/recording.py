@@ -132,6 +132,7 @@ class Recording:
             if state.verify:
                 state.computed_in(evidence.dtypes)
         if any(state.shares(recomputed=use.recomputed) for state in states.values()):
+            self.capture.repeated |= {split_rows(key)[0] for key in use.names.values()}
             return _take_repeated(use, evidence, states)
         sums = evidence.sums(list(use.names))
         for local, state in states.items():

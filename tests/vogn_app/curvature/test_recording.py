@@ -20,6 +20,7 @@ from tests.vogn_app.curvature.exactness import (
     truth,
 )
 from vogn_app import UnsupportedLayerError
+from vogn_app.curvature.capture import EXACT, SHARED
 from vogn_app.curvature.capture import WHOLE_MODEL as WHOLE
 
 
@@ -46,6 +47,13 @@ def test_a_module_called_twice_has_its_cross_terms(layer):
 
     model, x = Both(layer()), torch.randn(5, 3)
     assert WHOLE not in assert_exact(model, x).coverage().values()
+
+
+def test_a_module_called_twice_is_exact_on_one_condition():
+    model, x = nn.Sequential(Twice(nn.Linear(3, 3)), nn.Linear(3, 2)), torch.randn(5, 3)
+    verdicts = assert_exact(model, x).exactness()
+    assert verdicts.pop("0.layer.weight") == verdicts.pop("0.layer.bias") == SHARED
+    assert set(verdicts.values()) == {EXACT}
 
 
 def test_squaring_the_calls_apart_would_differ():
