@@ -26,7 +26,12 @@ of the model before one backward: they must be on the same examples. When a para
 first takes part, and always in second runs, the summed contributions are compared with
 its gradient; the model is run once on fewer examples to see where its layers have the
 examples, and whether it mixes them (`experiment`). What one way missed goes to the
-next, and if the last disagrees too, it is an error. Nothing is left out silently.
+next, and if the last disagrees too, it is an error.
+
+Sums cannot show everything. Not noticed are a layer used twice with the examples in
+another order (`exactness` names the condition), rows picked by a mask that happen to be
+as many as the examples, and, once a parameter was proved, gradients changed within the
+block or a penalty on the weights.
 
 A compiled model runs uncompiled within the block. A model in DistributedDataParallel
 does not exchange gradients there: squares and gradients are those of this process.
