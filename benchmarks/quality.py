@@ -1,107 +1,174 @@
 """How good the predictions are: accuracy, NLL, ECE and OOD scores by method and seed.
 
 Protocol fashion-lenet (design.md, section 7): LeNet-5 on Fashion-MNIST, batch 128,
-cosine to zero by step, all 60,000 training images, every method with its defaults;
-Bayesian methods with 32 posterior samples; OOD against digits. Figures are medians over
-seeds, the spread is the smallest and the largest.
+cosine to zero by step, 20 epochs, all 60,000 training images; OOD against digits. Other
+tasks are in benchmarks/tasks.py, the methods in benchmarks/trials.py. For a seed, all
+methods see the same data, initial weights, batches and schedule; those that draw
+predict with 32 samples (8 with --quick). IVON is optional: `pip install -e '.[bench]'`.
 
-    python benchmarks/quality.py [--quick] [--epochs N] [--seeds S...] [--only NAME...]
-                                 [--json PATH]
+Figures are medians over seeds with the smallest and the largest, and below them means.
+Seconds are those of training and prediction on one thread, of all members together for
+the ensemble. All of fashion-lenet takes an hour or so on one core.
+
+    python benchmarks/quality.py [--quick] [--task NAME...] [--only METHOD...]
+                                 [--epochs N] [--seeds S...] [--jobs N] [--json PATH]
 """
 
 import argparse
 import json
 import statistics
 import sys
-import tempfile
-import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import torch
 
 # Opacus installs a package `benchmarks` of its own, which a script would find first.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.machine import machine
-from trainers.catalogue import OPTIMIZERS
-from trainers.config import (
-    DatasetConfig,
-    EvaluationConfig,
-    ModelConfig,
-    OptimizerConfig,
-    RunConfig,
-    TrainingConfig,
+from benchmarks.peers.ivon import INSTALL, is_installed
+from benchmarks.tasks import (
+    ALL_TASKS,
+    DEFAULT_TASK,
+    TASKS,
+    chosen_tasks,
+    load_problem,
+    quick,
 )
-from trainers.runs import new_run, read_json
-from trainers.session import train_run
-from trainers.status import FINISHED
-from vogn_app import __version__
+from benchmarks.trials import METHODS, Trial, run_trials
 
-DATASET, MODEL, OOD = "fashion-mnist", "lenet5", "digits"
 COLUMNS = ("accuracy", "nll", "ece", "ood_auroc", "ood_fpr95", "seconds")
+NAME_WIDTH = max(map(len, METHODS))
+Row = dict[str, Any]
+Format = Callable[[float], str]
 
 
-def run_once(method: str, seed: int, epochs: int, folder: Path) -> dict[str, Any]:
-    """Train and evaluate one method with one seed; its row of the table."""
-    config = RunConfig(
-        dataset=DatasetConfig(name=DATASET, validation_fraction=0.0),
-        model=ModelConfig(name=MODEL),
-        optimizer=OptimizerConfig(name=method),
-        training=TrainingConfig(epochs=epochs, seed=seed),
-        evaluation=EvaluationConfig(ood=OOD),
+def table(method: str, rows: Sequence[Row]) -> str:
+    """Median and spread of one method over its seeds, and below them the means."""
+    lines = [line(method, [cell(column, rows, spread) for column in COLUMNS])]
+    if len(rows) > 1:
+        lines.append(line("mean", [cell(column, rows, mean) for column in COLUMNS]))
+    return "\n".join(lines)
+
+
+def line(name: str, cells: Sequence[str]) -> str:
+    """A line of the table."""
+    return " ".join([f"{name:>{NAME_WIDTH}}", *(f"{each:>22}" for each in cells)])
+
+
+def cell(
+    column: str, rows: Sequence[Row], summary: Callable[[list[float], Format], str]
+) -> str:
+    """A column of some rows in a word; "-" where there is none."""
+    values = [row[column] for row in rows]
+    form = "{:.0f}" if column == "seconds" else "{:.4f}"
+    return "-" if None in values else summary(values, form.format)
+
+
+def spread(values: list[float], form: Format) -> str:
+    """Median, and the smallest and largest of several."""
+    middle = form(statistics.median(values))
+    several = f" ({form(min(values))}-{form(max(values))})"
+    return middle + several if len(values) > 1 else middle
+
+
+def mean(values: list[float], form: Format) -> str:
+    """The mean."""
+    return form(statistics.fmean(values))
+
+
+def heading(trials: Sequence[Trial]) -> str:
+    """What the trials of a method on a task are, and the names of the columns."""
+    task = trials[0].task
+    problem = load_problem(task)
+    facts = (
+        f"{len(problem.train)} training examples",
+        f"{task.epochs} epochs",
+        f"seeds {[trial.seed for trial in trials]}",
+        f"OOD {problem.ood or 'none'}",
     )
-    run = new_run(config, __version__, folder / f"{method}-{seed}")
-    start = time.perf_counter()
-    status = train_run(run, show_bar=False)
-    seconds = time.perf_counter() - start
-    if status.state != FINISHED:
-        raise RuntimeError(f"{method}, seed {seed}: {status.message}")
-    content = read_json(run.evaluation)
-    metrics, ood = content["metrics"], content["ood"][OOD]
-    return {
-        "dataset": DATASET,
-        "model": MODEL,
-        "method": method,
-        "seed": seed,
-        **{name: metrics[name] for name in ("accuracy", "nll", "ece")},
-        "ood_auroc": ood["auroc"],
-        "ood_fpr95": ood["fpr95"],
-        "seconds": seconds,
-    }
+    title = f"\n{task.model} on {task.dataset}, {', '.join(facts)}"
+    return f"{title}\n{line('method', COLUMNS)}"
 
 
-def table_line(method: str, rows: list[dict[str, Any]]) -> str:
-    """Median and spread of one method over its seeds."""
-    cells = [f"{method:>7}"]
-    for column in COLUMNS:
-        values = [row[column] for row in rows]
-        digits = 0 if column == "seconds" else 4
-        text = f"{statistics.median(values):.{digits}f}"
-        if len(values) > 1:
-            text += f" ({min(values):.{digits}f}-{max(values):.{digits}f})"
-        cells.append(f"{text:>22}")
-    return " ".join(cells)
+def positive(text: str) -> int:
+    """A whole number from 1, for the command line."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}.")
+    return number
 
 
-def main() -> None:
-    """Print the table."""
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one epoch, seed 0")
-    parser.add_argument("--epochs", type=int, default=20)
+    tasks = [*TASKS, ALL_TASKS]
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="one epoch, over part of a large set, 8 samples, seed 0",
+    )
+    parser.add_argument(
+        "--task", nargs="+", choices=tasks, default=[DEFAULT_TASK], metavar="NAME",
+        help=", ".join(tasks),
+    )  # fmt: skip
+    parser.add_argument(
+        "--only", nargs="+", choices=METHODS, metavar="METHOD", help=", ".join(METHODS)
+    )
+    parser.add_argument("--epochs", type=positive, help="default: the task's own")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--only", nargs="+", choices=OPTIMIZERS, metavar="NAME")
+    parser.add_argument("--jobs", type=positive, default=1, help="processes")
     parser.add_argument("--json", type=Path, metavar="PATH")
-    options = parser.parse_args()
-    epochs, seeds = (1, [0]) if options.quick else (options.epochs, options.seeds)
-    print(f"{machine()}\n{MODEL} on {DATASET}, {epochs} epochs, seeds {seeds}")
-    print(" ".join([f"{'method':>7}", *(f"{column:>22}" for column in COLUMNS)]))
-    rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for method in options.only or OPTIMIZERS:
-            own = [run_once(method, seed, epochs, Path(folder)) for seed in seeds]
-            print(table_line(method, own), flush=True)
-            rows += own
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+    options = parser.parse_args(arguments)
+    if "ivon" in (options.only or ()) and not is_installed():
+        parser.error(f"--only must name what is installed, got 'ivon': {INSTALL}")
+    return options
+
+
+def methods_of(options: argparse.Namespace) -> list[str]:
+    """Methods to run, in the table's order, but for IVON where it is missing."""
+    if options.only:
+        return [method for method in METHODS if method in options.only]
+    if is_installed():
+        return list(METHODS)
+    print(f"ivon is not installed and left out: {INSTALL}")
+    return [method for method in METHODS if method != "ivon"]
+
+
+def trials_of(name: str, method: str, options: argparse.Namespace) -> list[Trial]:
+    """The trials of a method on a task."""
+    task = TASKS[name]
+    if options.quick:
+        return [Trial(quick(task), method, seed=0)]
+    task = replace(task, epochs=options.epochs or task.epochs)
+    return [Trial(task, method, seed) for seed in dict.fromkeys(options.seeds)]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the tables."""
+    options = parse(arguments)
+    torch.set_num_threads(1)
+    print(machine())
+    if options.jobs > 1:
+        print(f"{options.jobs} processes: seconds are of a machine shared by them")
+    methods = methods_of(options)
+    plan = {
+        name: {method: trials_of(name, method, options) for method in methods}
+        for name in chosen_tasks(options.task)
+    }
+    trials = [each for own in plan.values() for part in own.values() for each in part]
+    results, rows = run_trials(trials, options.jobs), list[Row]()
+    for own in plan.values():
+        print(heading(own[methods[0]]), flush=True)
+        for method, part in own.items():
+            found = list(islice(results, len(part)))
+            print(table(method, found), flush=True)
+            rows += found
+            if options.json:  # as far as it goes: all of it takes hours
+                options.json.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":

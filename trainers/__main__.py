@@ -1,12 +1,16 @@
 """Command line: `python -m trainers run ...`, `python -m trainers demo`.
 
+Under torchrun, `torchrun --nproc-per-node N -m trainers run ...`, N processes train one
+run: each takes its share of every batch, and the first alone writes and prints.
 Flags come from the configuration's dataclasses and the optimizers' catalogue.
 """
 
 import argparse
 import logging
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -20,15 +24,18 @@ from trainers.config import (
     TrainingConfig,
 )
 from trainers.jobs.control import code_version
+from trainers.ranks import Ranks, launched_ranks
 from trainers.runs import Run, RunError, find_run, new_run, read_json
 from trainers.status import (
     ALIVE,
+    ENDED,
     FINISHED,
     STOPPED,
     Status,
     begin_status,
     end_status,
     observed,
+    read_status,
 )
 from trainers.stopping import StopSignal
 
@@ -38,19 +45,25 @@ SECTIONS: dict[str, Any] = {
     "evaluation": EvaluationConfig,
 }
 # The exit code of a shell command that SIGINT ended: a stop is no success either.
-STOPPED_CODE = 130
+CODES = {FINISHED: 0, STOPPED: 130}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
-    parser = build_parser()
-    options = parser.parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     try:
-        return int(options.command(options))
+        ranks = launched_ranks()
+        _set_up_logging(ranks)
+        return int(options.command(options, ranks))
     except (ValueError, RunError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+
+def _set_up_logging(ranks: Ranks) -> None:
+    level = logging.INFO if ranks.is_main else logging.WARNING
+    name = "" if ranks.is_main else f"rank {ranks.rank}: "
+    logging.basicConfig(level=level, format=f"%(levelname)s: {name}%(message)s")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -160,7 +173,9 @@ def _parsed(section: Any, name: str, text: str) -> Any:
         return text
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, ranks: Ranks) -> int:
+    if not ranks.is_main:
+        return _follow(ranks)
     if options.resume is not None:
         given = {name for name, value in vars(options).items() if value is not None}
         others = ", ".join(map(_flag, sorted(given - {"resume", "command"})))
@@ -175,7 +190,7 @@ def _run(options: argparse.Namespace) -> int:
         path = Path(options.run_dir) if options.run_dir else None
         run = new_run(config_from_options(options), code_version(), path)
     run.stop_request.unlink(missing_ok=True)
-    return _train_here(run)
+    return _train_here(run, ranks)
 
 
 def _check_resumable(run: Run) -> None:
@@ -187,8 +202,10 @@ def _check_resumable(run: Run) -> None:
         raise RunError(f"Run {run.id} cannot be resumed: it is {state}.")
 
 
-def _train(options: argparse.Namespace) -> int:
-    return _train_here(_find(options.run))
+def _train(options: argparse.Namespace, ranks: Ranks) -> int:
+    if not ranks.is_main:
+        return _follow(ranks)
+    return _train_here(_find(options.run), ranks)
 
 
 def _find(name: str) -> Run:
@@ -197,19 +214,35 @@ def _find(name: str) -> Run:
     return find_run(str(here) if name and here.is_dir() else name)
 
 
-def _train_here(run: Run) -> int:
+def _follow(ranks: Ranks) -> int:
+    """Help rank 0, which tells what to do."""
+    # Until torch is loaded there is nothing to end in order.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from trainers.session import follow_run
+
+    return CODES.get(follow_run(ranks), 1)
+
+
+def _train_here(run: Run, ranks: Ranks) -> int:
     with StopSignal() as stop:
         status = begin_status(run)
-        try:
+        with suppress(KeyboardInterrupt):
             with stop.deferred():  # a half-imported torch raises anything
                 from trainers.session import train_run
-            status = train_run(run)
-        except KeyboardInterrupt:
-            message = "Stopped on request."
-            status = end_status(run, status, STOPPED, message=message)
-    _print_outcome(run, status)
-    codes = {FINISHED: 0, STOPPED: STOPPED_CODE}
-    return codes.get(status.state, 1)
+            status = train_run(run, ranks=ranks)
+        stop.settle()  # after a failure the launcher of several ranks ends them all
+        if status.state not in ENDED:
+            status = _ended(run)
+        _print_outcome(run, status)
+    return CODES.get(status.state, 1)
+
+
+def _ended(run: Run) -> Status:
+    """What an interrupted session wrote at its end, or that it was stopped."""
+    status = read_status(run)
+    if status.state in ENDED:
+        return status
+    return end_status(run, status, STOPPED, message="Stopped on request.")
 
 
 def _print_outcome(run: Run, status: Status) -> None:
@@ -247,7 +280,9 @@ def summary(content: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _demo(options: argparse.Namespace) -> int:  # noqa: ARG001
+def _demo(options: argparse.Namespace, ranks: Ranks) -> int:  # noqa: ARG001
+    if ranks.size > 1:
+        raise ValueError(f"demo must be run by one process, got {ranks.size}.")
     from trainers.demo import demo  # torch loads only when something trains
 
     return demo()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 TIMM_PREFIX = "timm:"
+AUTO = "auto"  # a value that the optimizer derives from the number of examples
 TIMM_SUGGESTIONS = (
     "timm:resnet18",
     "timm:resnet26",
@@ -35,6 +36,7 @@ class HyperParameter:
         open_maximum: Whether `maximum` itself is excluded.
         unit: What the number counts, "" for pure numbers.
         choices: The allowed values of a "choice".
+        automatic: What "auto" stands for, where the value may be left to that; "" else.
     """
 
     name: str
@@ -47,10 +49,15 @@ class HyperParameter:
     open_maximum: bool = False
     unit: str = ""
     choices: tuple[str, ...] = ()
+    automatic: str = ""
 
     @property
     def condition(self) -> str:
         """The allowed values in words, such as `in [0, 1)`."""
+        automatic = f", or {AUTO} for {self.automatic}" if self.automatic else ""
+        return self._own_condition() + automatic
+
+    def _own_condition(self) -> str:
         if self.kind == "bool":
             return "true or false"
         if self.kind == "choice":
@@ -71,7 +78,7 @@ class HyperParameter:
             value: Anything, typically from JSON, a form or the command line.
 
         Returns:
-            The value as float, int, bool or str.
+            The value as float, int, bool or str; "auto" for None where that is allowed.
 
         Raises:
             ValueError: If the value has the wrong type or is out of range.
@@ -82,6 +89,8 @@ class HyperParameter:
         return converted
 
     def _converted(self, value: Any) -> float | int | bool | str | None:
+        if self.automatic and value in (None, AUTO):
+            return AUTO
         if self.kind == "bool":
             words = {"true": True, "false": False}
             value = words.get(value.lower()) if isinstance(value, str) else value
@@ -175,7 +184,11 @@ _VOGN = OptimizerSpec(
     "arXiv:1906.02506",
     bayesian=True,
     hyperparameters=(
-        _lr(0.2, "Learning rate of the natural-gradient step."),
+        HyperParameter(
+            name="lr", kind="float", default=AUTO, minimum=0.0, maximum=1e6,
+            open_minimum=True, automatic="1600 / training examples",
+            help="Learning rate of the natural-gradient step.",
+        ),
         HyperParameter(
             name="momentum", kind="float", default=0.9, minimum=0.0, maximum=1.0,
             open_maximum=True, help="Weight of the past in the gradient average.",
@@ -186,13 +199,14 @@ _VOGN = OptimizerSpec(
             help="Weight of the past in the curvature average.",
         ),
         HyperParameter(
-            name="initial_curvature", kind="float", default=0.3, minimum=0.0,
-            open_minimum=True, maximum=1e6,
+            name="initial_curvature", kind="float", default=AUTO, minimum=0.0,
+            open_minimum=True, maximum=1e6, automatic="1600 / training examples",
             help="Curvature before any data; the step starts near lr divided by it.",
         ),
         HyperParameter(
-            name="prior_precision", kind="float", default=10.0, minimum=0.0,
-            maximum=1e9, help="Precision of the Gaussian prior; pulls weights to zero.",
+            name="prior_precision", kind="float", default=AUTO, minimum=0.0,
+            maximum=1e9, automatic="training examples / 1200",
+            help="Precision of the Gaussian prior; pulls weights to zero.",
         ),
         HyperParameter(
             name="temperature", kind="float", default=1.0, minimum=0.0,
@@ -200,8 +214,22 @@ _VOGN = OptimizerSpec(
             help="Weight of the KL term; below 1 gives a colder, narrower posterior.",
         ),
         HyperParameter(
+            name="temperature_warmup", kind="int", default=0, minimum=0,
+            maximum=10_000_000, unit="steps",
+            help="Steps over which the temperature rises to its value.",
+        ),
+        HyperParameter(
+            name="initial_temperature", kind="float", default=0.01, minimum=0.0,
+            open_minimum=True, maximum=100.0,
+            help="Temperature that the warm-up begins with.",
+        ),
+        HyperParameter(
             name="damping", kind="float", default=0.05, minimum=0.0, maximum=1e6,
             help="Added to the curvature: bounds the step; 0 is the exact posterior.",
+        ),
+        HyperParameter(
+            name="weight_decay", kind="float", default=0.0, minimum=0.0, maximum=1e3,
+            help="Decoupled weight decay, beside the prior.",
         ),
         HyperParameter(
             name="augmentation_factor", kind="float", default=1.0, minimum=0.0,
@@ -216,6 +244,16 @@ _VOGN = OptimizerSpec(
             name="curvature_interval", kind="int", default=1, minimum=1,
             maximum=100_000, unit="steps",
             help="Steps between refreshes of the curvature; those between cost less.",
+        ),
+        HyperParameter(
+            name="curvature", kind="choice", default="empirical",
+            choices=("empirical", "fisher"),
+            help="Squared gradients at the data's labels, or at labels drawn from the "
+            "model (one more backward pass on refresh steps).",
+        ),
+        HyperParameter(
+            name="sampled", kind="bool", default=True,
+            help="Whether the weights have a posterior; without: OGN, its mean alone.",
         ),
         HyperParameter(
             name="batch_norm", kind="choice", default="deterministic",

@@ -21,6 +21,7 @@ from trainers.predict import (
     predict,
     predict_samples,
 )
+from trainers.ranks import Ranks
 from trainers.reporting import Reporter
 from trainers.runs import Run, write_atomically, write_json
 
@@ -163,16 +164,38 @@ def _rounded(values: NDArray[np.float32]) -> list[float]:
     return [round(float(value), 5) for value in values]
 
 
-def resolve_device(name: str) -> torch.device:
-    """The device of a configuration; ValueError if this machine lacks it."""
+def resolve_device(name: str, ranks: Ranks | None = None) -> torch.device:
+    """The device of a configuration, for one of the processes of a run.
+
+    Args:
+        name: "auto", "cpu", "cuda" or "cuda:N".
+        ranks: The place of this process; several on a machine have a GPU each.
+
+    Returns:
+        The device.
+
+    Raises:
+        ValueError: If this machine lacks it, or all ranks would share one GPU.
+    """
     available = torch.cuda.is_available()
-    if name == "auto":
-        return torch.device("cuda" if available else "cpu")
-    device = torch.device(name)
     count = torch.cuda.device_count() if available else 0
+    if name == "auto":
+        name = "cuda" if available else "cpu"
+    if ranks is not None and ranks.size > 1 and name.startswith("cuda"):
+        name = _gpu_of(name, ranks)
+    device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= count:
         raise ValueError(
             f"device must be one that this machine has ({count} CUDA devices), "
             f"got {name!r}."
         )
     return device
+
+
+def _gpu_of(name: str, ranks: Ranks) -> str:
+    if name != "cuda":
+        raise ValueError(
+            f"device must be auto, cpu or cuda for {ranks.size} processes, which take "
+            f"a GPU each, got {name!r}."
+        )
+    return f"cuda:{ranks.local_rank}"

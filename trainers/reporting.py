@@ -10,7 +10,7 @@ from typing import Any, Self
 from tqdm import tqdm
 
 from trainers.runs import Run, metric_line
-from trainers.status import Status, write_status
+from trainers.status import Process, Status, write_status
 
 STATUS_INTERVAL = 0.5  # seconds between two writes of the status
 
@@ -69,6 +69,11 @@ class Reporter:
                 mininterval=interval, dynamic_ncols=True, leave=training,
             )  # fmt: skip
 
+    def note_workers(self, workers: tuple[Process, ...]) -> None:
+        """Note the other ranks in the status."""
+        self.status = replace(self.status, workers=workers)
+        self._write()
+
     def advance(self) -> None:
         """One step or batch is done."""
         if self._bar is not None:
@@ -92,3 +97,21 @@ class Reporter:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+class SilentReporter(Reporter):
+    """The reporter of a rank that leaves telling to rank 0.
+
+    Args:
+        run: The run.
+        status: Its status at the start, which goes nowhere.
+    """
+
+    def __init__(self, run: Run, status: Status) -> None:
+        super().__init__(run, status, show_bar=False)
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        """Write nothing."""
+
+    def _write(self) -> None:
+        self._written = time.monotonic()

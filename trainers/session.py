@@ -1,10 +1,18 @@
-"""One run in this process, from its folder to its final status."""
+"""One run in this process, from its folder to its final status.
+
+Of several ranks the first does `train_run` and the others `follow_run`; they leave when
+the training is done, and the first evaluates alone.
+"""
 
 import logging
+import time
 import traceback
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
+from torch.optim import Optimizer
 
 from data import DatasetError, dataset_spec
 from data.arrays import LoadedDataset, Split
@@ -12,14 +20,17 @@ from data.loaders import choose_ood, load_dataset, load_ood
 from trainers.batches import DeviceSplit
 from trainers.config import OOD_AUTO, OOD_NONE, RunConfig
 from trainers.evaluate import evaluate_run, resolve_device
+from trainers.group import DistributedError, Group, joined
 from trainers.models import build_model
 from trainers.optimizers import build_optimizer
 from trainers.predict import DivergedError
-from trainers.reporting import Reporter
+from trainers.ranks import Ranks
+from trainers.reporting import Reporter, SilentReporter
 from trainers.runs import Run, RunError, load_config
 from trainers.status import (
     FAILED,
     FINISHED,
+    RUNNING,
     STOPPED,
     Status,
     begin_status,
@@ -32,7 +43,7 @@ logger = logging.getLogger(__name__)
 TAIL_LINES = 20
 
 
-def train_run(run: Run, show_bar: bool = True) -> Status:
+def train_run(run: Run, show_bar: bool = True, ranks: Ranks | None = None) -> Status:
     """Train and evaluate a run, from its last checkpoint if it has one.
 
     Whatever happens, the status file tells how it ended.
@@ -40,6 +51,7 @@ def train_run(run: Run, show_bar: bool = True) -> Status:
     Args:
         run: The run; its folder holds a configuration.
         show_bar: Whether to draw a progress bar.
+        ranks: The place of this process, the main one, if there are others.
 
     Returns:
         The final status.
@@ -47,28 +59,88 @@ def train_run(run: Run, show_bar: bool = True) -> Status:
     status = begin_status(run)
     with StopSignal() as stop, Reporter(run, status, show_bar) as reporter:
         try:
-            _train_and_evaluate(run, load_config(run), reporter, stop)
+            _train_and_evaluate(run, load_config(run), reporter, stop, ranks)
             return end_status(run, reporter.status, FINISHED, message="Finished.")
         except KeyboardInterrupt:
+            stop.settle()
             message = "Stopped on request."
             return end_status(run, reporter.status, STOPPED, message=message)
         except Exception as error:
+            stop.settle()
             return _fail(run, reporter.status, error)
 
 
+def follow_run(ranks: Ranks) -> str:
+    """Take part in the run that rank 0 trains, and write nothing.
+
+    Args:
+        ranks: The place of this process.
+
+    Returns:
+        How it ended: `FINISHED` when the training is done, `STOPPED` or `FAILED`.
+    """
+    with StopSignal() as stop:
+        try:
+            with joined(ranks) as group:
+                _take_part(group, stop)
+        except KeyboardInterrupt:
+            return STOPPED
+        except Exception as error:
+            _, expected = classify(error)
+            logger.error("%s", error, exc_info=None if expected else error)
+            return FAILED
+    return FINISHED
+
+
+def _take_part(group: Group, stop: StopSignal) -> None:
+    path, content = group.told(None)
+    run, config = Run(Path(path)), RunConfig.from_dict(content)
+    reporter = SilentReporter(run, Status(state=RUNNING, created=time.time()))
+    device = resolve_device(config.training.device, group.ranks)
+    _fit(run, config, _load(config), device, reporter, stop, group)
+
+
 def _train_and_evaluate(
-    run: Run, config: RunConfig, reporter: Reporter, stop: StopSignal
+    run: Run,
+    config: RunConfig,
+    reporter: Reporter,
+    stop: StopSignal,
+    ranks: Ranks | None,
 ) -> None:
     reporter.phase("loading", 0)
-    device = resolve_device(config.training.device)
+    with joined(ranks or Ranks()) as group:
+        group.told((str(run.path), config.to_dict()))
+        if group.workers:
+            reporter.note_workers(group.workers)
+        device = resolve_device(config.training.device, group.ranks)
+        data = _load(config)
+        ood = load_ood_sets(config, data)
+        model, optimizer = _fit(run, config, data, device, reporter, stop, group)
+    evaluate_run(run, config, data, ood, model, optimizer, reporter)
+
+
+def _load(config: RunConfig) -> LoadedDataset:
     dataset = config.dataset
-    data = load_dataset(
+    return load_dataset(
         dataset.name,
         folder=dataset.folder,
         validation_fraction=dataset.validation_fraction,
         seed=dataset.split_seed,
     )
-    ood = load_ood_sets(config, data)
+
+
+def _fit(
+    run: Run,
+    config: RunConfig,
+    data: LoadedDataset,
+    device: torch.device,
+    reporter: Reporter,
+    stop: StopSignal,
+    group: Group,
+) -> tuple[nn.Module, Optimizer]:
+    """Build everything alike on all ranks, and train from the last checkpoint."""
+    if group.ranks.size > 1 and device.type == "cuda":
+        torch.cuda.set_device(device)
     torch.manual_seed(config.training.seed)
     model = build_model(config.model.name, data.input_shape, data.num_classes)
     model = model.to(device)
@@ -79,11 +151,15 @@ def _train_and_evaluate(
     validation = None
     if len(data.validation):
         validation = DeviceSplit.of(data.validation, data.normalisation, device)
-    trainer = Trainer(run, config, model, optimizer, train, validation, reporter, stop)
+    trainer = Trainer(
+        run, config, model, optimizer, train, validation, reporter, stop, group
+    )
     trainer.restore()
     with stop.deferred():
-        trainer.fit()
-    evaluate_run(run, config, data, ood, model, optimizer, reporter)
+        finished = trainer.fit()
+    if not finished:  # it was another rank that was asked
+        raise KeyboardInterrupt
+    return model, optimizer
 
 
 def load_ood_sets(config: RunConfig, data: LoadedDataset) -> dict[str, Split]:
@@ -144,6 +220,7 @@ def classify(error: Exception) -> tuple[str, bool]:
     classes: list[tuple[Any, str]] = [
         ((MemoryError, torch.OutOfMemoryError), "out of memory"),
         (DivergedError, "diverged"),
+        (DistributedError, "distributed"),
         (DatasetError, "data"),
         ((ValueError, RunError), "configuration"),
     ]

@@ -84,6 +84,7 @@ class Status:
         heartbeat: Unix time of the last sign of life.
         trainer: The training process.
         supervisor: The process that watches it, if there is one.
+        workers: The other ranks of a data-parallel run, from rank 1 on.
         step: Steps done.
         total_steps: Steps planned.
         phase: What is being done: "loading", "training", "evaluating".
@@ -99,6 +100,7 @@ class Status:
     heartbeat: float | None = None
     trainer: Process | None = None
     supervisor: Process | None = None
+    workers: tuple[Process, ...] = ()
     step: int = 0
     total_steps: int = 0
     phase: str = ""
@@ -121,6 +123,7 @@ class Status:
         for name in ("trainer", "supervisor"):
             if values.get(name):
                 values[name] = Process(**values[name])
+        values["workers"] = tuple(Process(**each) for each in values.get("workers", ()))
         for name in ("created", "step", "total_steps"):
             _check_number(name, values.get(name, 0))
         for name in ("started", "ended", "heartbeat"):
@@ -130,7 +133,7 @@ class Status:
 
     def processes(self) -> list[psutil.Process]:
         """Those of the run's own processes that are alive."""
-        known = (self.supervisor, self.trainer)
+        known = (self.supervisor, self.trainer, *self.workers)
         handles = [process.handle() for process in known if process is not None]
         return [handle for handle in handles if handle is not None]
 
@@ -162,8 +165,8 @@ def begin_status(run: Run) -> Status:
         status = Status(state=STARTING, created=time.time())
     begun = replace(
         status, state=RUNNING, started=status.started or time.time(), ended=None,
-        trainer=Process.current(), phase="loading", error_class="", message="",
-        error_tail="",
+        trainer=Process.current(), workers=(), phase="loading", error_class="",
+        message="", error_tail="",
     )  # fmt: skip
     return write_status(run, begun)
 

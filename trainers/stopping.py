@@ -45,16 +45,25 @@ class StopSignal:
     def deferred(self) -> Iterator[None]:
         """Put signals off to the end of the block.
 
+        An error in the block goes before a stop, be it asked for earlier or later.
+
         Raises:
             KeyboardInterrupt: At the end, if a stop was requested.
         """
         self._deferred = True
         try:
             yield
+        except BaseException:
+            self.settle()
+            raise
         finally:
             self._deferred = False
         if self.requested:
             raise KeyboardInterrupt
+
+    def settle(self) -> None:
+        """Let signals interrupt no more: the work is over, its end is written."""
+        self._interrupted = True
 
     def _receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         now = time.monotonic()

@@ -1,6 +1,7 @@
 """The training loop: steps, logs, checkpoints, stops.
 
-It knows nothing of a method but whether the optimizer draws its weights.
+It knows nothing of a method but whether the optimizer draws its weights. Of several
+ranks each computes on its share of every batch; rank 0 validates, logs and saves.
 """
 
 import math
@@ -10,17 +11,24 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - torch's own idiom
 from torch.optim import Optimizer
 
 from calibration import accuracy, expected_calibration_error, negative_log_likelihood
 from trainers.batches import DeviceSplit, batch_sizes, epoch_rows
 from trainers.checkpoint import BEST, LAST, load_checkpoint, save_checkpoint
 from trainers.config import RunConfig
+from trainers.group import Group
 from trainers.optimizers import build_scheduler
-from trainers.predict import DivergedError, check_finite, predict_samples
+from trainers.predict import (
+    DivergedError,
+    check_finite,
+    has_posterior,
+    predict_samples,
+)
+from trainers.ranks import rank_seed, share
 from trainers.reporting import Reporter
 from trainers.runs import Run, truncate_metrics
+from trainers.steps import train_step
 from trainers.stopping import StopSignal
 from vogn_app import VOGN
 
@@ -65,45 +73,6 @@ class Progress:
     best_nll: float | None = None
 
 
-def train_step(
-    model: nn.Module, optimizer: Optimizer, inputs: Tensor, labels: Tensor
-) -> tuple[Tensor, Tensor]:
-    """One step of any optimizer.
-
-    Args:
-        model: The network.
-        optimizer: Its optimizer; with a posterior it draws its weights `num_samples`
-            times.
-        inputs: Normalised inputs [N, ...].
-        labels: Classes [N].
-
-    Returns:
-        Mean loss, and number of right predictions, as tensors on the device.
-    """
-    if not isinstance(optimizer, VOGN):
-        optimizer.zero_grad()
-        loss, correct = _forward_backward(model, inputs, labels)
-        optimizer.step()
-        return loss, correct
-    losses, corrects = [], []
-    for _ in range(optimizer.num_samples):
-        with optimizer.sampled_params(train=True):
-            loss, correct = _forward_backward(model, inputs, labels)
-        losses.append(loss)
-        corrects.append(correct)
-    optimizer.step()
-    return torch.stack(losses).mean(), torch.stack(corrects).float().mean()
-
-
-def _forward_backward(
-    model: nn.Module, inputs: Tensor, labels: Tensor
-) -> tuple[Tensor, Tensor]:
-    logits = model(inputs)
-    loss = F.cross_entropy(logits, labels)
-    loss.backward()
-    return loss.detach(), (logits.detach().argmax(-1) == labels).sum()
-
-
 class Trainer:
     """Trains one run from where it stands to its end, or to a stop.
 
@@ -116,6 +85,7 @@ class Trainer:
         validation: The validation split, or None.
         reporter: Takes metrics and progress.
         stop: Asked after every step.
+        group: The ranks of the run.
     """
 
     def __init__(
@@ -128,26 +98,35 @@ class Trainer:
         validation: DeviceSplit | None,
         reporter: Reporter,
         stop: StopSignal,
+        group: Group | None = None,
     ) -> None:
         self.run, self.config = run, config
         self.model, self.optimizer = model, optimizer
         self.data, self.validation = train, validation
         self.reporter, self.stop = reporter, stop
+        self.group = group or Group()
+        # An optimizer that draws its weights averages over the ranks by itself.
+        self._averages = has_posterior(optimizer)
+        self.network = model if self._averages else self.group.parallel(model)
         sizes = batch_sizes(len(train), config.training.batch_size)
         self.steps_per_epoch = len(sizes)
         self.total_steps = self.steps_per_epoch * config.training.epochs
         self.scheduler = build_scheduler(config.training, optimizer, self.total_steps)
         self.progress = Progress()
-        self._pending: list[tuple[Tensor, Tensor, int]] = []
+        self._pending: list[tuple[Tensor, Tensor, int, int]] = []
         self._shown: dict[str, float] = {}
 
     def restore(self) -> None:
         """Go back to the last checkpoint, if there is one."""
         path = self.run.checkpoint / LAST
-        if path.exists():
+        if self.group.told(path.exists()):
             saved = load_checkpoint(path, self.model, self.optimizer, self.scheduler)
             self.progress = Progress(**saved)
-        truncate_metrics(self.run, self.progress.step, self.progress.epoch)
+        if self.group.is_main:
+            truncate_metrics(self.run, self.progress.step, self.progress.epoch)
+        else:  # a checkpoint keeps the generators of rank 0
+            seed, ranks = self.config.training.seed, self.group.ranks
+            torch.manual_seed(rank_seed(seed, ranks, self.progress.step))
 
     def fit(self) -> bool:
         """Train.
@@ -164,6 +143,7 @@ class Trainer:
             finished = self._epoch()
         self._count_time(training=True)
         self.save(LAST)
+        self.group.wait()  # none leaves before the checkpoint is whole
         return finished
 
     def _epoch(self) -> bool:
@@ -174,33 +154,48 @@ class Trainer:
         )  # fmt: skip
         for batch in rows[self.progress.batch :]:
             self._step(batch)
-            if self.stop.requested:
+            stopped, due = self.group.any(bool(self.stop.requested), self._is_due())
+            if stopped or due:
                 self._collect()
+            if stopped:
                 return False
+            if due:
+                self.save(LAST)
         self._end_epoch()
-        return not self.stop.requested
+        (stopped,) = self.group.any(bool(self.stop.requested))
+        return not stopped
+
+    def _is_due(self) -> bool:
+        """Whether a checkpoint is due, by the clock of the rank that writes it."""
+        late = time.monotonic() - self._saved > CHECKPOINT_INTERVAL
+        return self.group.is_main and late
 
     def _step(self, batch: Tensor) -> None:
-        inputs, labels = self.data.take(batch)
-        loss, correct = train_step(self.model, self.optimizer, inputs, labels)
+        ranks = self.group.ranks
+        own = batch[share(len(batch), ranks)]
+        # Who waits for others' gradients has to compute some: without rows of its own
+        # a rank takes all of such a small batch, with no weight.
+        rows = own if len(own) or self._averages else batch
+        weight = len(own) * ranks.size / len(batch)
+        loss, correct = train_step(
+            self.network, self.optimizer, *self.data.take(rows), weight
+        )
         self.scheduler.step()
-        self._pending.append((loss, correct, len(batch)))
+        self._pending.append((loss, correct, len(own), len(batch)))
         self.progress.step += 1
         self.progress.batch += 1
         self.reporter.advance()
         if self.progress.step % self.config.training.log_interval == 0:
             self._log_step()
-        if time.monotonic() - self._saved > CHECKPOINT_INTERVAL:
-            self._collect()
-            self.save(LAST)
 
     def _collect(self) -> None:
         """Fetch what steps left on the device, and add it up."""
         if not self._pending:
             return
-        losses = torch.stack([loss for loss, _, _ in self._pending]).tolist()
-        corrects = torch.stack([correct for _, correct, _ in self._pending]).tolist()
-        counts = [count for _, _, count in self._pending]
+        each_loss, each_correct, shares, counts = zip(*self._pending, strict=True)
+        losses, corrects = self.group.totals(
+            torch.stack(each_loss), torch.stack(each_correct), shares, counts
+        )
         self._pending.clear()
         self._check_losses(losses)
         progress = self.progress
@@ -241,6 +236,8 @@ class Trainer:
         self.reporter.show(self._shown)
 
     def _log(self, kind: str, epoch: float, values: dict[str, float]) -> None:
+        if not self.group.is_main:
+            return
         row: dict[str, Any] = {"kind": kind, "step": self.progress.step, "epoch": epoch}
         row["seconds"] = round(self.progress.seconds, 3)
         if isinstance(self.optimizer, VOGN):
@@ -262,7 +259,7 @@ class Trainer:
             values["examples_per_second"] = speed
         progress.epoch_seconds = 0.0
         progress.loss_sum, progress.num_correct, progress.num_examples = 0.0, 0, 0
-        values |= self._validate()
+        values |= self.group.from_main(self._validate)
         self._log("epoch", progress.epoch, values)
         self._count_time()
 
@@ -297,7 +294,9 @@ class Trainer:
             self.progress.epoch_seconds += elapsed
 
     def save(self, name: str) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint, on rank 0."""
+        if not self.group.is_main:
+            return
         save_checkpoint(
             self.run, name, self.model, self.optimizer, self.scheduler,
             asdict(self.progress),

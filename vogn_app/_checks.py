@@ -43,8 +43,15 @@ def check_number(
 
 def check_count(name: str, value: int) -> int:
     """Return a whole number of at least 1; ValueError names the argument."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a whole number >= 1, got {value!r}.")
+    return check_whole(name, value, minimum=1)
+
+
+def check_whole(name: str, value: int, *, minimum: int) -> int:
+    """Return a whole number of at least `minimum`; ValueError names the argument."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+        raise ValueError(
+            f"{name} must be a whole number >= {minimum}, got {value!r}."
+        )
     return value
 
 

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - torch's own idiom
 from torch.optim import SGD, AdamW, Optimizer
 
+from benchmarks.peers.ivon import build_ivon, train_ivon
 from benchmarks.peers.squares import (
     Prepare,
     backpack_squares,
@@ -22,7 +22,7 @@ from benchmarks.peers.squares import (
     vmap_squares,
     vogn_squares,
 )
-from trainers.trainer import train_step
+from trainers.steps import train_step
 from vogn_app import VOGN
 
 NUM_DATA = 60_000
@@ -66,17 +66,7 @@ def peer_step(squares: Prepare, model: nn.Module) -> Step:
 
 def ivon_step(model: nn.Module) -> Step:
     """A step of IVON with one sample of the weights."""
-    from ivon import IVON
-
-    optimizer = IVON(model.parameters(), lr=0.1, ess=NUM_DATA)
-
-    def step(inputs: Tensor, labels: Tensor) -> None:
-        optimizer.zero_grad()
-        with optimizer.sampled_params(train=True):
-            F.cross_entropy(model(inputs), labels).backward()
-        optimizer.step()
-
-    return step
+    return partial(train_ivon, model, build_ivon(model, NUM_DATA, lr=0.1))
 
 
 def adamw(model: nn.Module) -> Optimizer:

@@ -6,6 +6,7 @@ of squared gradients, both from one forward and backward pass.
 """
 
 from collections.abc import Callable
+from importlib import import_module
 
 import torch
 from torch import Tensor, nn
@@ -39,14 +40,13 @@ def vogn_squares(model: nn.Module) -> Backward:
 
 def backpack_squares(model: nn.Module) -> Backward:
     """BackPACK's SumGradSquared: rules by layer, per-example gradients never held."""
-    from backpack import backpack, extend
-    from backpack.extensions import SumGradSquared
-
-    extended, loss = extend(model), extend(nn.CrossEntropyLoss())
+    package = import_module("backpack")
+    extension = import_module("backpack.extensions").SumGradSquared
+    extended, loss = package.extend(model), package.extend(nn.CrossEntropyLoss())
 
     def backward(inputs: Tensor, labels: Tensor) -> Squares:
         model.zero_grad()
-        with backpack(SumGradSquared()):
+        with package.backpack(extension()):
             loss(extended(inputs), labels).backward()
         sums = take(model, "sum_grad_squared")  # of (g_i / N)^2, as above
         return {name: total.mul_(len(inputs)) for name, total in sums.items()}
@@ -56,9 +56,8 @@ def backpack_squares(model: nn.Module) -> Backward:
 
 def opacus_squares(model: nn.Module) -> Backward:
     """Opacus' per-example gradients, by its hooks, then squared and summed."""
-    from opacus import GradSampleModule
-
-    watched = GradSampleModule(model, loss_reduction="mean")
+    package = import_module("opacus")
+    watched = package.GradSampleModule(model, loss_reduction="mean")
 
     def backward(inputs: Tensor, labels: Tensor) -> Squares:
         model.zero_grad()

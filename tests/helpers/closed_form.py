@@ -72,7 +72,7 @@ def integrate_gaussian(function, mean, variance, *, points=4001, width=12.0):
     """E[function(w)] for w ~ N(mean, variance), by the trapezoid rule."""
     z = torch.linspace(-width, width, points, dtype=torch.float64)
     density = torch.exp(-z.square() / 2) / math.sqrt(2 * math.pi)
-    return torch.trapezoid(density * function(mean + math.sqrt(variance) * z), z)
+    return torch.trapezoid(density * function(mean + variance**0.5 * z), z)
 
 
 def solve_fixed_point(function, start, *, steps=200):
@@ -80,3 +80,39 @@ def solve_fixed_point(function, start, *, steps=200):
     for _ in range(steps):
         start = function(start)
     return start
+
+
+def best_gaussian(loss, num_data, prior, tau, start):
+    """Mean and precision of the q that minimises N E_q[loss] + tau KL(q || prior).
+
+    Args:
+        loss: Mean loss over the data of weights [W], `[W]`.
+        num_data: N.
+        prior: Precision of the normal prior around 0.
+        tau: Weight of the divergence.
+        start: Mean and precision to start from.
+
+    Returns:
+        Two numbers, found by minimising the integral itself.
+    """
+    mean, log_precision = (torch.tensor(x, dtype=torch.float64) for x in start)
+    variables = [mean.requires_grad_(), log_precision.log_().requires_grad_()]
+    search = torch.optim.LBFGS(
+        variables,
+        max_iter=200,
+        tolerance_grad=1e-10,
+        tolerance_change=1e-16,
+        line_search_fn="strong_wolfe",
+    )
+
+    def objective():
+        search.zero_grad()
+        variance = (-log_precision).exp()
+        expected = integrate_gaussian(loss, mean, variance)
+        divergence = prior * (variance + mean.square()) / 2 + log_precision / 2
+        total = num_data * expected / tau + divergence
+        total.backward()
+        return total
+
+    search.step(objective)
+    return mean.item(), log_precision.exp().item()

@@ -10,6 +10,7 @@ from calibration import evaluate
 from data.loaders import load_dataset, load_ood
 from tests.trainers.examples import run_of
 from trainers.evaluate import GALLERY_IMAGES, MAP_CELLS, MAP_POINTS, resolve_device
+from trainers.ranks import Ranks
 from trainers.runs import read_json
 from trainers.session import train_run
 
@@ -137,3 +138,17 @@ def test_devices_are_resolved(monkeypatch):
     assert resolve_device("cuda:1") == torch.device("cuda:1")
     with pytest.raises(ValueError, match=r"\(2 CUDA devices\), got 'cuda:2'"):
         resolve_device("cuda:2")
+
+
+@pytest.mark.parametrize("name", ["auto", "cuda"])
+def test_ranks_have_a_gpu_each(monkeypatch, name):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    place = Ranks(rank=3, size=4, local_rank=1)  # the second machine's second
+    assert resolve_device(name, place) == torch.device("cuda:1")
+    assert resolve_device(name, Ranks()) == torch.device("cuda")
+    assert resolve_device("cpu", place) == torch.device("cpu")
+    with pytest.raises(ValueError, match=r"\(2 CUDA devices\), got 'cuda:2'"):
+        resolve_device(name, Ranks(rank=2, size=4, local_rank=2))
+    with pytest.raises(ValueError, match=r"for 4 processes, .*, got 'cuda:1'"):
+        resolve_device("cuda:1", place)

@@ -5,9 +5,9 @@ import math
 import pytest
 
 from trainers import reporting
-from trainers.reporting import Reporter
+from trainers.reporting import Reporter, SilentReporter
 from trainers.runs import Run, read_metrics
-from trainers.status import RUNNING, Status, read_status
+from trainers.status import RUNNING, Process, Status, read_status
 
 
 @pytest.fixture
@@ -86,3 +86,20 @@ def test_no_bar_where_none_is_wanted(run, capsys):
         reports.advance()
         reports.show({"loss": 0.25})
     assert capsys.readouterr().err == ""
+
+
+def test_a_rank_that_leaves_telling_to_others_writes_nothing(run):
+    with SilentReporter(run, Status(state=RUNNING, created=1.0)) as reports:
+        reports.phase("training", 10)
+        reports.advance()
+        reports.log({"step": 1})
+        reports.show({"loss": 1.0})
+        assert reports.status.step == 1
+    assert list(run.path.iterdir()) == []
+
+
+def test_the_other_ranks_are_noted(run):
+    workers = (Process.current(),)
+    with reporter(run) as reports:
+        reports.note_workers(workers)
+    assert read_status(run).workers == workers

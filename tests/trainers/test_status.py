@@ -203,3 +203,20 @@ def test_handles_are_of_the_process_itself(sleeper):
 def test_a_time_that_is_no_finite_number_is_refused(created):
     with pytest.raises(ValueError, match="created must be a number, got"):
         Status.from_dict({"state": "running", "created": created})
+
+
+def test_the_other_ranks_are_processes_of_the_run(run, sleeper):
+    workers = (gone(), Process.of(sleeper.pid))
+    written = write_status(run, running(trainer=gone(), workers=workers))
+    assert read_status(run) == written
+    assert [handle.pid for handle in written.processes()] == [sleeper.pid]
+    assert observed(run).state == "running"
+    assert begin_status(run).workers == ()
+
+
+@pytest.mark.parametrize("workers", [5, None, [5], [{"pid": 0, "started": 1}]])
+def test_damaged_workers_are_named(run, workers):
+    content = {"state": "running", "created": 1, "workers": workers}
+    run.status.write_text(json.dumps(content))
+    with pytest.raises(RunError, match=r"status\.json is not a status: "):
+        read_status(run)

@@ -103,3 +103,19 @@ def test_handlers_are_put_back():
     with StopSignal():
         assert signal.getsignal(signal.SIGTERM) != before[1]
     assert [signal.getsignal(number) for number in stopping.SIGNALS] == before
+
+
+def test_when_the_work_is_over_signals_only_wait(clock):
+    with StopSignal() as stop:
+        stop.settle()
+        send(signal.SIGTERM)
+        clock[0] += 10
+        send(signal.SIGINT)
+    assert stop.requested == signal.SIGTERM
+
+
+def test_after_an_error_in_the_block_its_end_can_be_written_in_peace():
+    with StopSignal() as stop:
+        with pytest.raises(ValueError, match="x"), stop.deferred():
+            raise ValueError("x")
+        send(signal.SIGTERM)

@@ -7,7 +7,10 @@ import sys
 import pytest
 
 HEAVY = ("torch", "sklearn", "streamlit", "timm", "torchvision", "scipy")
-MODULES = ("catalogue", "config", "runs", "status", "stopping", "jobs", "__main__")
+MODULES = (
+    "catalogue", "config", "farewells", "jobs", "ranks", "runs", "status", "stopping",
+    "__main__",
+)  # fmt: skip
 
 
 def test_no_light_module_imports_anything_heavy():

@@ -14,14 +14,13 @@ from tests.trainers.examples import Signals, config, rows_of, run_of
 from trainers import trainer as module
 from trainers.batches import DeviceSplit, epoch_rows
 from trainers.checkpoint import BEST, LAST
-from trainers.config import OptimizerConfig
 from trainers.models import build_model
 from trainers.optimizers import build_optimizer
 from trainers.predict import DivergedError
 from trainers.reporting import Reporter
 from trainers.runs import load_config, read_metrics
 from trainers.status import RUNNING, Status
-from trainers.trainer import Trainer, train_step
+from trainers.trainer import Trainer
 
 CPU = torch.device("cpu")
 
@@ -43,31 +42,6 @@ def trainer_of(run, stop=None, model=None):
     reporter = Reporter(run, Status(state=RUNNING, created=1.0), show_bar=False)
     stop = stop or Signals()
     return Trainer(run, settings, model, optimizer, train, validation, reporter, stop)
-
-
-@pytest.mark.parametrize(
-    ("name", "hyperparameters"),
-    [("vogn", {"num_samples": 2}), ("adamw", {"lr": 0.01}), ("sgd", {})],
-)
-def test_steps_lower_the_loss(name, hyperparameters):
-    model = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 2))
-    settings = OptimizerConfig(name=name, hyperparameters=hyperparameters)
-    optimizer = build_optimizer(settings, model, 1000, 0)
-    inputs = torch.randn(64, 2)
-    labels = (inputs.sum(1) > 0).long()
-    losses = [train_step(model, optimizer, inputs, labels)[0] for _ in range(60)]
-    assert torch.stack(losses[-5:]).mean() < 0.7 * losses[0]
-
-
-def test_a_step_tells_the_loss_before_it_and_counts_what_was_right():
-    model = nn.Linear(2, 2)
-    settings = OptimizerConfig(name="sgd")
-    optimizer = build_optimizer(settings, model, 10, 0)
-    inputs, labels = torch.randn(10, 2), torch.randint(2, (10,))
-    logits = model(inputs).detach()
-    loss, correct = train_step(model, optimizer, inputs, labels)
-    assert float(loss) == float(functional.cross_entropy(logits, labels))
-    assert int(correct) == int((logits.argmax(1) == labels).sum())
 
 
 def test_rows_equal_a_computation_by_hand(tmp_path):

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from trainers.catalogue import HyperParameter, OptimizerSpec
+from trainers.catalogue import AUTO, HyperParameter, OptimizerSpec
 from ui.components.formats import plain, words
 
 T = TypeVar("T")
@@ -66,6 +66,8 @@ def field(item: HyperParameter, prefix: str) -> tuple[Any, str]:
         What stands in the field, and what is wrong with it, "" if nothing.
     """
     value = _widget(item, f"{prefix}-{item.name}")
+    if value is None and item.automatic:
+        value = AUTO
     try:
         item.validated(value)
     except ValueError as error:
@@ -77,6 +79,13 @@ def field(item: HyperParameter, prefix: str) -> tuple[Any, str]:
 
 def _widget(item: HyperParameter, key: str) -> Any:
     name, told = label(item), explanation(item)
+    if item.automatic:
+        number = None if item.default == AUTO else float(item.default)
+        step = step_size(item) if number is not None else None
+        return st.number_input(
+            name, value=number, step=step, format="%g", key=key, help=told,
+            placeholder=f"auto: {item.automatic}",
+        )  # fmt: skip
     if item.kind == "bool":
         return st.toggle(name, bool(item.default), key=key, help=told)
     if item.kind == "choice":

@@ -49,9 +49,11 @@ from ..errors import UnsupportedLayerError
 from .accumulator import SquareAccumulator
 from .broadcast import Consumers, Path, find_meetings, paths_of
 from .experiment import run_on_few
+from .fisher import FisherRecording
 from .functional import ModuleCall, listed, output_tensors
+from .labels import FisherPass
 from .layers import find_layers, unwrapped
-from .proof import Found, inexact
+from .proof import Found, dense, inexact
 from .recording import Recording, Squares, uncompiled
 from .rerun import CallGroup, add_contributions, count_examples
 
@@ -155,11 +157,20 @@ class SquareCapture:
         return name not in self._owner or name not in self.verified
 
     @contextmanager
-    def recording(self, *, squares: bool = True) -> Iterator[Recording]:
+    def recording(
+        self,
+        *,
+        squares: bool = True,
+        fisher: FisherPass | None = None,
+        within_call: bool = False,
+    ) -> Iterator[Recording]:
         """Record the forward and backward passes of the block.
 
         Args:
             squares: Whether squares are wanted; otherwise examples are counted only.
+            fisher: Take squares at labels of the model's own (`fisher`) instead of
+                those of the user's backward passes.
+            within_call: Whether a call of the model has begun already.
 
         Yields:
             The recording; its `squares` are there once the block ended well.
@@ -168,33 +179,43 @@ class SquareCapture:
             UnsupportedLayerError: At the end of the block, if a parameter received a
                 gradient but its per-example gradients cannot be had exactly.
         """
-        recording = Recording(self, squares=squares)
+        recording = (
+            Recording(self, squares=squares, within_call=within_call)
+            if fisher is None or not squares
+            else FisherRecording(self, fisher, within_call=within_call)
+        )
         try:
             with uncompiled() if squares else nullcontext():
                 with recording.hooks():
                     yield recording
                 with torch.no_grad():
-                    recording.squares = self._finish(recording)
+                    recording.squares = recording.finish()
         finally:
             recording.clear()
 
-    def _finish(self, recording: Recording) -> Squares:
-        """Complete and check the squares."""
-        recording.flush()
-        gradients = {
+    def gradients(self) -> dict[str, Tensor]:
+        """What is in `.grad`, by parameter name; UnsupportedLayerError if sparse."""
+        return dense({
             name: parameter.grad
             for name, parameter in self.parameters.items()
             if parameter.grad is not None
-        }
-        for name, gradient in gradients.items():
-            if gradient.is_sparse:
-                raise UnsupportedLayerError(
-                    f"the gradient of {name} must be dense, got a sparse one: build "
-                    "its layer with sparse=False."
-                )
+        })
+
+    def finish(self, recording: Recording, gradients: Mapping[str, Tensor]) -> Squares:
+        """Complete and check the squares of backward passes that have run.
+
+        Args:
+            recording: What their hooks gathered.
+            gradients: What the passes gave, by parameter name.
+
+        Returns:
+            The squares.
+
+        Raises:
+            UnsupportedLayerError: If some cannot be had exactly.
+        """
+        recording.flush()
         groups = recording.calls.completed()
-        if not recording.wants_squares:
-            return Squares({}, count_examples(groups))
         num_examples = self._num_examples(recording, gradients, groups)
         if groups and num_examples == 0:
             return Squares({}, 0)

@@ -17,7 +17,7 @@ from torch.func import functional_call
 from torch.utils import _pytree as pytree
 
 from .accumulator import AGREEMENT, REDUCED_AGREEMENT
-from .functional import ModuleCall
+from .functional import ModuleCall, output_leaves
 from .layers import Layer
 
 
@@ -139,7 +139,7 @@ def _dimension(
 
 def _changed(call: ModuleCall, output: Any, few: int) -> bool | None:
     """Whether the examples' outputs are others than they were."""
-    leaves = pytree.tree_leaves(output)
+    leaves = output_leaves(output)
     common, compared = min(few, call.num_examples), None
     for position, old in call.outputs.items():
         new = leaves[position].detach()

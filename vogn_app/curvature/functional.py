@@ -97,8 +97,20 @@ def output_tensors(output: Any) -> dict[int, Tensor]:
     """The tensors in a module's output that need a gradient, by leaf position."""
     if isinstance(output, Tensor):
         return {0: output} if output.requires_grad else {}
-    leaves = enumerate(pytree.tree_leaves(output))
+    leaves = enumerate(output_leaves(output))
     return {i: x for i, x in leaves if isinstance(x, Tensor) and x.requires_grad}
+
+
+def output_leaves(output: Any) -> list[Any]:
+    """The leaves of a module's output; objects unknown to torch count as their logits.
+
+    Args:
+        output: What the module gave.
+
+    Returns:
+        Tensors, and whatever else there is.
+    """
+    return [getattr(leaf, "logits", leaf) for leaf in pytree.tree_leaves(output)]
 
 
 def listed(names: list[str]) -> str:
@@ -254,7 +266,7 @@ class _Pullback:
             buffers = {k: buffer.clone() for k, buffer in self.module.named_buffers()}
             tensors = {**self.fixed, **buffers, **wanted}
             output = functional_call(self.module, tensors, args, kwargs)
-            found = pytree.tree_leaves(output)
+            found = output_leaves(output)
             return [found[position] for position in self.positions]
 
         return forward

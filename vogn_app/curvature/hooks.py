@@ -18,7 +18,7 @@ from .functional import ModuleCall, output_tensors
 from .layers import Layer
 from .rules import LayerRule
 from .rules.linear import LINEAR
-from .uses import LayerUse, Purpose, purpose_of, run_recorded
+from .uses import LayerUse, purpose_of, run_recorded
 
 if TYPE_CHECKING:
     from .recording import Recording
@@ -52,7 +52,9 @@ class LayerHooks:
         if known and "forward" in vars(module):  # came later, and may do anything
             yield
             return
-        if not self.layer.runs_recorded:
+        # A call that has begun no longer looks for another forward.
+        begun = self.recording.within_call and module is self.recording.capture.model
+        if begun or not self.layer.runs_recorded:
             # Before others, which may change the output.
             handle = module.register_forward_hook(
                 self._after, with_kwargs=True, prepend=True
@@ -177,7 +179,7 @@ class LayerHooks:
         if not self.recording.active:
             return
         first = self.recording.capture.parameters[next(iter(use.names.values()))]
-        if purpose_of([get_gradient_edge(first).node]) is not Purpose.ACCUMULATED:
+        if not self.recording.records(purpose_of([get_gradient_edge(first).node])):
             return
         use.check_first()
         call = holder.pop()  # frees the activations

@@ -40,6 +40,17 @@ class Found:
         return state.agrees_with(gradient, num, largest)
 
 
+def dense(gradients: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The gradients by parameter name; UnsupportedLayerError if one is sparse."""
+    for name, gradient in gradients.items():
+        if gradient.is_sparse:
+            raise UnsupportedLayerError(
+                f"the gradient of {name} must be dense, got a sparse one: build "
+                "its layer with sparse=False."
+            )
+    return gradients
+
+
 def inexact(name: str) -> UnsupportedLayerError:
     """The error when not even a second run of the model explains a gradient."""
     return UnsupportedLayerError(

@@ -17,8 +17,8 @@ from .broadcast import Consumers, Path, find_meetings, paths_of, watch
 from .evidence import Evidence, RerunEvidence, promoted
 from .functional import ModuleCall, output_tensors
 from .hooks import LayerHooks, split_rows
-from .rerun import ModelCalls
-from .uses import LayerUse
+from .rerun import ModelCalls, count_examples
+from .uses import LayerUse, Purpose
 
 if TYPE_CHECKING:
     from .capture import SquareCapture
@@ -31,10 +31,14 @@ class Squares:
     Args:
         sums: Sum over examples of squared contributions, by parameter name.
         num_examples: Examples in the block.
+        plain: Whether contributions are gradients of each example's own loss. Otherwise
+            they carry what the user's loss does: a mean over the examples divides them
+            by their number, a loss scale multiplies them.
     """
 
     sums: dict[str, Tensor]
     num_examples: int
+    plain: bool = False
 
 
 class Recording:
@@ -43,11 +47,14 @@ class Recording:
     Args:
         capture: Says which layers and parameters.
         squares: Whether squares are wanted; otherwise examples are counted only.
+        within_call: Whether a call of the model has begun already.
     """
 
-    def __init__(self, capture: "SquareCapture", *, squares: bool) -> None:
+    def __init__(
+        self, capture: "SquareCapture", *, squares: bool, within_call: bool = False
+    ) -> None:
         self.capture = capture
-        self.wants_squares = squares
+        self.wants_squares, self.within_call = squares, within_call
         self.active = True
         self.state: dict[str, SquareAccumulator] = {}
         self.shared: dict[str, SquareAccumulator] = {}  # by broadcasting
@@ -80,6 +87,17 @@ class Recording:
             yield
         finally:
             self.active = before
+
+    def records(self, purpose: Purpose) -> bool:
+        """Whether squares are taken from a backward pass with this purpose."""
+        return self.active and purpose is Purpose.ACCUMULATED
+
+    def finish(self) -> Squares:
+        """Complete and check the squares, once the block's passes have run."""
+        gradients = self.capture.gradients()
+        if self.wants_squares:
+            return self.capture.finish(self, gradients)
+        return Squares({}, count_examples(self.calls.completed()))
 
     def open(self, names: dict[str, str], module: nn.Module) -> LayerUse | None:
         """Note a use of parameters in a forward pass.
@@ -121,8 +139,6 @@ class Recording:
         Returns:
             Gradients of the parameters, by local name.
         """
-        if not self.active:  # a backward after the block
-            return evidence.sums(list(use.names)).summed
         use.returns()
         if evidence.blind:
             self.mark_unfit(use)
@@ -148,11 +164,29 @@ class Recording:
         kwargs: dict[str, Any],
         output: Any,
     ) -> None:
-        if not (self.active and torch.is_grad_enabled()):
-            return
+        if self.active and torch.is_grad_enabled():
+            self.note(args, kwargs, output)
+
+    def note(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
+    ) -> ModuleCall | None:
+        """Note a call of the model, backward still to come.
+
+        Args:
+            args: Positional arguments.
+            kwargs: Keyword arguments.
+            output: What it gave.
+
+        Returns:
+            The call; None if nothing needs a gradient.
+        """
         call = self.calls.note(args, kwargs, output)
-        if call is None or not self.wants_squares:
-            return
+        if call is not None and self.wants_squares:
+            self._prepare(call, output)
+        return call
+
+    def _prepare(self, call: ModuleCall, output: Any) -> None:
+        """Look for what the layers' own hooks do not see."""
         consumers = Consumers(output_tensors(output).values())
         if self.calls.is_first_of_group(call):
             self._look_for_other_uses(consumers)
@@ -199,6 +233,16 @@ class Recording:
             state.computed_in({contributions.dtype})
             state.add_repeated(promoted(contributions))
 
+    def lone_examples(self) -> int | None:
+        """Examples so far, if they are those of one backward pass."""
+        return self.calls.lone_examples()
+
+    def settled(self, name: str) -> Tensor | None:
+        """Squares of a parameter while backward runs, if the last of them is in."""
+        state = self.state.get(name)
+        whole = state is not None and not (state.uses or state.unfit or state.verify)
+        return state.total if state is not None and whole else None
+
     def flush(self) -> None:
         """Square what is pending, once no more can come."""
         for state in (*self.state.values(), *self.shared.values()):
@@ -211,6 +255,7 @@ class Recording:
             handle.remove()
         self.handles.clear()
         self.state, self.shared, self.calls = {}, {}, ModelCalls()
+        self.paths, self.shapes = {}, {}
 
     def _join_rows(self) -> None:
         """Put the rows that projections used together to their parameters."""

@@ -42,6 +42,10 @@ class ModelCalls:
         """Whether no other pending call was made before this one."""
         return self._groups[-1][0] is call
 
+    def lone_examples(self) -> int | None:
+        """Examples of all calls so far, if they are the same ones."""
+        return self._groups[0][0].num_examples if len(self._groups) == 1 else None
+
     def completed(self) -> list[CallGroup]:
         """Groups of the calls whose backward has run; others gave nothing."""
         groups = [[c for c in group if c.gradients] for group in self._groups]

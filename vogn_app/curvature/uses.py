@@ -114,22 +114,21 @@ class RecordedLayer(torch.autograd.Function):
         x, *parameters = ctx.saved_tensors
         needed = ctx.needs_input_grad
         with full_precision(gradient):
-            below = None
+            below, lowered = None, x.to(gradient.dtype)
             if needed[INPUT]:
-                lowered, weight = (z.to(gradient.dtype) for z in (x, parameters[0]))
+                weight = parameters[0].to(gradient.dtype)
                 below = ctx.rule.input_gradient(ctx.module, lowered, gradient, weight)
                 below = below.to(x.dtype)
-            recording = ctx.use.recording
             # What follows the input among the next functions are the parameters'.
             purpose = purpose_of(node for node, _ in ctx.next_functions[1:])
             if purpose is Purpose.OTHER:
                 return (*(None,) * INPUT, below, *(None for _ in parameters))
-            at = recording.capture.examples_at.get(ctx.use.module, 0)
-            evidence = Evidence.of(ctx.rule, ctx.module, x, gradient, at)
-            if purpose is Purpose.GIVEN_AWAY:
-                sums = evidence.sums(list(ctx.use.names)).summed
+            if ctx.use.recording.records(purpose):
+                at = ctx.use.recording.capture.examples_at.get(ctx.use.module, 0)
+                evidence = Evidence.of(ctx.rule, ctx.module, x, gradient, at)
+                sums = ctx.use.recording.take(ctx.use, evidence)
             else:
-                sums = recording.take(ctx.use, evidence)
+                sums = ctx.rule.gradients(ctx.module, lowered, gradient)
         gradients = [
             sums[name].to(parameter.dtype) if wanted else None
             for name, parameter, wanted in zip(
@@ -143,7 +142,7 @@ class Purpose(Enum):
     """What a backward pass does with the gradients of some parameters."""
 
     ACCUMULATED = "accumulated in .grad"
-    GIVEN_AWAY = "given to the caller"
+    GIVEN_AWAY = "given to the caller"  # also those at labels of the model's own
     OTHER = "not computed"  # adversarial training wants those of inputs alone
 
 

@@ -1,12 +1,9 @@
 """What the blocks since the last step have gathered: averages over their examples."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-
-from ..distributed import sum_over_ranks
 
 LossScale = float | Tensor | torch.amp.GradScaler
 
@@ -19,11 +16,14 @@ class Block:
         gradients: g of each parameter, None without one.
         squares: h of each parameter, None without one.
         num_examples: Examples in the block.
+        plain: Whether squares are of each example's own loss, whatever the user's loss
+            does: Fisher curvature.
     """
 
     gradients: list[Tensor | None]
     squares: list[Tensor | None]
     num_examples: int
+    plain: bool = False
 
     def per_example(self, loss_reduction: str) -> None:
         """Turn what backward left and sums of squares into means over examples.
@@ -34,49 +34,22 @@ class Block:
         mean, num = loss_reduction == "mean", self.num_examples
         for squares in self.squares:
             if squares is not None:
-                squares.mul_(num if mean else 1 / num)
+                squares.mul_(num if mean and not self.plain else 1 / num)
         if not mean:
             for gradient in self.gradients:
                 if gradient is not None:
                     gradient.div_(num)
 
     def unscale_squares(self, loss_scale: LossScale) -> None:
-        """Undo the scale of the loss, which squares carry twice."""
+        """Undo the scale of the loss, which squares carry twice unless `plain`."""
+        if self.plain:
+            return
         if isinstance(loss_scale, torch.amp.GradScaler):
             used = loss_scale._get_scale_async() if loss_scale.is_enabled() else None
             loss_scale = 1.0 if used is None else used
         for squares in self.squares:
             if squares is not None:
                 squares.div_(loss_scale).div_(loss_scale)
-
-    def over_ranks(self, like: Sequence[Tensor]) -> None:
-        """Average over the processes, weighted by their numbers of examples.
-
-        Args:
-            like: The parameters; a process without a gradient contributes zeros.
-        """
-        values = [*self.gradients, *self.squares]
-        present = like[0].new_tensor([v is not None for v in values], dtype=torch.int64)
-        num_examples = like[0].new_tensor([self.num_examples], dtype=torch.int64)
-        absent = [torch.zeros_like(p) for p in like]
-        absent += [torch.zeros_like(p, dtype=squares_dtype(p.dtype)) for p in like]
-        sums = [
-            zeros if value is None else value.mul_(self.num_examples)
-            for value, zeros in zip(values, absent, strict=True)
-        ]
-        sum_over_ranks([*sums, present, num_examples])
-        self.num_examples = int(num_examples)
-        torch._foreach_div_(sums, max(1, self.num_examples))
-        kept = [
-            value if there else None
-            for value, there in zip(sums, present.tolist(), strict=True)
-        ]
-        self.gradients, self.squares = kept[: len(like)], kept[len(like) :]
-
-
-def squares_dtype(dtype: torch.dtype) -> torch.dtype:
-    """Type of the squares of a parameter of some type: at least float32."""
-    return torch.promote_types(dtype, torch.float32)
 
 
 @dataclass
@@ -87,6 +60,9 @@ class Gathered:
     with_gradient: set[nn.Parameter] = field(default_factory=set)
     num_examples: int = 0
     told: bool = False  # whether the scale of the loss is out of the squares
+    # Whether the blocks' losses add up to one mean, as losses of micro-batches do that
+    # were divided by their number, instead of each being a mean of its own.
+    together: bool = False
 
     def add(
         self,
@@ -95,38 +71,51 @@ class Gathered:
         block: Block,
         *,
         told: bool = False,
+        together: bool = False,
     ) -> None:
-        """Average a block in, by numbers of examples; `.grad` becomes the average.
+        """Put a block in: average by numbers of examples; `.grad` becomes the average.
 
         Args:
             parameters: All parameters.
             before: Their `.grad` before the block.
             block: The block's means.
             told: Whether the scale of the loss is out of its squares.
+            together: Whether the loss is a part of one mean over all blocks' examples,
+                so that gradients add up.
 
         Raises:
-            RuntimeError: If it is out of only some blocks' squares, or an earlier
-                block's gradients are gone.
+            RuntimeError: If it is out of only some blocks' squares, only some are
+                parts, or an earlier block's gradients are gone.
         """
         fresh = self.num_examples == 0
         self.check_kept(dict(zip(parameters, before, strict=True)))
+        self._check_alike(fresh, told, together)
+        self.told, self.together = told, together
+        past, new = self.num_examples, block.num_examples
+        self.num_examples = past + new
+        of_gradients, of_squares = block_weights(past, new, together=together)
+        for i, parameter in enumerate(parameters):
+            squares = self.squares.get(parameter)
+            summed = _combined(squares, block.squares[i], of_squares)
+            if summed is not None:
+                self.squares[parameter] = summed
+            # A gradient from before the first block is left over from the last step.
+            left = None if fresh else before[i]
+            parameter.grad = _combined(left, block.gradients[i], of_gradients)
+            if parameter.grad is not None:
+                self.with_gradient.add(parameter)
+
+    def _check_alike(self, fresh: bool, told: bool, together: bool) -> None:
         if not fresh and told != self.told:
             raise RuntimeError(
                 "loss_scale must be given to all blocks before a step or to none, got "
                 "some with and some without."
             )
-        self.told = told
-        self.num_examples += block.num_examples
-        share = block.num_examples / self.num_examples
-        for i, parameter in enumerate(parameters):
-            averaged = _lerp(self.squares.get(parameter), block.squares[i], share)
-            if averaged is not None:
-                self.squares[parameter] = averaged
-            # A gradient from before the first block is left over from the last step.
-            past = None if fresh else before[i]
-            parameter.grad = _lerp(past, block.gradients[i], share)
-            if parameter.grad is not None:
-                self.with_gradient.add(parameter)
+        if not fresh and together != self.together:
+            raise RuntimeError(
+                "blocks before a step must all be automatic or all be explicit, got "
+                "both."
+            )
 
     def check_kept(self, gradients: dict[nn.Parameter, Tensor | None]) -> None:
         """Raise RuntimeError if a gradient that was gathered is gone."""
@@ -155,10 +144,33 @@ class Gathered:
                 squares.div_(scale).div_(scale)
 
 
-def _lerp(old: Tensor | None, new: Tensor | None, share: float) -> Tensor | None:
-    """(1 - share) old + share new, with None for zero."""
+def block_weights(
+    past: int, new: int, *, together: bool
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Weights with which what was gathered and a new block go together.
+
+    Args:
+        past: Examples gathered so far.
+        new: Examples of the block.
+        together: Whether the losses are parts of one mean over all examples. Then
+            squares of a block alone lack the square of a factor that only the number
+            of all examples gives.
+
+    Returns:
+        Weights of past and new, for gradients and for squares.
+    """
+    share = new / (past + new)
+    if not together:
+        return (1 - share, share), (1 - share, share)
+    return (1.0, 1.0), ((past + new) / past if past else 1.0, 1 / share)
+
+
+def _combined(
+    old: Tensor | None, new: Tensor | None, weights: tuple[float, float]
+) -> Tensor | None:
+    """Weighted sum, with None for zero; the old one's memory is used again."""
+    of_old, of_new = weights
     if old is None:
-        return new if new is None or share == 1 else new * share
-    if new is None:
-        return old.mul_(1 - share)
-    return old.lerp_(new, share)
+        return new if new is None or of_new == 1 else new * of_new
+    old.mul_(of_old) if of_old != 1 else old
+    return old if new is None else old.add_(new, alpha=of_new)

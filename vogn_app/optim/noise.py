@@ -1,16 +1,25 @@
-"""Noise for the weights, from generators of its own."""
+"""Noise for the weights, and for labels drawn from the model.
+
+Every draw has a number, and its noise follows from the seed and that number alone.
+Numbers count the draws of all ranks together: rank r of W takes every W-th, so that
+K draws on each of W ranks are the K W draws that one process would take.
+"""
 
 from typing import Any
 
 import torch
 from torch import Tensor
 
+TRAINING, PREDICTION = "training_draws", "prediction_draws"  # the two counters
+WEIGHTS, LABELS = 0, 1  # what noise is for
+_MASK = 2**64 - 1
+
 
 class NoiseSource:
     """Draws standard normals without touching torch's global generators.
 
     Args:
-        seed: Seed of the generator of every device.
+        seed: Seed of all noise.
 
     Raises:
         ValueError: If the seed is no whole number in [0, 2^63).
@@ -21,8 +30,28 @@ class NoiseSource:
         if not whole or not 0 <= seed < 2**63:
             raise ValueError(f"seed must be a whole number in [0, 2^63), got {seed!r}.")
         self.seed = seed
-        self._generators: dict[torch.device, torch.Generator] = {}
-        self._restored: dict[str, Tensor] = {}  # of devices not used since loading
+        self._counts = {TRAINING: 0, PREDICTION: 0}
+        self._begin(TRAINING, 0)
+
+    def _begin(self, kind: str, number: int) -> None:
+        self._draw = hashed(self.seed, kind == PREDICTION, number)
+        self._keys = 0
+        self._generators: dict[tuple[torch.device, int], torch.Generator] = {}
+
+    def begin_training(self, rank: int = 0, num_ranks: int = 1) -> None:
+        """Begin the next draw to train with, which is another one on every rank.
+
+        Args:
+            rank: This process.
+            num_ranks: Number of processes.
+        """
+        self._begin(TRAINING, self._counts[TRAINING] + rank)
+        self._counts[TRAINING] += num_ranks
+
+    def begin_prediction(self) -> None:
+        """Begin the next draw to predict with, the same on every rank."""
+        self._begin(PREDICTION, self._counts[PREDICTION])
+        self._counts[PREDICTION] += 1
 
     def normals(self, tensors: list[Tensor]) -> list[Tensor]:
         """Draw a standard normal for every element of the given tensors.
@@ -37,37 +66,53 @@ class NoiseSource:
         sizes: dict[tuple[torch.device, torch.dtype], list[int]] = {}
         for tensor in tensors:
             sizes.setdefault((tensor.device, tensor.dtype), []).append(tensor.numel())
-        drawn = {key: iter(self._draw(*key, each)) for key, each in sizes.items()}
+        drawn = {key: iter(self._normals(*key, each)) for key, each in sizes.items()}
         return [next(drawn[(t.device, t.dtype)]).view(t.shape) for t in tensors]
 
-    def key(self) -> int:
-        """A number that the noise of the native kernels follows from, in [0, 2^63)."""
-        generator = self._generator(torch.device("cpu"))
-        return int(torch.empty((), dtype=torch.int64).random_(generator=generator))
-
-    def _draw(
+    def _normals(
         self, device: torch.device, dtype: torch.dtype, sizes: list[int]
     ) -> tuple[Tensor, ...]:
-        generator = self._generator(device)
+        generator = self._generator(device, WEIGHTS)
         flat = torch.randn(sum(sizes), generator=generator, device=device, dtype=dtype)
         return torch.split(flat, sizes)
 
-    def _generator(self, device: torch.device) -> torch.Generator:
-        if device not in self._generators:
-            generator = torch.Generator(device=device).manual_seed(self.seed)
-            if (state := self._restored.pop(str(device), None)) is not None:
-                generator.set_state(state.cpu())
-            self._generators[device] = generator
-        return self._generators[device]
+    def key(self) -> int:
+        """A number that the noise of the native kernels follows from, in [0, 2^63)."""
+        self._keys += 1
+        return hashed(self._draw, self._keys)
+
+    def labels(self, device: torch.device) -> torch.Generator:
+        """Generator of the labels that go with the present draw of the weights."""
+        return self._generator(device, LABELS)
+
+    def _generator(self, device: torch.device, purpose: int) -> torch.Generator:
+        if (device, purpose) not in self._generators:
+            # Equal noise on two devices would tie the weights there to each other.
+            seed = hashed(self._draw, purpose, 1 + (device.index or 0))
+            generator = torch.Generator(device=device).manual_seed(seed)
+            self._generators[device, purpose] = generator
+        return self._generators[device, purpose]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"seed": self.seed, "_generators": {}, "_restored": self.state_dict()}
+        return {**vars(self), "_generators": {}}
 
-    def state_dict(self) -> dict[str, Any]:
-        """State of every generator by device."""
-        used = {str(d): g.get_state() for d, g in self._generators.items()}
-        return {**self._restored, **used}
+    def state_dict(self) -> dict[str, int]:
+        """The seed, and how many draws there were."""
+        return {"seed": self.seed, **self._counts}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` gave, be it on devices that are not here."""
-        self._generators, self._restored = {}, dict(state)
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on where the source stood whose `state_dict` this is."""
+        self.seed = state["seed"]
+        self._counts = {kind: state[kind] for kind in self._counts}
+        self._begin(TRAINING, self._counts[TRAINING])
+
+
+def hashed(*numbers: int) -> int:
+    """A number in [0, 2^63) that depends on all bits of all numbers (splitmix64)."""
+    state = 0
+    for number in numbers:
+        state = (state ^ int(number)) + 0x9E3779B97F4A7C15 & _MASK
+        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & _MASK
+        state = (state ^ state >> 27) * 0x94D049BB133111EB & _MASK
+        state ^= state >> 31
+    return state >> 1

@@ -6,23 +6,37 @@ recorded, averages over blocks, processes and loss scales, and steps that use th
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from .._checks import check_choice, check_count
-from ..curvature import SquareCapture
+from ..curvature import FisherPass, SquareCapture
 from ..curvature.recording import Recording
+from ..distributed import (
+    DEFAULT_GROUP,
+    Exchange,
+    Group,
+    Ranks,
+    Statistics,
+    Weighing,
+    check_process_group,
+    check_same,
+    copy_from_first,
+    ranks_of,
+    wrapper_silenced,
+)
+from ..likelihoods import Likelihood, likelihood_named
+from .automatic import Abandoned, AutomaticBlocks
 from .gathered import Block, Gathered, LossScale
 from .noise import NoiseSource
 
 Params = Iterable[nn.Parameter] | Iterable[dict[str, Any]]
 
-GENERATORS, NUM_STEPS = "generators", "num_steps"  # keys of state_dict()
+NOISE, NUM_STEPS = "noise", "num_steps"  # keys of state_dict()
 
 
 class SampledOptimizer(Optimizer):
@@ -36,6 +50,12 @@ class SampledOptimizer(Optimizer):
         loss_reduction: "mean" or "sum" over the examples of a batch.
         curvature_interval: Steps from one refresh of the curvature to the next.
         seed: Seed of the weight noise.
+        automatic: Whether the model's own forward and backward passes make blocks.
+        process_group: The ranks to train with: "default", a group, or None for none.
+        curvature: "empirical" or "fisher": squares at the data's labels, or at labels
+            drawn from the model.
+        likelihood: What these are drawn from: a name, or an object as `likelihoods`
+            says; without effect on empirical curvature.
 
     Raises:
         ValueError: If an argument is out of range, or a parameter is not the model's.
@@ -45,8 +65,8 @@ class SampledOptimizer(Optimizer):
     _step_supports_amp_scaling = True
     # Attributes of a copy; the others follow from the model.
     _copied: tuple[str, ...] = (
-        "model", "num_samples", "loss_reduction", "curvature_interval", "num_steps",
-        "_noise",
+        "model", "num_samples", "loss_reduction", "curvature_interval", "automatic",
+        "num_steps", "_noise", "curvature", "likelihood",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +79,10 @@ class SampledOptimizer(Optimizer):
         loss_reduction: str,
         curvature_interval: int,
         seed: int,
+        automatic: bool = False,
+        process_group: Group = DEFAULT_GROUP,
+        curvature: str = "empirical",
+        likelihood: str | Likelihood = "categorical",
     ) -> None:
         self.model = model
         self.num_samples = check_count("num_samples", num_samples)
@@ -66,6 +90,11 @@ class SampledOptimizer(Optimizer):
             "loss_reduction", loss_reduction, ("mean", "sum")
         )
         self.curvature_interval = check_count("curvature_interval", curvature_interval)
+        self.curvature = check_choice("curvature", curvature, ("empirical", "fisher"))
+        self.likelihood = likelihood_named(likelihood)
+        self.automatic = automatic
+        self.process_group = check_process_group(process_group)
+        self.loss_scale: LossScale | None = None
         self.num_steps = 0
         self._noise = NoiseSource(seed)
         self._start_afresh()
@@ -90,6 +119,17 @@ class SampledOptimizer(Optimizer):
         self._inside = False
         self._gathered = Gathered()
         self._means: dict[Tensor, Tensor] = {}  # memory for them within blocks
+        self._ranks, self._alike = Ranks(), False
+        self._exchanges: dict[bool, Exchange] = {}
+        self._blocks = (
+            AutomaticBlocks(self.model, self._automatic_block)
+            if self.automatic
+            else None
+        )
+
+    def _forget_parameters(self) -> None:
+        """Parameters were added: what is known of their number is out of date."""
+        self._capture, self._exchanges, self._alike = None, {}, False
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy needs; copy model and optimizer in one `copy.deepcopy`."""
@@ -97,6 +137,7 @@ class SampledOptimizer(Optimizer):
         return {**own, **super().__getstate__()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        self.process_group, self.loss_scale = DEFAULT_GROUP, None  # not to be copied
         super().__setstate__(state)
         self._start_afresh()
 
@@ -152,20 +193,45 @@ class SampledOptimizer(Optimizer):
             RuntimeError: If blocks are nested.
             UnsupportedLayerError: If exact squares cannot be had for some parameter.
         """
+        with (
+            self._drawn(train) as before,
+            self._gathering(before, loss_scale) if train else nullcontext(),
+        ):
+            yield
+
+    def _automatic_block(self) -> AbstractContextManager[None] | None:
+        """A block of the model's own passes; None within one of the user's."""
+        return None if self._inside else self._own_block()
+
+    @contextmanager
+    def _own_block(self) -> Iterator[None]:
+        try:
+            with (
+                self._drawn(train=True) as before,
+                self._gathering(before, None, together=True, within_call=True),
+            ):
+                yield
+        except Abandoned:
+            return
+
+    @contextmanager
+    def _drawn(self, train: bool) -> Iterator[list[Tensor | None]]:
+        """Put a draw into the model for the context; gives gradients before it."""
+        if self._blocks is not None:
+            self._blocks.settle()
         if self._inside:
             raise RuntimeError("sampled_params must not be nested.")
+        if train:
+            self._meet_ranks()
+            self._noise.begin_training(self._ranks.rank, self._ranks.size)
+        else:
+            self._noise.begin_prediction()
         parameters = self._parameters()
         before = [parameter.grad for parameter in parameters]
         restore = self._perturb()
         self._inside = True
         try:
-            if train:
-                for parameter in parameters:
-                    parameter.grad = None
-            with self._recording(train) as recording:
-                yield
-            if recording is not None:
-                self._gather(recording, before, loss_scale)
+            yield before
         except BaseException:
             for parameter, gradient in zip(parameters, before, strict=True):
                 parameter.grad = gradient
@@ -174,13 +240,73 @@ class SampledOptimizer(Optimizer):
             self._inside = False
             restore()
 
+    def _meet_ranks(self) -> None:
+        """See who takes part, and begin from the same weights."""
+        ranks = ranks_of(self.process_group, self.model)
+        if ranks != self._ranks:
+            self._ranks, self._alike, self._exchanges = ranks, False, {}
+        if not ranks.several or self._alike:
+            return
+        device = self._parameters()[0].device
+        numbers = [self.num_steps, *self._noise.state_dict().values()]
+        steps = torch.tensor(numbers, device=device)
+        check_same("steps, seed and numbers of draws", steps, ranks)
+        copy_from_first(self.model, ranks)
+        self._alike = True
+
+    @contextmanager
+    def _gathering(
+        self,
+        before: list[Tensor | None],
+        loss_scale: LossScale | None,
+        *,
+        together: bool = False,
+        within_call: bool = False,
+    ) -> Iterator[None]:
+        """Record what runs in the context, and put it to what was gathered before."""
+        for parameter in self._parameters():
+            parameter.grad = None
+        with ExitStack() as stack:
+            if self._ranks.several:
+                stack.enter_context(wrapper_silenced(self.model))
+            recording = stack.enter_context(self._recording(within_call))
+            if self._ranks.several:
+                stack.enter_context(self._sending(recording))
+            yield
+        scale = self.loss_scale if loss_scale is None else loss_scale
+        self._gather(recording, before, scale, together)
+
+    def _recording(self, within_call: bool) -> AbstractContextManager[Recording]:
+        labels = FisherPass(self.likelihood, self._noise.labels)
+        return self.capture.recording(
+            squares=self._refreshes(),
+            fisher=labels if self.curvature == "fisher" else None,
+            within_call=within_call,
+        )
+
+    def _sending(self, recording: Recording) -> AbstractContextManager[None]:
+        """Begin sums over ranks as the backward pass goes."""
+        names = [self._names[id(p)] for p in self._parameters()]
+        return self._exchange().overlapping(
+            lambda number: recording.settled(names[number]),
+            recording.lone_examples,
+            self._weighing(),
+        )
+
+    def _exchange(self) -> Exchange:
+        squares = self._refreshes()
+        if squares not in self._exchanges:
+            parameters = self._parameters()
+            made = Exchange(parameters, self._ranks, squares=squares)
+            self._exchanges[squares] = made
+        return self._exchanges[squares]
+
+    def _weighing(self) -> Weighing:
+        mean = self.loss_reduction == "mean"
+        return Weighing(mean=mean, plain=self.curvature == "fisher")
+
     def _parameters(self) -> list[nn.Parameter]:
         return [p for group in self.param_groups for p in group["params"]]
-
-    def _recording(self, train: bool) -> AbstractContextManager[Recording | None]:
-        if not train:
-            return nullcontext()
-        return self.capture.recording(squares=self._refreshes())
 
     def _refreshes(self) -> bool:
         """Whether the step that is being prepared refreshes the curvature."""
@@ -192,27 +318,39 @@ class SampledOptimizer(Optimizer):
         recording: Recording,
         before: list[Tensor | None],
         loss_scale: LossScale | None,
+        together: bool,
     ) -> None:
-        """Average a block into what earlier blocks gathered."""
-        parameters, squares = self._parameters(), recording.squares
-        names = [self._names[id(p)] for p in parameters]
-        block = Block(
-            [p.grad for p in parameters],
-            [squares.sums.get(name) for name in names],
-            squares.num_examples,
-        )
-        self._check_counted(block)
-        if block.num_examples:
-            block.per_example(self.loss_reduction)
-        if isinstance(self.model, DistributedDataParallel):
-            block.over_ranks(parameters)
+        """Put a block to what earlier blocks gathered."""
+        parameters = self._parameters()
+        block = self._averaged(recording)
         if block.num_examples == 0:  # no backward pass in the block
             for parameter, gradient in zip(parameters, before, strict=True):
                 parameter.grad = gradient
             return
         if loss_scale is not None:
             block.unscale_squares(loss_scale)
-        self._gathered.add(parameters, before, block, told=loss_scale is not None)
+        self._gathered.add(
+            parameters, before, block, told=block.plain or loss_scale is not None,
+            together=together and self.loss_reduction == "mean",
+        )  # fmt: skip
+
+    def _averaged(self, recording: Recording) -> Block:
+        """Means over the examples of a block, of all ranks."""
+        parameters, squares = self._parameters(), recording.squares
+        block = Block(
+            [p.grad for p in parameters],
+            [squares.sums.get(self._names[id(p)]) for p in parameters],
+            squares.num_examples,
+            squares.plain,
+        )
+        self._check_counted(block)
+        if not self._ranks.several:
+            if block.num_examples:
+                block.per_example(self.loss_reduction)
+            return block
+        own = Statistics(block.gradients, block.squares, block.num_examples)
+        mean = self._exchange().average(own, self._weighing())
+        return Block(mean.gradients, mean.squares, mean.num_examples, block.plain)
 
     def _check_counted(self, block: Block) -> None:
         """Between refreshes nothing but the model's own calls tells the examples."""
@@ -225,6 +363,8 @@ class SampledOptimizer(Optimizer):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear gradients, and outside a block the gathered squares with them."""
+        if self._blocks is not None:
+            self._blocks.settle()
         super().zero_grad(set_to_none=set_to_none)
         if not self._inside:
             self._forget()
@@ -249,6 +389,8 @@ class SampledOptimizer(Optimizer):
         Raises:
             RuntimeError: If called inside a block, or with nothing gathered.
         """
+        if self._blocks is not None:
+            self._blocks.settle()
         if self._inside:
             raise RuntimeError("step must be called outside sampled_params.")
         loss = None if closure is None else self._run_closure(closure)
@@ -280,23 +422,37 @@ class SampledOptimizer(Optimizer):
         return True
 
     def _run_closure(self, closure: Callable[[], Tensor]) -> Tensor:
-        self._forget()
+        # Frameworks run the last micro-batch alone as a closure.
+        last = self.automatic and self._gathered.num_examples > 0
+        if last and self.num_samples > 1:
+            raise RuntimeError(
+                "num_samples must be 1 where gradients of micro-batches add up, got "
+                f"{self.num_samples}."
+            )
+        if not last:
+            self._forget()
         losses = []
         for _ in range(self.num_samples):
-            with self.sampled_params(train=True), torch.enable_grad():
+            with (
+                torch.enable_grad(),
+                self._drawn(train=True) as before,
+                self._gathering(before, None, together=last),
+            ):
                 losses.append(closure().detach())
         return torch.stack(losses).mean()
 
     def state_dict(self) -> dict[str, Any]:
-        """State, groups and noise generators; readable with `weights_only=True`."""
-        own = {GENERATORS: self._noise.state_dict(), NUM_STEPS: self.num_steps}
+        """State, groups and position of the noise; read with `weights_only=True`."""
+        own = {NOISE: self._noise.state_dict(), NUM_STEPS: self.num_steps}
         return {**super().state_dict(), **own}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore what `state_dict` gave."""
+        """Restore what `state_dict` gave; on every rank."""
         super().load_state_dict({
             key: state_dict[key] for key in ("state", "param_groups")
         })
         self._forget()
-        self._noise.load_state_dict(state_dict.get(GENERATORS, {}))
+        self._alike = False
+        if NOISE in state_dict:
+            self._noise.load_state_dict(state_dict[NOISE])
         self.num_steps = state_dict.get(NUM_STEPS, 0)

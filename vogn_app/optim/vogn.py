@@ -9,7 +9,7 @@ N E_q[loss] + tau KL(q || N(0, I / delta)), by natural-gradient steps.
 Symbols:
     N      num_data * augmentation_factor   examples the posterior is told of
     delta  prior_precision                  precision of the prior N(0, I / delta)
-    tau    temperature                      weight of the KL term
+    tau    temperature                      weight of the KL term, after its warm-up
     gamma  damping                          external damping
     mu     the parameters themselves        posterior mean
     g      parameter.grad after a block     mean over examples of gradients
@@ -29,16 +29,24 @@ Departures from the paper:
        tau = 1.
     2. m is a bias-corrected average. The paper's sum form is the same with its
        learning rate divided by 1 - momentum: lr here = lr there / (1 - momentum).
-    3. s starts at initial_curvature and both terms of P are always present, so the
-       first step already samples and the precision is positive without clamping.
+    3. Both terms of P are always present and the updates of s are averages of numbers
+       that are not negative, so the precision stays positive without clamping.
     4. Squares are exact for every layer (`vogn_app.curvature`); the paper's code
        approximates those of convolution biases and norm layers.
 
-Squared gradients are not the Hessian: they carry the residuals, so on a regression task
-P follows the size of the errors rather than the noise-free curvature.
+Curvature. h with g_i at the data's labels ("empirical") costs nothing beyond the
+gradients, but squared gradients are no Hessian: they carry the residuals. Where errors
+are larger than the likelihood expects, P is too high and the posterior too narrow;
+where they are smaller, as on training data that a network interpolates, P is too low
+and the posterior too wide. h with g_i at labels drawn from the model ("fisher") has no
+residuals: its mean over labels is the diagonal of the Gauss-Newton matrix of the loss,
+so that for a model linear in its weights the fixed point is the best diagonal Gaussian,
+exactly; for others up to the curvature of the network itself, which Gauss-Newton leaves
+out. It costs a second backward pass on steps that refresh s, and the noise of the
+labels, which s averages.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -46,37 +54,87 @@ from torch import Tensor, nn
 
 from .. import kernels
 from .._checks import check_choice, check_count
-from .groups import batch_norm_parameters, check_group, check_shapes
+from ..distributed import DEFAULT_GROUP, Group
+from ..likelihoods import Likelihood
+from ..posterior import GaussianPosterior
+from .groups import (
+    AUTO,
+    ESTIMATE,
+    Prior,
+    Setting,
+    batch_norm_parameters,
+    check_group,
+    check_prior,
+    check_shapes,
+    precision_line,
+    prior_of,
+    prior_weight,
+    resolved,
+    tempered,
+)
 from .sampled import Params, SampledOptimizer
-from .sampling import deviations, perturb
+from .sampling import perturb
 
-MOMENTUM, CURVATURE, STEP = "momentum_buffer", "curvature", "step"  # state keys
+# Keys of the state.
+MOMENTUM, CURVATURE = "momentum_buffer", "curvature"
+STEP, REFRESHES = "step", "refreshes"
 
 
 class VOGN(SampledOptimizer):
     """Natural-gradient variational inference with a diagonal Gaussian.
 
+    Settings marked * may differ between parameter groups. "auto" lets a setting follow
+    N = num_data * augmentation_factor, so that N s, the noise and the steps of the
+    beginning, and the prior's weight per example are the same for any N.
+
     Args:
         model: The network; its modules are watched for per-example gradients. Call it
             with the examples in the first dimension.
-        num_data: Size of the training set.
-        lr: Learning rate > 0. With the paper's sum-form momentum 0.9 this is ten times
-            its learning rate.
-        momentum: Weight of the past in the gradient average, in [0, 1).
-        curvature_decay: Weight of the past in the curvature average, in [0, 1); close
-            to 1, since a batch says little about the whole data.
-        initial_curvature: Value of s before any data, > 0. lr / initial_curvature is
-            the size of the first steps and 1 / sqrt(N initial_curvature) about the
-            first noise: what matters most for tuning.
-        prior_precision: delta >= 0. Larger pulls the weights to zero.
-        temperature: tau > 0. Below 1 the posterior is colder, that is narrower.
-        damping: gamma >= 0, added to the curvature in the step and in the precision. It
-            bounds the step by about lr / gamma once s has sunk to the data's own small
-            values: at 0, with the other defaults, LeNet-5 on Fashion-MNIST diverged at
-            step 3,354. Set it to 0 for the exact tempered posterior.
-        augmentation_factor: How many examples an augmented one counts for, > 0.
-        num_samples: Weight samples that `step(closure)` draws, >= 1. In a plain loop
+        num_data: * Size of the training set, >= 1: how much evidence there is.
+        lr: * Learning rate > 0; "auto", the default, is 1600 / N. With the paper's
+            sum-form momentum 0.9 this is ten times its learning rate.
+        momentum: * Weight of the past in the gradient average, in [0, 1); 0.9 as in the
+            paper. The average is corrected for its start at 0.
+        curvature_decay: * Weight of the past in the curvature average, in [0, 1);
+            0.999, since a batch says little about the whole data.
+        initial_curvature: * s before any data, > 0. lr / initial_curvature is the size
+            of the first steps and 1 / sqrt(N initial_curvature / tau) about the first
+            noise. "auto", the default, is 1600 / N: deliberately far above what data
+            give, so that noise and steps grow while s sinks to the data's own values.
+            "estimate" starts from the first batches instead: the first is taken without
+            noise, and s is the plain average of what the first batches give. It needs
+            no tuning to the loss's scale, but a smaller lr.
+        prior_precision: * delta >= 0: larger pulls the weights to zero. A number, or
+            numbers by parameter name or shell pattern, {"head.*": 5.0}, of which the
+            first that fits counts. "auto", the default and what nothing fits, is
+            N / 1200: then tau delta / N is as strong as a usual weight decay. A prior
+            that knows nothing of N is a number of your own.
+        temperature: * tau > 0, the weight of the KL term. 1 is the posterior of Bayes'
+            rule; below 1 it is colder, that is narrower.
+        temperature_warmup: * Steps >= 0 over which tau rises in a line from
+            `initial_temperature` to `temperature`; 0, the default, for none. Helps
+            networks that the noise keeps from learning at all.
+        initial_temperature: * tau at the start of the warm-up, > 0; 0.01.
+        damping: * gamma >= 0, added to the curvature in the step and in the precision:
+            bounds the step by lr / gamma and the noise by 1 / sqrt(N gamma / tau) where
+            the data say nothing. 0, the default, is the exact tempered posterior.
+        weight_decay: * Decoupled weight decay >= 0, mu <- (1 - lr weight_decay) mu
+            before the step; 0, since the prior does that, weighing with the curvature.
+        augmentation_factor: * How many examples an augmented one counts for, > 0; 1.
+        sampled: * Whether there is a posterior. Without one (False) gradients and
+            squares are taken at the mean: OGN, a deterministic second-order method.
+        num_samples: Weight samples that `step(closure)` draws, >= 1; 1. In a plain loop
             enter `sampled_params(train=True)` as often as you like.
+        curvature: "empirical", the default and the paper's, takes squares at the data's
+            labels, at no cost; "fisher" at labels drawn from the model, by one more
+            backward pass where s is refreshed. The former makes the posterior too
+            narrow where errors are larger than the likelihood expects, and too wide
+            where they are smaller; the latter is Gauss-Newton. It needs the model to
+            be called once before each backward pass, and no reentrant checkpoints.
+        likelihood: What labels are drawn from with "fisher", "categorical" (outputs are
+            logits), "bernoulli" (logits) or "gaussian" (means of unit variance), or an
+            object of `vogn_app.likelihoods` or with the same methods. It must be the
+            one whose negative logarithm the loss is.
         loss_reduction: "mean" or "sum" over the examples of a batch, as the loss does.
         batch_norm: "deterministic" trains BatchNorm's scale and shift without noise and
             prior, as the paper does; "sampled" treats them as all others. In train mode
@@ -86,17 +144,31 @@ class VOGN(SampledOptimizer):
         curvature_interval: Steps from one refresh of s to the next, >= 1. Steps between
             cost no more than those of any optimizer and use the s they find; a refresh
             gives h the weight of all steps it stands for, 1 - curvature_decay^interval.
-        seed: Seed of the weight noise, which never touches torch's global generator.
+        automatic: Whether forward passes of the model in train mode begin blocks by
+            themselves, which end with the backward pass: for loops that cannot be
+            changed. Losses of several blocks before a step then add up to one mean, as
+            those of micro-batches that were divided by their number.
+        process_group: The ranks to train with: "default" means all processes once
+            torch.distributed is initialised, with or without DistributedDataParallel.
+            Each rank draws its own noise; g and h are averaged over the examples of all
+            ranks; all ranks hold the same mean and curvature. None trains alone.
+        seed: Seed of the weight noise, which never touches torch's global generator;
+            the same on all ranks.
         params: Parameters or parameter groups, as for any torch optimizer, all of them
-            the model's; by default every parameter that requires a gradient.
+            the model's; by default every parameter that requires a gradient. Include
+            frozen ones that are to be trained later, or add them with
+            `add_param_group`; until they are trained they have no noise.
 
     Raises:
         ValueError: If an argument is out of range, or a parameter is not the model's.
 
+    Gradient clipping between block and step clips g, the gradient at the draws averaged
+    over examples, before momentum; h and the prior's pull are left alone.
+
     State:
-        `state[p]` holds "momentum_buffer" and "curvature" in the shape of p, and
-        "step"; `state_dict()` adds the noise generators and `num_steps`. Statistics
-        between a block and the next `step()` are not saved.
+        `state[p]` holds "momentum_buffer" and "curvature" in the shape of p, "step" and
+        "refreshes"; `state_dict()` adds the noise's position and `num_steps`.
+        Statistics between a block and the next `step()` are not saved.
 
     Example:
         >>> model = nn.Linear(2, 3)
@@ -106,8 +178,7 @@ class VOGN(SampledOptimizer):
         ...     optimizer.zero_grad()
         ...     nn.functional.cross_entropy(model(x), y).backward()
         >>> optimizer.step()
-        >>> with optimizer.sampled_params(), torch.no_grad():
-        ...     probabilities = model(x).softmax(-1)
+        >>> probabilities = optimizer.posterior().predict_proba(model, x)
     """
 
     _copied = (*SampledOptimizer._copied, "batch_norm")
@@ -117,18 +188,26 @@ class VOGN(SampledOptimizer):
         model: nn.Module,
         *,
         num_data: int,
-        lr: float = 0.2,
+        lr: Setting = AUTO,
         momentum: float = 0.9,
         curvature_decay: float = 0.999,
-        initial_curvature: float = 0.3,
-        prior_precision: float = 10.0,
+        initial_curvature: Setting = AUTO,
+        prior_precision: Prior = AUTO,
         temperature: float = 1.0,
-        damping: float = 0.05,
+        temperature_warmup: int = 0,
+        initial_temperature: float = 0.01,
+        damping: float = 0.0,
+        weight_decay: float = 0.0,
         augmentation_factor: float = 1.0,
+        sampled: bool = True,
         num_samples: int = 1,
         loss_reduction: str = "mean",
         batch_norm: str = "deterministic",
+        curvature: str = "empirical",
+        likelihood: str | Likelihood = "categorical",
         curvature_interval: int = 1,
+        automatic: bool = False,
+        process_group: Group = DEFAULT_GROUP,
         seed: int = 0,
         params: Params | None = None,
     ) -> None:
@@ -142,10 +221,13 @@ class VOGN(SampledOptimizer):
             "initial_curvature": initial_curvature,
             "prior_precision": prior_precision,
             "temperature": temperature,
+            "temperature_warmup": temperature_warmup,
+            "initial_temperature": initial_temperature,
             "damping": damping,
+            "weight_decay": weight_decay,
             "num_data": check_count("num_data", num_data),
             "augmentation_factor": augmentation_factor,
-            "sampled": True,
+            "sampled": sampled,
         }
         super().__init__(
             model,
@@ -154,6 +236,10 @@ class VOGN(SampledOptimizer):
             num_samples=num_samples,
             loss_reduction=loss_reduction,
             curvature_interval=curvature_interval,
+            automatic=automatic,
+            process_group=process_group,
+            curvature=curvature,
+            likelihood=likelihood,
             seed=seed,
         )
 
@@ -164,8 +250,9 @@ class VOGN(SampledOptimizer):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, as in any torch optimizer; its settings are checked.
 
-        BatchNorm parameters go to a group of their own, without noise and prior, when
-        `batch_norm` is "deterministic".
+        Parameters with a prior precision of their own go to groups of their own, and so
+        do those of BatchNorm, without noise and prior, when `batch_norm` is
+        "deterministic".
 
         Args:
             param_group: `{"params": ..., setting: value, ...}`.
@@ -177,90 +264,152 @@ class VOGN(SampledOptimizer):
         params = [params] if isinstance(params, Tensor) else list(params)
         named = [self._named(parameter) for parameter in params]
         rest = {k: v for k, v in param_group.items() if k != "params"}
-        check_group({**self.defaults, **rest})
-        plain, norms = self._split(named)
-        if plain:
-            super().add_param_group({**rest, "params": plain})
-        if norms:
-            silent = {**rest, "sampled": False, "prior_precision": 0.0}
-            check_group({**self.defaults, **silent})
-            super().add_param_group({**silent, "params": norms})
-        self._capture = None
+        prior = rest.pop("prior_precision", self.defaults["prior_precision"])
+        check_prior(prior, [name for name, _ in named])
+        parts = self._split(named, prior)
+        whole = [resolved({**self.defaults, **rest, **own}) for own, _ in parts]
+        for settings in whole:
+            check_group(settings)
+        for settings, (_, members) in zip(whole, parts, strict=True):
+            super().add_param_group({**settings, "params": members})
+        self._forget_parameters()
 
     def _split(
-        self, named: list[tuple[str, nn.Parameter]]
-    ) -> tuple[list[tuple[str, nn.Parameter]], list[tuple[str, nn.Parameter]]]:
-        if self.batch_norm == "sampled":
-            return named, []
-        norms = [item for item in named if id(item[1]) in self._batch_norm_ids]
-        plain = [item for item in named if id(item[1]) not in self._batch_norm_ids]
-        return plain, norms
+        self, named: list[tuple[str, nn.Parameter]], prior: Prior
+    ) -> list[tuple[dict[str, Any], list[tuple[str, nn.Parameter]]]]:
+        """Members that share their settings, with the settings."""
+        parts: dict[tuple[bool, Setting], list[tuple[str, nn.Parameter]]] = {}
+        for name, parameter in named:
+            norm = id(parameter) in self._batch_norm_ids
+            silent = norm and self.batch_norm == "deterministic"
+            own = 0.0 if silent else prior_of(name, prior)
+            parts.setdefault((silent, own), []).append((name, parameter))
+        return [
+            ({"prior_precision": own, **({"sampled": False} if silent else {})}, each)
+            for (silent, own), each in parts.items()
+        ]
 
     def _perturb(self) -> Callable[[], None]:
         """Add noise to the sampled parameters; returns what undoes it exactly."""
-        draws = [
-            (list[Tensor](group["params"]), self._curvatures(group), line)
-            for group in self.param_groups
-            if group["sampled"] and group["params"]
-            for line in [precision_line(group)]
-        ]
+        draws = []
+        for group in self._tempered_groups():
+            members = self._sampled_members(group)
+            if members:
+                curvatures = [self._state(p, group)[CURVATURE] for p in members]
+                draws.append((members, curvatures, precision_line(group)))
         return perturb(draws, self._noise, self._means)
 
-    def _curvatures(self, group: dict[str, Any]) -> list[Tensor]:
-        return [self._state(p, group)[CURVATURE] for p in group["params"]]
+    def _tempered_groups(self) -> list[dict[str, Any]]:
+        return [tempered(group, self.num_steps) for group in self.param_groups]
+
+    def _sampled_members(self, group: dict[str, Any]) -> list[Tensor]:
+        """Parameters with a posterior: not frozen ones that were never trained."""
+        if not group["sampled"]:
+            return []
+        estimated = group["initial_curvature"] == ESTIMATE
+        return [
+            p
+            for p in group["params"]
+            if (p.requires_grad and not estimated) or self._state(p, group)[REFRESHES]
+        ]
 
     def _state(self, parameter: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         state: dict[str, Any] = self.state[parameter]
         if state:
             return state
         with torch.inference_mode(False), torch.no_grad():  # to be changed later
-            state[STEP] = 0
+            state[STEP] = state[REFRESHES] = 0
             state[MOMENTUM] = torch.zeros_like(parameter)
-            state[CURVATURE] = torch.full_like(parameter, group["initial_curvature"])
+            start = group["initial_curvature"]
+            known = 0.0 if start == ESTIMATE else start
+            state[CURVATURE] = torch.full_like(parameter, known)
         return state
 
     @torch.no_grad()
     def _update(self, squares: dict[nn.Parameter, Tensor] | None) -> None:
-        for group in self.param_groups:
-            params = [
-                p for p in group["params"] if p.grad is not None and
-                (squares is None or p in squares)
+        for group in self._tempered_groups():
+            members = [
+                p for p in group["params"]
+                if p.grad is not None and (squares is None or p in squares)
             ]  # fmt: skip
-            states = [self._state(p, group) for p in params]
-            for state in states:
-                state[STEP] += 1
-            vogn_update(
-                list[Tensor](params),
-                [p.grad for p in params],
-                None if squares is None else [squares[p].to(p.dtype) for p in params],
-                [state[MOMENTUM] for state in states],
-                [state[CURVATURE] for state in states],
-                [state[STEP] for state in states],
-                group,
-                self.curvature_interval,
-            )
+            # Parameters that were added later may have had fewer refreshes.
+            for decay, params in self._by_decay(members, group).items():
+                states = [self._state(p, group) for p in params]
+                for state in states:
+                    state[STEP] += 1
+                    state[REFRESHES] += squares is not None
+                vogn_update(
+                    params,
+                    [p.grad for p in params if p.grad is not None],
+                    _of(squares, params),
+                    [state[MOMENTUM] for state in states],
+                    [state[CURVATURE] for state in states],
+                    [state[STEP] for state in states],
+                    group,
+                    decay,
+                )
+
+    def _by_decay(
+        self, members: list[nn.Parameter], group: dict[str, Any]
+    ) -> dict[float, list[nn.Parameter]]:
+        result: dict[float, list[nn.Parameter]] = {}
+        for parameter in members:
+            refreshes = self._state(parameter, group)[REFRESHES]
+            decay = refresh_decay(group, self.curvature_interval, refreshes)
+            result.setdefault(decay, []).append(parameter)
+        return result
 
     @torch.no_grad()
     def posterior_precision(self) -> dict[str, Tensor]:
         """Precision P of every sampled parameter, by name; new tensors."""
         result = {}
-        for group in self.param_groups:
-            if group["sampled"]:
-                scale, offset = precision_line(group)
-                for p in group["params"]:
-                    curvature = self._state(p, group)[CURVATURE]
-                    result[self._names[id(p)]] = curvature * scale + offset
+        for group in self._tempered_groups():
+            scale, offset = precision_line(group)
+            for p in self._sampled_members(group):
+                curvature = self._state(p, group)[CURVATURE]
+                result[self._names[id(p)]] = curvature * scale + offset
         return result
+
+    @torch.no_grad()
+    def posterior(self) -> GaussianPosterior:
+        """The posterior as it is now, to predict with, to report on and to save.
+
+        Returns:
+            A copy, which later steps leave alone and which needs no optimizer. Names
+            are those in the model within wrappers.
+
+        Raises:
+            RuntimeError: If called inside a block, where the weights are a draw.
+        """
+        if self._inside:
+            raise RuntimeError("posterior must be called outside sampled_params.")
+        priors = {
+            self._names[id(p)]: float(group["prior_precision"])
+            for group in self.param_groups
+            for p in self._sampled_members(group)
+        }
+        return GaussianPosterior.from_model(
+            self.model,
+            self.posterior_precision(),
+            prior_precision=priors,
+            metadata=self._metadata(),
+        )
+
+    def _metadata(self) -> dict[str, str | int | float]:
+        group = tempered(self.param_groups[0], self.num_steps)
+        return {
+            "method": "VOGN",
+            "num_data": group["num_data"],
+            "augmentation_factor": float(group["augmentation_factor"]),
+            "temperature": float(group["temperature"]),
+            "damping": float(group["damping"]),
+            "num_steps": self.num_steps,
+        }
 
     @torch.no_grad()
     def mean_deviation(self) -> Tensor:
         """Posterior standard deviation averaged over all sampled weights, a scalar."""
-        groups = [g for g in self.param_groups if g["sampled"]]
-        each = [
-            deviation.flatten()
-            for group in groups
-            for deviation in deviations(self._curvatures(group), precision_line(group))
-        ]
+        each = [p.rsqrt().flatten() for p in self.posterior_precision().values()]
         return torch.cat(each).mean() if each else torch.zeros(())
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -284,15 +433,42 @@ class VOGN(SampledOptimizer):
         super().load_state_dict(state_dict)
 
 
+def _of(
+    squares: dict[nn.Parameter, Tensor] | None, params: list[nn.Parameter]
+) -> list[Tensor] | None:
+    """Squares of some parameters in their types."""
+    if squares is None:
+        return None
+    return [squares[p].to(p.dtype) for p in params]
+
+
+def refresh_decay(group: dict[str, Any], interval: int, refreshes: int) -> float:
+    """Weight of the past in s at a refresh.
+
+    Args:
+        group: Settings of the parameter group.
+        interval: Steps that a refresh stands for.
+        refreshes: Refreshes before this one.
+
+    Returns:
+        `curvature_decay^interval`; where s is estimated it starts as the plain average
+        of the first squares, and this weight is smaller by its bias correction.
+    """
+    decay = float(group["curvature_decay"] ** interval)
+    if group["initial_curvature"] != ESTIMATE:
+        return decay
+    return decay * (1 - decay**refreshes) / (1 - decay ** (refreshes + 1))
+
+
 def vogn_update(
-    means: list[Tensor],
+    means: Sequence[Tensor],
     gradients: list[Tensor],
     squares: list[Tensor] | None,
     momenta: list[Tensor],
     curvatures: list[Tensor],
     steps: list[int],
     group: dict[str, Any],
-    interval: int = 1,
+    decay: float,
 ) -> None:
     """One VOGN step in place, equations of the module docstring.
 
@@ -303,14 +479,16 @@ def vogn_update(
         momenta: m, changed.
         curvatures: s, changed.
         steps: Number of this step for each parameter, from 1.
-        group: Settings of the parameter group.
-        interval: Steps that a refresh stands for.
+        group: Settings of the parameter group, at its present temperature.
+        decay: Weight of the past in s.
     """
+    means = list(means)
     if not means:
         return
-    beta, decay = group["momentum"], group["curvature_decay"] ** interval
-    prior = prior_weight(group)
+    beta, prior = group["momentum"], prior_weight(group)
     rates = [group["lr"] / (1 - beta**step) for step in steps]
+    if group["weight_decay"]:
+        torch._foreach_mul_(means, 1 - group["lr"] * group["weight_decay"])
     every = (*means, *gradients, *(squares or ()), *momenta, *curvatures)
     if kernels.supports(*every):
         kernels.vogn_update_(
@@ -327,20 +505,3 @@ def vogn_update(
         torch._foreach_add_(curvatures, squares, alpha=1 - decay)
     scales = torch._foreach_add(curvatures, group["damping"] + prior)
     torch._foreach_addcdiv_(means, momenta, scales, [-rate for rate in rates])
-
-
-def num_effective(group: dict[str, Any]) -> float:
-    """N: examples the posterior is told of."""
-    return float(group["num_data"] * group["augmentation_factor"])
-
-
-def prior_weight(group: dict[str, Any]) -> float:
-    """Tau delta / N: the prior's share in gradient and step, per example."""
-    weight = group["temperature"] * group["prior_precision"] / num_effective(group)
-    return float(weight)
-
-
-def precision_line(group: dict[str, Any]) -> tuple[float, float]:
-    """Slope and offset of the precision P as a function of the curvature s."""
-    slope = num_effective(group) / group["temperature"]
-    return slope, slope * group["damping"] + group["prior_precision"]

@@ -1,87 +1,259 @@
-"""DistributedDataParallel on real processes: one step equals that of one process."""
+"""Data-parallel training on real processes equals training on one.
 
-import time
+A step has four parts, which one process takes one after the other, in blocks of their
+own; of W ranks each takes every W-th. Draws are numbered alike, so all must agree.
+"""
+
+import copy
 
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from tests.vogn_app.curvature.exactness import assert_close
+from tests.vogn_app.curvature.exactness import Pair, Projected, assert_close
+from tests.vogn_app.distributed.processes import run
 from vogn_app import VOGN
+from vogn_app.distributed import fingerprint
 
-SECONDS = 60  # for all processes of a test together
+STEPS, CLASSES = 3, 3
 
 
-def network():
-    torch.manual_seed(0)
+class Tokens(nn.Module):
+    """A class token and positions, whose squares come by broadcasting."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.token = nn.Linear(4, 4), nn.Parameter(torch.randn(1, 1, 4))
+        self.place = nn.Parameter(torch.randn(1, 9, 4))
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.norm, self.head = nn.LayerNorm(4), nn.Linear(4, CLASSES)
+
+    def forward(self, x):
+        x = self.inner(x.reshape(len(x), 8, 4))
+        x = torch.cat([self.token.expand(len(x), 1, 4), x], 1) + self.place
+        x = x + self.attention(x, x, x, need_weights=False)[0]
+        return self.head(self.norm(x)[:, 0])
+
+
+def convolutions(norm=lambda: nn.GroupNorm(1, 3)):
     return nn.Sequential(
-        nn.Conv2d(2, 3, 3), nn.GroupNorm(1, 3), nn.ReLU(), nn.Flatten(),
-        nn.Linear(12, 3),
-    ).double()  # fmt: skip
+        nn.Conv2d(2, 3, 3), norm(), nn.ReLU(), nn.Flatten(), nn.Linear(12, CLASSES),
+    )  # fmt: skip
 
 
-def data():
-    generator = torch.Generator().manual_seed(1)
-    x = torch.randn(12, 2, 4, 4, generator=generator, dtype=torch.float64)
-    return x, torch.randint(3, (12,), generator=generator)
+def flat(model, features):
+    return nn.Sequential(nn.Flatten(), nn.Linear(32, features), model, nn.Linear(2, 3))
 
 
-def train(model, x, y, **options):
-    optimizer = VOGN(model, num_data=60, **options)
-    for _ in range(4):
-        with optimizer.sampled_params(train=True):
-            nn.functional.cross_entropy(model(x), y).backward()
+NETWORKS = {
+    "convolutions": convolutions,
+    "batch norm": lambda: convolutions(lambda: nn.BatchNorm2d(3)),
+    "tokens": Tokens,
+    "broadcast": lambda: flat(Pair(), 3),
+    "whole model": lambda: flat(Projected(), 3),
+}
+WRAPS = {
+    "bare": lambda model: (model, model),
+    "wrapped": lambda model: (DistributedDataParallel(model),) * 2,
+    "wrapped later": lambda model: (model, DistributedDataParallel(model)),
+    "unused": lambda model: (
+        model, DistributedDataParallel(model, find_unused_parameters=True),
+    ),
+    "static": lambda model: (DistributedDataParallel(model, static_graph=True),) * 2,
+}  # fmt: skip
+
+
+def network(kind):
+    torch.manual_seed(0)
+    return NETWORKS[kind]()
+
+
+def parts_of_step(step, sizes):
+    generator = torch.Generator().manual_seed(step)
+    x = torch.randn(sum(sizes), 2, 4, 4, generator=generator)
+    y = torch.randint(CLASSES, (len(x),), generator=generator)
+    return list(zip(x.split(sizes), y.split(sizes), strict=True))
+
+
+def steps_of(optimizer, model, sizes, steps, rank=0, size=1, clip=None):
+    """Train on every `size`-th part; gives fingerprints of the state after steps."""
+    reduction, prints = optimizer.loss_reduction, []
+    for step in steps:
+        for x, y in parts_of_step(step, sizes)[rank::size]:
+            with optimizer.sampled_params(train=True):
+                if len(y):
+                    loss = nn.functional.cross_entropy(model(x), y, reduction=reduction)
+                    loss.backward()
+        if clip:
+            nn.utils.clip_grad_norm_(optimizer._parameters(), clip)
         optimizer.step()
-    return optimizer
+        prints.append(fingerprint(state_of(optimizer).values()))
+    return prints
 
 
-def state_of(optimizer, module):
+def state_of(optimizer):
+    """Means, momenta and curvatures by name."""
     return {
-        f"{name}.{key}": optimizer.state[p][key]
-        for name, p in module.named_parameters()
-        for key in ("momentum_buffer", "curvature")
-    } | {name: p.detach() for name, p in module.named_parameters()}
+        f"{number}.{key}": value
+        for number, p in enumerate(optimizer._parameters())
+        for key, value in [("mean", p.detach()), *optimizer.state[p].items()]
+        if isinstance(value, torch.Tensor)
+    }
 
 
-def worker(rank, sizes, folder, options):
-    """One process: trains on its share of the data and writes what it has."""
-    torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float64)
-    meeting = f"file://{folder / 'meeting'}"  # a port could be taken by others
-    dist.init_process_group(
-        "gloo", init_method=meeting, rank=rank, world_size=len(sizes)
-    )
-    module = network()
-    x, y = (part.split(sizes)[rank] for part in data())
-    optimizer = train(DistributedDataParallel(module), x, y, **options)
-    torch.save(state_of(optimizer, module), folder / f"{rank}.pt")
-    dist.barrier()
-    dist.destroy_process_group()
+def member(rank, size, kind, sizes, wrap, options):
+    """One rank, which begins with weights of its own unless it is the first."""
+    model = network(kind)
+    if rank:
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(1.0)
+    options = dict(options)
+    clip = options.pop("clip", None)
+    given, called = WRAPS[wrap](model)
+    optimizer = VOGN(given, num_data=60, **options)
+    prints = steps_of(optimizer, called, sizes, range(STEPS), rank, size, clip)
+    return state_of(optimizer), prints
 
 
-def run(function, sizes, *args):
-    """Run one process for each size; an error in one, or a hang, ends them all."""
-    context = mp.spawn(function, (sizes, *args), len(sizes), join=False)
-    deadline = time.monotonic() + SECONDS
-    try:
-        while not context.join(1):
-            assert time.monotonic() < deadline, "the processes hang"
-    finally:
-        for process in context.processes:
-            process.kill()
+def assert_as_one(
+    size, tmp_path, *, kind="convolutions", sizes, wrap="bare", **options
+):
+    """Ranks agree with each other to the bit, and with one process to rounding."""
+    results = run(member, size, tmp_path, size, kind, sizes, wrap, options)
+    prints = [each for _, each in results]
+    assert all(each == prints[0] for each in prints)
+    assert len(set(prints[0])) == STEPS  # something changed in each
+    model, clip = network(kind), options.pop("clip", None)
+    alone = VOGN(model, num_data=60, **options)
+    steps_of(alone, model, sizes, range(STEPS), clip=clip)
+    assert_close(results[0][0], state_of(alone))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [{}, {"curvature_interval": 2}])
-@pytest.mark.parametrize("sizes", [[6, 6], [9, 3]])
-def test_ranks_agree_with_one_process_on_all_examples(sizes, options, tmp_path):
-    run(worker, sizes, tmp_path, options)
-    ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in range(len(sizes))]
-    module = network()
-    expected = state_of(train(module, *data(), **options), module)
-    for state in ranks:
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_two_ranks_are_one_process(wrap, tmp_path):
+    assert_as_one(2, tmp_path, sizes=[3, 3, 5, 1], wrap=wrap)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "sizes", [[3, 5, 1, 3], [4, 0, 2, 6], [0, 0, 3, 2], [2, 3, 0, 0]], ids=str
+)
+@pytest.mark.parametrize("size", [2, 4])
+def test_uneven_and_empty_parts_count_by_their_examples(size, sizes, tmp_path):
+    assert_as_one(size, tmp_path, sizes=sizes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", list(NETWORKS)[1:])
+def test_squares_may_come_in_any_way(kind, tmp_path):
+    assert_as_one(2, tmp_path, kind=kind, sizes=[4, 2, 3, 3])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"curvature_interval": 2},
+        {"loss_reduction": "sum", "curvature_interval": 2},
+        {"clip": 0.05},
+        {"batch_norm": "sampled"},
+    ],
+    ids=lambda options: "-".join(options),
+)
+def test_options_mean_the_same_on_ranks(options, tmp_path):
+    assert_as_one(2, tmp_path, kind="batch norm", sizes=[4, 2, 3, 3], **options)
+
+
+# --- samples of the weights -------------------------------------------------------
+
+
+def sampling(rank, size, num_samples, wrap):
+    """All ranks have the same batch; gives the weights that each draw had."""
+    model, ((x, y),) = network("convolutions"), parts_of_step(0, [6])
+    given, called = WRAPS[wrap](model)
+    optimizer = VOGN(given, num_data=60, num_samples=num_samples)
+    draws = []
+
+    def closure():
+        draws.append(model[0].weight.detach().clone())
+        loss = nn.functional.cross_entropy(called(x), y)
+        loss.backward()
+        return loss
+
+    for _ in range(STEPS):
+        optimizer.step(closure)
+    return state_of(optimizer), draws
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("size", "num_samples"), [(2, 2), (4, 1)])
+def test_samples_on_each_rank_are_all_samples_on_one(size, num_samples, tmp_path):
+    results = run(sampling, size, tmp_path, size, num_samples, "wrapped")
+    expected, draws = sampling(0, 1, size * num_samples, "bare")
+    for rank, (state, own) in enumerate(results):
         assert_close(state, expected)
-        assert all(torch.equal(state[key], ranks[0][key]) for key in state)
+        for got, true in zip(own, draws[rank::size], strict=True):
+            torch.testing.assert_close(got, true, rtol=1e-10, atol=1e-12)
+            assert all((got - d).norm() > 1e-3 for d in draws if d is not true)
+
+
+# --- one state, other numbers of ranks --------------------------------------------
+
+
+def resuming(rank, size, state, steps, sizes):
+    """Go on from a state that is loaded on every rank."""
+    torch.manual_seed(rank)  # weights of another model
+    model = convolutions()
+    optimizer = VOGN(model, num_data=60, seed=5)
+    if state is not None:
+        model.load_state_dict(state[0])
+        optimizer.load_state_dict(copy.deepcopy(state[1]))
+    else:
+        model.load_state_dict(network("convolutions").state_dict())
+        optimizer = VOGN(model, num_data=60)
+    prints = steps_of(optimizer, model, sizes, steps, rank, size)
+    return prints, (model.state_dict(), optimizer.state_dict()), state_of(optimizer)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("worlds", [(2, 1), (1, 2), (2, 4), (4, 2, 1)], ids=str)
+def test_a_state_goes_on_with_another_number_of_ranks(worlds, tmp_path):
+    sizes, state, steps = [3, 5, 1, 3], None, range(len(worlds))
+    for step, size in zip(steps, worlds, strict=True):
+        results = run(resuming, size, tmp_path, size, state, [step], sizes)
+        assert len({each[0][0] for each in results}) == 1
+        state = results[0][1]  # saved by rank 0
+    _, _, expected = resuming(0, 1, None, steps, sizes)
+    assert_close(results[0][2], expected)
+
+
+# --- groups of some ranks ---------------------------------------------------------
+
+
+def replicas(rank, alone):
+    """Two pairs of ranks, or four lone ones, each with steps of their own."""
+    pairs = [dist.new_group([0, 1]), dist.new_group([2, 3])]
+    group, place, size = (None, 0, 1) if alone else (pairs[rank // 2], rank % 2, 2)
+    model = network("convolutions")
+    optimizer = VOGN(model, num_data=60, process_group=group)
+    own = rank if alone else rank // 2
+    prints = steps_of(optimizer, model, [3, 2], [own, own + 9], place, size)
+    return prints, state_of(optimizer)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_group_trains_by_itself(alone, tmp_path):
+    results = run(replicas, 4, tmp_path, alone)
+    for rank, (prints, state) in enumerate(results):
+        own = rank if alone else rank // 2
+        model = network("convolutions")
+        expected = VOGN(model, num_data=60)
+        steps_of(expected, model, [3, 2], [own, own + 9])
+        assert_close(state, state_of(expected))
+        assert prints == results[rank if alone else 2 * own][0]
+    assert len({str(prints) for prints, _ in results}) == (4 if alone else 2)

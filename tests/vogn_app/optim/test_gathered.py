@@ -1,13 +1,10 @@
-"""Averages over the examples of blocks, their loss scales and processes."""
-
-import socket
+"""Averages over the examples of blocks, and their loss scales."""
 
 import pytest
 import torch
-import torch.distributed as dist
 from torch import nn
 
-from vogn_app.optim.gathered import Block, Gathered
+from vogn_app.optim.gathered import Block, Gathered, block_weights
 
 
 def parameters(num=2):
@@ -103,12 +100,12 @@ def test_a_scale_whose_square_overflows_is_undone(dtype):
 # --- several blocks ---------------------------------------------------------------
 
 
-def gather(params, *blocks, told=False):
+def gather(params, *blocks, **options):
     """What the blocks gather, each after the gradients that the last one left."""
     gathered = Gathered()
     for each in blocks:
         before = [p.grad for p in params]
-        gathered.add(params, before, each, told=told)
+        gathered.add(params, before, each, **options)
     return gathered
 
 
@@ -188,77 +185,72 @@ def test_the_scale_is_undone_once_in_gradients_and_twice_in_squares_not_told(
     assert_values([gathered.squares[params[0]]], [square])
 
 
-# --- processes: one here, more in tests/vogn_app/integration ----------------------
+# --- losses that are parts of one mean --------------------------------------------
+
+SIZES = [[6], [2, 2, 2], [3, 1, 2], [1, 4, 1]]
+CONVENTIONS = {
+    "divided by all examples": lambda size, sizes: 1 / sum(sizes),
+    "means divided by accumulation_steps": lambda size, sizes: 1 / (size * len(sizes)),
+}
 
 
-@pytest.fixture
-def group():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    dist.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=0, world_size=1
-    )
-    yield
-    dist.destroy_process_group()
-
-
-def test_one_process_alone_keeps_its_means_and_what_is_absent(group):
-    one = block([3, None, 7], [4, None, None], 5)
-    one.over_ranks(parameters(3))
-    assert_values(one.gradients, [3, None, 7])
-    assert_values(one.squares, [4, None, None])
-    assert one.num_examples == 5
-
-
-def test_no_examples_on_any_process_give_no_division_by_zero(group):
-    one = block([0, None], [0, None], 0)
-    one.over_ranks(parameters())
-    assert_values([one.gradients[0], one.squares[0]], [0, 0])
-    assert one.num_examples == 0
-
-
-class OtherRank:
-    """Adds what another process would have sent."""
-
-    def __init__(self, sent):
-        self.sent = sent
-
-    def __call__(self, tensors):
-        assert [t.dtype for t in tensors] == [t.dtype for t in self.sent]
-        assert [t.shape for t in tensors] == [t.shape for t in self.sent]
-        for tensor, other in zip(tensors, self.sent, strict=True):
-            tensor.add_(other)
-
-
-def sent_by(one, params, monkeypatch):
-    """What a process contributes to the sums."""
-    sent = []
-    monkeypatch.setattr(
-        "vogn_app.optim.gathered.sum_over_ranks",
-        lambda tensors: sent.extend(t.clone() for t in tensors),
-    )
-    one.over_ranks(params)
-    return sent
-
-
-def test_processes_count_by_their_examples_and_absent_ones_as_zero(monkeypatch):
-    params = parameters(3)
-    other = sent_by(block([6, 3, None], [9, 6, None], 2), params, monkeypatch)
-    monkeypatch.setattr("vogn_app.optim.gathered.sum_over_ranks", OtherRank(other))
-    one = block([3, None, None], [3, None, None], 1)
-    one.over_ranks(params)
-    assert_values(one.gradients, [5, 2, None])
-    assert_values(one.squares, [7, 4, None])
-    assert one.num_examples == 3
-
-
-def test_a_process_without_a_gradient_sends_the_types_of_one_with(monkeypatch):
-    """Squares of half precisions are float32 (see SquareAccumulator)."""
-    params = [nn.Parameter(torch.zeros(3, dtype=torch.bfloat16))]
-    present = Block([torch.ones(3, dtype=torch.bfloat16)], [torch.ones(3).float()], 1)
-    dtypes = [
-        [t.dtype for t in sent_by(one, params, monkeypatch)]
-        for one in (present, Block([None], [None], 1))
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_parts_of_one_mean_equal_a_loop_over_examples(convention, sizes):
+    rows, values = torch.randn(6, 3), torch.randn(3)
+    # Each example's own loss with the weight that it has in the total.
+    shares = [
+        CONVENTIONS[convention](size, sizes) for size in sizes for _ in range(size)
     ]
-    assert dtypes[0] == dtypes[1]
+    each = [w * (row @ values).cos() * row for w, row in zip(shares, rows, strict=True)]
+    blocks = []
+    for size, part, weight in zip(
+        sizes, rows.split(sizes), torch.tensor(shares).split(sizes), strict=True
+    ):
+        parameter = nn.Parameter(values.clone())
+        ((part @ parameter).sin() * weight).sum().backward()
+        contributions = weight[:, None] * (part @ values).cos()[:, None] * part
+        one = Block([parameter.grad], [contributions.square().sum(0)], size)
+        one.per_example("mean")
+        blocks.append(one)
+    params = parameters(1)
+    gathered = gather(params, *blocks, together=True)
+    assert gathered.num_examples == 6
+    torch.testing.assert_close(params[0].grad, sum(each), rtol=1e-13, atol=1e-15)
+    torch.testing.assert_close(
+        gathered.squares[params[0]], 6 * sum(g.square() for g in each),
+        rtol=1e-13, atol=1e-15,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_parameter_missing_in_a_part_adds_nothing_there(first):
+    params = parameters()
+    # Squares times examples, as `per_example` leaves them: sums are 2 and 5, or 2.
+    blocks = [block([4, 4], [6, 6], 3), block([8, None], [5, None], 1)]
+    gathered = gather(params, *(blocks if first else blocks[::-1]), together=True)
+    assert_values([p.grad for p in params], [12, 4])
+    assert_values([gathered.squares[p] for p in params], [4 * 7, 4 * 2])
+
+
+def test_weights_of_blocks_that_are_means_of_their_own_are_their_shares():
+    assert block_weights(0, 5, together=False) == ((0, 1), (0, 1))
+    assert block_weights(6, 2, together=False) == ((0.75, 0.25), (0.75, 0.25))
+
+
+def test_weights_of_blocks_that_are_parts_of_one_mean():
+    assert block_weights(0, 5, together=True) == ((1, 1), (1, 1))
+    assert block_weights(6, 2, together=True) == ((1, 1), (8 / 6, 4))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_parts_and_means_do_not_mix_and_nothing_changes(first):
+    params = parameters(1)
+    gathered = gather(params, block([1], [2], 3), together=first)
+    with pytest.raises(RuntimeError) as caught:
+        gathered.add(params, [params[0].grad], block([5], [6], 3), together=not first)
+    assert str(caught.value) == (
+        "blocks before a step must all be automatic or all be explicit, got both."
+    )
+    assert (gathered.num_examples, gathered.together) == (3, first)
+    assert_values([params[0].grad, gathered.squares[params[0]]], [1, 2])

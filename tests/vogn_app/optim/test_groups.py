@@ -9,7 +9,8 @@ from vogn_app.optim.groups import batch_norm_parameters, check_group, check_shap
 GOOD = {
     "num_data": 10, "lr": 0.1, "momentum": 0.9, "curvature_decay": 0.9,
     "initial_curvature": 0.1, "prior_precision": 1.0, "temperature": 1.0,
-    "damping": 0.0, "augmentation_factor": 1.0,
+    "damping": 0.0, "augmentation_factor": 1.0, "temperature_warmup": 0,
+    "initial_temperature": 0.1, "weight_decay": 0.0, "sampled": True,
 }  # fmt: skip
 
 

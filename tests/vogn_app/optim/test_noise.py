@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 
-from vogn_app.optim.noise import NoiseSource
+from vogn_app.optim.noise import NoiseSource, hashed
 
 
 def test_shapes_types_and_order_are_those_of_the_tensors():
@@ -42,34 +42,84 @@ def test_a_seed_reproduces_and_torchs_generator_is_left_alone():
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_a_restored_source_goes_on_where_the_other_was():
+def test_within_a_draw_numbers_go_on_and_the_next_draw_has_others():
     source, like = NoiseSource(1), [torch.zeros(5)]
-    source.normals(like)
-    state = source.state_dict()
-    expected = source.normals(like)[0]
-    restored = NoiseSource(2)
-    restored.normals(like)  # a generator that exists already
-    restored.load_state_dict(state)
-    assert torch.equal(restored.normals(like)[0], expected)
+    source.begin_training()
+    first, second = source.normals(like)[0], source.normals(like)[0]
+    source.begin_training()
+    third = source.normals(like)[0]
+    assert not torch.equal(first, second)
+    assert not torch.equal(first, third)
+    assert not torch.equal(second, third)
+
+
+def taken(source, begin):
+    """What a draw consists of: normals, the kernels' keys, labels."""
+    begin()
+    normals = source.normals([torch.zeros(5)])[0].tolist()
+    labels = torch.rand(3, generator=source.labels(torch.device("cpu"))).tolist()
+    return (*normals, source.key(), source.key(), *labels)
+
+
+def test_a_restored_source_goes_on_where_the_other_was():
+    source, restored = NoiseSource(1), NoiseSource(2)
+    taken(source, source.begin_training)
+    taken(source, source.begin_prediction)
+    taken(restored, restored.begin_training)
+    restored.load_state_dict(source.state_dict())
+    for name in ("begin_training", "begin_prediction", "begin_training"):
+        expected = taken(source, getattr(source, name))
+        assert taken(restored, getattr(restored, name)) == expected
 
 
 def test_a_copy_goes_on_where_the_other_was_and_alone():
-    source, like = NoiseSource(1), [torch.zeros(5)]
-    source.normals(like)
+    source = NoiseSource(1)
+    taken(source, source.begin_training)
     twin = copy.deepcopy(source)
-    assert torch.equal(twin.normals(like)[0], source.normals(like)[0])
-    twin.normals(like)
-    assert not torch.equal(twin.normals(like)[0], source.normals(like)[0])
+    expected = taken(source, source.begin_training)
+    assert taken(twin, twin.begin_training) == expected
+    taken(twin, twin.begin_training)
+    later = taken(source, source.begin_training)
+    assert taken(twin, twin.begin_training) != later
 
 
-def test_a_state_of_a_device_that_is_not_here_waits_and_is_saved_again():
-    state = {"cuda:7": torch.zeros(16, dtype=torch.uint8)}
-    source = NoiseSource(0)
-    source.load_state_dict(state)
-    source.normals([torch.zeros(2)])
-    saved = source.state_dict()
-    assert set(saved) == {"cuda:7", "cpu"}
-    assert torch.equal(saved["cuda:7"], state["cuda:7"])
+def test_draws_to_predict_with_do_not_change_those_to_train_with():
+    source, other = NoiseSource(1), NoiseSource(1)
+    predicted = taken(source, source.begin_prediction)
+    trained = taken(source, source.begin_training)
+    assert trained == taken(other, other.begin_training)
+    assert len({*predicted, *trained}) == len(predicted) + len(trained)
+
+
+@pytest.mark.parametrize("num_ranks", [2, 3])
+def test_ranks_share_the_draws_of_one_process(num_ranks):
+    alone = NoiseSource(1)
+    expected = [taken(alone, alone.begin_training) for _ in range(2 * num_ranks)]
+    ranks = [NoiseSource(1) for _ in range(num_ranks)]
+    got = [
+        taken(source, lambda r=rank, s=source: s.begin_training(r, num_ranks))
+        for _ in range(2)
+        for rank, source in enumerate(ranks)
+    ]
+    assert got == expected
+    assert all(source.state_dict() == alone.state_dict() for source in ranks)
+
+
+def test_labels_do_not_follow_the_weights():
+    source = NoiseSource(1)
+    source.begin_training()
+    normals = source.normals([torch.zeros(1000)])[0]
+    labels = torch.randn(1000, generator=source.labels(torch.device("cpu")))
+    correlation = torch.corrcoef(torch.stack([normals, labels]))[0, 1]
+    assert abs(correlation) < 5 / math.sqrt(1000)
+
+
+def test_the_hash_depends_on_every_bit_and_on_the_order():
+    numbers = {hashed(*x) for x in [(0,), (1,), (0, 0), (0, 1), (1, 0), (2**63 - 1,)]}
+    single = {hashed(7, 1 << bit) for bit in range(63)}
+    assert len(numbers) == 6
+    assert len(single) == 63
+    assert all(0 <= number < 2**63 for number in numbers | single)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 1.0, True, None])

@@ -268,11 +268,17 @@ def test_the_same_state_of_the_source_gives_the_same_draw():
     groups, source = GROUPS["two groups"](), NoiseSource(4)
     whitened(groups, source)
     state = source.state_dict()
-    expected, following = whitened(groups, source), whitened(groups, source)
     other = NoiseSource(9)
     other.load_state_dict(state)
-    assert torch.equal(whitened(groups, other), expected)
-    assert torch.equal(whitened(groups, other), following)
+    draws = []
+    for each in (source, other):
+        each.begin_training()
+        first = whitened(groups, each)
+        each.begin_prediction()
+        draws.append((first, whitened(groups, each)))
+    (expected, following), again = draws
+    assert torch.equal(again[0], expected)
+    assert torch.equal(again[1], following)
     assert not torch.equal(expected, following)
 
 

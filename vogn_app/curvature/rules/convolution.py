@@ -7,6 +7,7 @@ places, over the output gradient. Weights are [O, C / groups, *taps] and
 """
 
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,17 +42,39 @@ def input_gradient(module: nn.Module, x: Tensor, g: Tensor, weight: Tensor) -> T
     """Gradient w.r.t. the input [N, C, *places]."""
     assert isinstance(module, _ConvNd)
     kernel, signal, at = _correlation(module, x, g)
-    padding = kernel.plain_padding
-    padded, zeros = signal, (0,) * len(kernel.stride)
-    if padding is None:
-        padded, padding = kernel.padded(signal), zeros
-    options = kernel.stride, padding, kernel.dilation, False, zeros, kernel.groups
+    padded, options = _as_convolution(kernel, signal)
     if isinstance(module, _ConvTransposeNd):
         return torch.convolution(padded, weight, None, *options)
     gradient: Tensor = torch.ops.aten.convolution_backward(
         at, padded, weight, None, *options, (True, False, False)
     )[0]
     return gradient if padded is signal else _before_padding(kernel, x, gradient)
+
+
+def gradients(module: nn.Module, x: Tensor, g: Tensor) -> Contributions:
+    """Gradients of weight `[*shape]` and bias [O], nothing squared."""
+    kernel, signal, at = _correlation(module, x, g)
+    padded, options = _as_convolution(kernel, signal)
+    weight = at.new_empty(1).expand(kernel.shape)  # only its shape is used
+    own = module.bias is not None and not isinstance(module, _ConvTransposeNd)
+    sizes, wanted = [at.shape[1]] if own else None, (False, True, own)
+    found = torch.ops.aten.convolution_backward(
+        at, padded, weight, sizes, *options, wanted
+    )
+    result = {"weight": found[1]}
+    if module.bias is not None:
+        result["bias"] = found[2] if own else g.sum((0, *range(2, g.ndim)))
+    return result
+
+
+def _as_convolution(kernel: Kernel, signal: Tensor) -> tuple[Tensor, tuple[Any, ...]]:
+    """The signal, padded if need be, and what follows the bias among arguments."""
+    padding, zeros = kernel.plain_padding, (0,) * len(kernel.stride)
+    if padding is None:
+        signal, padding = kernel.padded(signal), zeros
+    return signal, (
+        kernel.stride, padding, kernel.dilation, False, zeros, kernel.groups
+    )  # fmt: skip
 
 
 def _before_padding(kernel: Kernel, x: Tensor, gradient: Tensor) -> Tensor:
@@ -110,7 +133,7 @@ def _rule(dimensions: int, *, transposed: bool = False) -> LayerRule:
         return x.ndim == dimensions + 2
 
     name = f"conv_transpose{dimensions}d" if transposed else f"conv{dimensions}d"
-    return LayerRule(name, contributions, accepts, sums, input_gradient)
+    return LayerRule(name, contributions, accepts, sums, input_gradient, gradients)
 
 
 RULES: dict[type[nn.Module], LayerRule] = {

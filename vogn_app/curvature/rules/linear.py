@@ -33,6 +33,15 @@ def sums(module: nn.Module, x: Tensor, g: Tensor) -> Sums:
     return result
 
 
+def gradients(module: nn.Module, x: Tensor, g: Tensor) -> Contributions:
+    """Gradients of weight [out, in] and bias [out], nothing squared."""
+    inputs, rows = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
+    result = {"weight": rows.T @ inputs}
+    if module.bias is not None:
+        result["bias"] = rows.sum(0)
+    return result
+
+
 def input_gradient(
     module: nn.Module,  # noqa: ARG001
     x: Tensor,  # noqa: ARG001
@@ -54,6 +63,4 @@ def _accepts(module: nn.Module, x: Tensor) -> bool:  # noqa: ARG001
     return x.ndim >= 2
 
 
-LINEAR = LayerRule(
-    "linear", contributions, _accepts, sums=sums, input_gradient=input_gradient
-)
+LINEAR = LayerRule("linear", contributions, _accepts, sums, input_gradient, gradients)

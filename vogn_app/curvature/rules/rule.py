@@ -50,6 +50,8 @@ class LayerRule:
         sums: A way from `(module, x, g)` to the sums without contributions.
         input_gradient: Maps `(module, x, g, weight)` to the gradient w.r.t. `x`; the
             weight is the one that the call used.
+        gradients: Maps `(module, x, g)` to the parameters' gradients `[*shape]`, formed
+            as autograd forms them; of rules with an `input_gradient`.
         whole_batch: Whether examples share statistics, so that none can be left out.
     """
 
@@ -58,6 +60,7 @@ class LayerRule:
     accepts: Callable[[nn.Module, Tensor], bool]
     sums: Callable[[nn.Module, Tensor, Tensor], Sums] | None = None
     input_gradient: Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor] | None = None
+    gradients: Callable[[nn.Module, Tensor, Tensor], Contributions] | None = None
     whole_batch: bool = False
 
 

@@ -61,7 +61,7 @@ def assert_sums(module, x, g, expected, relative=1e-10):
 
 
 def assert_gradients(module, x, g):
-    """Sum and input gradient of the rule are autograd's."""
+    """Sum, gradients and input gradient of the rule are autograd's."""
     module.zero_grad()
     x = x.clone().requires_grad_(x.is_floating_point())
     module(x).backward(g)
@@ -71,7 +71,9 @@ def assert_gradients(module, x, g):
     if rule.input_gradient is not None:
         with torch.no_grad():
             found = rule.input_gradient(module, x.detach(), g, module.weight)
+            own = rule.gradients(module, x.detach(), g)
         assert_close({"x": found}, {"x": x.grad})
+        assert_close(of_parameters(module, own), gradients)
 
 
 def assert_exact(module, x, g=None):

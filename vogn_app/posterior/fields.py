@@ -1,0 +1,144 @@
+"""Checks of a posterior's fields."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .._checks import check_number
+from .matching import listed
+
+
+def check_fields(
+    mean: dict[str, Tensor],
+    precision: dict[str, Tensor],
+    buffers: dict[str, Tensor],
+    prior_precision: dict[str, float],
+    metadata: dict[str, Any],
+) -> None:
+    """Check what `GaussianPosterior` is built from; its docstring has the conditions.
+
+    Raises:
+        ValueError: If a field is not as documented; the message names it.
+    """
+    fields = {"mean": mean, "precision": precision, "buffers": buffers}
+    for name, tensors in fields.items():
+        _check_tensors(name, tensors)
+    if not mean:
+        raise ValueError("mean must have at least one parameter, got none.")
+    _check_one_device(fields)
+    if unknown := [name for name in precision if name not in mean]:
+        raise ValueError(
+            f"precision must name parameters of mean, got {listed(unknown)}."
+        )
+    for name, tensor in precision.items():
+        _check_gaussian(name, mean[name], tensor)
+    _check_prior(precision, prior_precision)
+    _check_metadata(metadata)
+
+
+def _check_tensors(field: str, tensors: Any) -> None:
+    if not isinstance(tensors, dict):
+        raise ValueError(
+            f"{field} must be a dict of tensors by name, got {type(tensors).__name__}."
+        )
+    for name, tensor in tensors.items():
+        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+            raise ValueError(
+                f"{field} must be a dict of tensors by name, got "
+                f"{type(tensor).__name__} for {name!r}."
+            )
+
+
+def _check_one_device(fields: Mapping[str, dict[str, Tensor]]) -> None:
+    devices = {str(t.device) for tensors in fields.values() for t in tensors.values()}
+    if len(devices) > 1:
+        raise ValueError(
+            f"mean, precision and buffers must be on one device, got "
+            f"{', '.join(sorted(devices))}."
+        )
+
+
+def _check_gaussian(name: str, mean: Tensor, precision: Tensor) -> None:
+    """Check mean and precision of one sampled parameter."""
+    for field, tensor in (("mean", mean), ("precision", precision)):
+        if not tensor.is_floating_point():
+            raise ValueError(
+                f"{field} must be real floating-point where there is a precision, got "
+                f"{tensor.dtype} for {name}."
+            )
+    if precision.shape != mean.shape:
+        raise ValueError(
+            f"precision must have the shape of mean, {tuple(mean.shape)} for {name}, "
+            f"got {tuple(precision.shape)}."
+        )
+    _check_all("mean", "finite where there is a precision", name, mean, mean.isfinite())
+    positive = precision.isfinite() & (precision > 0)
+    _check_all("precision", "finite and > 0", name, precision, positive)
+
+
+def _check_all(
+    field: str, condition: str, name: str, tensor: Tensor, right: Tensor
+) -> None:
+    if not right.all():
+        value = tensor[~right][0].item()
+        raise ValueError(f"{field} must be {condition}, got {value:g} for {name}.")
+
+
+def _check_prior(
+    precision: dict[str, Tensor], prior_precision: dict[str, float]
+) -> None:
+    if not isinstance(prior_precision, dict):
+        raise ValueError(
+            "prior_precision must be a dict of numbers by name, got "
+            f"{type(prior_precision).__name__}."
+        )
+    if prior_precision.keys() != precision.keys():
+        different = sorted(prior_precision.keys() ^ precision.keys(), key=str)
+        raise ValueError(
+            "prior_precision must have the names of precision, got a difference in "
+            f"{listed([str(name) for name in different])}."
+        )
+    for name, value in prior_precision.items():
+        check_number(f"prior_precision of {name}", value, minimum=0)
+
+
+def _check_metadata(metadata: dict[str, Any]) -> None:
+    if not isinstance(metadata, dict):
+        raise ValueError(f"metadata must be a dict, got {type(metadata).__name__}.")
+    for name, value in metadata.items():
+        if not isinstance(name, str) or not isinstance(value, str | int | float):
+            raise ValueError(
+                f"metadata must be strings and numbers by name, got "
+                f"{type(value).__name__} for {name!r}."
+            )
+
+
+def plain_values(values: dict[str, Any]) -> dict[str, Any]:
+    """Values as builtin types: subclasses, as torch.__version__ is one, are code."""
+    return {
+        name: next(
+            (kind(v) for kind in (bool, int, float, str) if isinstance(v, kind)), v
+        )
+        for name, v in values.items()
+    }
+
+
+def detached(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors in a new dict, outside any graph."""
+    return {name: tensor.detach() for name, tensor in tensors.items()}
+
+
+def cast(
+    tensors: dict[str, Tensor],
+    device: torch.device | str | None,
+    dtype: torch.dtype | None,
+) -> dict[str, Tensor]:
+    """Tensors on a device; floating-point ones, and only those, in a type."""
+    return {
+        name: tensor.to(
+            device=device, dtype=dtype if tensor.is_floating_point() else None
+        )
+        for name, tensor in tensors.items()
+    }
