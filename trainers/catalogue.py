@@ -186,7 +186,7 @@ _VOGN = OptimizerSpec(
     hyperparameters=(
         HyperParameter(
             name="lr", kind="float", default=AUTO, minimum=0.0, maximum=1e6,
-            open_minimum=True, automatic="1600 / training examples",
+            open_minimum=True, automatic="8000 / training examples",
             help="Learning rate of the natural-gradient step.",
         ),
         HyperParameter(
@@ -200,7 +200,7 @@ _VOGN = OptimizerSpec(
         ),
         HyperParameter(
             name="initial_curvature", kind="float", default=AUTO, minimum=0.0,
-            open_minimum=True, maximum=1e6, automatic="1600 / training examples",
+            open_minimum=True, maximum=1e6, automatic="16000 / training examples",
             help="Curvature before any data; the step starts near lr divided by it.",
         ),
         HyperParameter(
@@ -224,7 +224,8 @@ _VOGN = OptimizerSpec(
             help="Temperature that the warm-up begins with.",
         ),
         HyperParameter(
-            name="damping", kind="float", default=0.05, minimum=0.0, maximum=1e6,
+            name="damping", kind="float", default=AUTO, minimum=0.0, maximum=1e6,
+            automatic="1600 / training examples",
             help="Added to the curvature: bounds the step; 0 is the exact posterior.",
         ),
         HyperParameter(

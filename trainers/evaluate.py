@@ -24,6 +24,7 @@ from trainers.predict import (
 from trainers.ranks import Ranks
 from trainers.reporting import Reporter
 from trainers.runs import Run, write_atomically, write_json
+from vogn_app import VOGN
 
 GALLERY_IMAGES = 12  # of each kind
 MAP_CELLS = 80  # along each side
@@ -79,6 +80,8 @@ def evaluate_run(
     content["map"] = grid.map(others[-1]) if grid else None
     content["gallery"] = None if grid else _gallery(run, data.test, probabilities)
     _write_predictions(run, data.test, probabilities, out)
+    if isinstance(optimizer, VOGN) and has_posterior(optimizer):
+        optimizer.posterior().save(run.posterior)
     write_json(run.evaluation, content)
     return content
 

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from trainers.batches import DeviceSplit
 from vogn_app import VOGN
 
-BATCH_SIZE = 1000  # examples in memory at a time
+BATCH_SIZE = 250  # examples at a time; more leave the cache
 
 
 class DivergedError(ArithmeticError):
@@ -41,7 +41,9 @@ def _no_tick() -> None:
 
 def has_posterior(optimizer: Optimizer) -> bool:
     """Whether the optimizer learns a distribution over the weights."""
-    return isinstance(optimizer, VOGN)
+    return isinstance(optimizer, VOGN) and any(
+        group["sampled"] for group in optimizer.param_groups
+    )
 
 
 @torch.no_grad()
@@ -95,7 +97,7 @@ def predict_samples(
     Returns:
         Probabilities [S, N, C], or [N, C] without a posterior, one array a split.
     """
-    if not isinstance(optimizer, VOGN):
+    if not (isinstance(optimizer, VOGN) and has_posterior(optimizer)):
         return predict(model, splits, tick)
     draws = []
     for _ in range(num_samples):

@@ -105,6 +105,11 @@ class Run:
         return self.path / "predictions.npz"
 
     @property
+    def posterior(self) -> Path:
+        """Mean and precision of the weights, to predict with elsewhere."""
+        return self.path / "posterior.safetensors"
+
+    @property
     def gallery(self) -> Path:
         """The images that the gallery shows, so that a viewer needs no dataset."""
         return self.path / "gallery.npz"

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from calibration import evaluate
+from calibration import evaluate, negative_log_likelihood
 from data.loaders import load_dataset, load_ood
 from tests.trainers.examples import run_of
+from trainers.batches import DeviceSplit
 from trainers.evaluate import GALLERY_IMAGES, MAP_CELLS, MAP_POINTS, resolve_device
+from trainers.models import build_model
 from trainers.ranks import Ranks
 from trainers.runs import read_json
 from trainers.session import train_run
+from vogn_app import GaussianPosterior
 
 IMAGES = {
     "dataset": "digits",
@@ -67,6 +70,23 @@ def test_predictions_are_of_the_test_split_in_its_order(images):
     num_ood = len(load_ood("photo-patches", data))
     assert arrays["ood_photo-patches"].shape[-2:] == (num_ood, 10)
     np.testing.assert_allclose(arrays["probabilities"].sum(-1), 1, atol=1e-5)
+
+
+def test_the_posterior_on_disk_predicts_what_the_run_does(images):
+    run, bayesian = images
+    assert run.posterior.exists() == bayesian
+    if not bayesian:
+        return
+    posterior = GaussianPosterior.load(run.posterior)
+    data = load_dataset("digits")
+    model = build_model("mlp", data.input_shape, data.num_classes)
+    test = DeviceSplit.of(data.test, data.normalisation, torch.device("cpu"))
+    inputs = test.normalised(test.inputs)
+    probabilities = posterior.predict_proba(model, inputs, 200).numpy()
+    got = negative_log_likelihood(probabilities, data.test.labels)
+    expected = read_json(run.evaluation)["metrics"]["nll"]  # of 3 draws
+    assert got == pytest.approx(expected, rel=0.1)
+    assert posterior.metadata["num_data"] == len(data.train)
 
 
 def test_the_gallery_points_at_the_right_images(images):

@@ -18,9 +18,11 @@ Prior = float | str | Mapping[str, float]
 
 # What "auto" stands for, with N the number of examples. Total curvature, N s, and the
 # prior's share per example, tau delta / N, then do not depend on N, and neither does
-# the size of a step.
-AUTO_LR = 1600.0  # over N
-AUTO_CURVATURE = 1600.0  # over N
+# the size of a step. Found on validation data of Fashion-MNIST (LeNet-5 on 55,000
+# images, ResNet-20 on 10,000), of digits, and of the two-dimensional sets.
+AUTO_LR = 8000.0  # over N
+AUTO_CURVATURE = 16_000.0  # over N
+AUTO_DAMPING = 1600.0  # over N
 AUTO_PRIOR = 1 / 1200  # times N
 
 
@@ -43,12 +45,13 @@ def resolved(group: dict[str, Any]) -> dict[str, Any]:
     numbers = {
         "lr": AUTO_LR / num,
         "initial_curvature": AUTO_CURVATURE / num,
+        "damping": AUTO_DAMPING / num,
         "prior_precision": AUTO_PRIOR * num,
     }
     return {**group, **{name: numbers[name] for name in asked}}
 
 
-AUTOMATIC = ("lr", "initial_curvature", "prior_precision")
+AUTOMATIC = ("lr", "initial_curvature", "damping", "prior_precision")
 
 
 def check_group(group: dict[str, Any]) -> None:

@@ -91,7 +91,7 @@ class VOGN(SampledOptimizer):
         model: The network; its modules are watched for per-example gradients. Call it
             with the examples in the first dimension.
         num_data: * Size of the training set, >= 1: how much evidence there is.
-        lr: * Learning rate > 0; "auto", the default, is 1600 / N. With the paper's
+        lr: * Learning rate > 0; "auto", the default, is 8000 / N. With the paper's
             sum-form momentum 0.9 this is ten times its learning rate.
         momentum: * Weight of the past in the gradient average, in [0, 1); 0.9 as in the
             paper. The average is corrected for its start at 0.
@@ -99,7 +99,7 @@ class VOGN(SampledOptimizer):
             0.999, since a batch says little about the whole data.
         initial_curvature: * s before any data, > 0. lr / initial_curvature is the size
             of the first steps and 1 / sqrt(N initial_curvature / tau) about the first
-            noise. "auto", the default, is 1600 / N: deliberately far above what data
+            noise. "auto", the default, is 16000 / N: deliberately far above what data
             give, so that noise and steps grow while s sinks to the data's own values.
             "estimate" starts from the first batches instead: the first is taken without
             noise, and s is the plain average of what the first batches give. It needs
@@ -117,7 +117,9 @@ class VOGN(SampledOptimizer):
         initial_temperature: * tau at the start of the warm-up, > 0; 0.01.
         damping: * gamma >= 0, added to the curvature in the step and in the precision:
             bounds the step by lr / gamma and the noise by 1 / sqrt(N gamma / tau) where
-            the data say nothing. 0, the default, is the exact tempered posterior.
+            the data say nothing. "auto", the default, is 1600 / N; without any, long
+            trainings of networks with the default lr can diverge. Set it to 0, with a
+            smaller lr, for the exact tempered posterior.
         weight_decay: * Decoupled weight decay >= 0, mu <- (1 - lr weight_decay) mu
             before the step; 0, since the prior does that, weighing with the curvature.
         augmentation_factor: * How many examples an augmented one counts for, > 0; 1.
@@ -196,7 +198,7 @@ class VOGN(SampledOptimizer):
         temperature: float = 1.0,
         temperature_warmup: int = 0,
         initial_temperature: float = 0.01,
-        damping: float = 0.0,
+        damping: Setting = AUTO,
         weight_decay: float = 0.0,
         augmentation_factor: float = 1.0,
         sampled: bool = True,

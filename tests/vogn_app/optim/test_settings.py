@@ -35,8 +35,9 @@ def double_precision():
 def test_automatic_settings_follow_the_number_of_examples(num_data, factor):
     optimizer = VOGN(network(), num_data=num_data, augmentation_factor=factor)
     (group,), num = optimizer.param_groups, num_data * factor
-    assert group["lr"] == pytest.approx(1600 / num)
-    assert group["initial_curvature"] == pytest.approx(1600 / num)
+    assert group["lr"] == pytest.approx(8000 / num)
+    assert group["initial_curvature"] == pytest.approx(16_000 / num)
+    assert group["damping"] == pytest.approx(1600 / num)
     assert group["prior_precision"] == pytest.approx(num / 1200)
 
 
@@ -58,15 +59,15 @@ def test_a_group_resolves_auto_by_its_own_size_and_schedulers_see_numbers():
         {"params": model[2].parameters(), "lr": 0.5},
     ]
     optimizer = VOGN(model, num_data=100, params=groups)
-    assert [g["lr"] for g in optimizer.param_groups] == [4.0, 0.5]
+    assert [g["lr"] for g in optimizer.param_groups] == [20.0, 0.5]
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
     block(optimizer, *batch())
     optimizer.step()
     scheduler.step()
-    assert [g["lr"] for g in optimizer.param_groups] == [2.0, 0.25]
+    assert [g["lr"] for g in optimizer.param_groups] == [10.0, 0.25]
 
 
-@pytest.mark.parametrize("name", ["temperature", "momentum", "damping"])
+@pytest.mark.parametrize("name", ["temperature", "momentum", "weight_decay"])
 def test_other_settings_cannot_be_automatic(name):
     with pytest.raises(ValueError, match=f"^{name} must be .*, got 'auto'"):
         VOGN(network(), num_data=10, **{name: "auto"})
@@ -78,7 +79,7 @@ def test_other_settings_cannot_be_automatic(name):
 def test_prior_precision_by_name_and_pattern():
     prior = {"0.weight": 3.0, "0.*": 4.0}
     model = network()
-    optimizer = VOGN(model, num_data=1200, prior_precision=prior, initial_curvature=2.0)
+    optimizer = VOGN(model, num_data=1200, prior_precision=prior, initial_curvature=2.0, damping=0)
     expected = {"0.weight": 3.0, "0.bias": 4.0, "2.weight": 1.0, "2.bias": 1.0}
     for name, precision in optimizer.posterior_precision().items():
         assert (precision == 1200 * 2.0 + expected[name]).all(), name
@@ -134,7 +135,7 @@ def test_the_temperature_rises_in_a_line_and_stays():
     optimizer = VOGN(
         model, num_data=10, lr=1e-9, temperature=2.0, initial_temperature=0.5,
         temperature_warmup=3, initial_curvature=1.0, curvature_decay=0.5,
-        prior_precision=4.0,
+        prior_precision=4.0, damping=0.0,
     )  # fmt: skip
     for temperature in (0.5, 1.0, 1.5, 2.0, 2.0):
         curvature = optimizer.state[model[0].bias].get("curvature", torch.ones(4))
@@ -150,6 +151,7 @@ def test_the_warm_up_also_holds_for_the_priors_share_in_the_step():
     optimizer = VOGN(
         model, num_data=10, lr=0.1, temperature=1.0, initial_temperature=0.2,
         temperature_warmup=100, initial_curvature=1.0, prior_precision=4.0,
+        damping=0.0,
     )  # fmt: skip
     before = weights(model)
     block(optimizer, *batch())
@@ -176,7 +178,7 @@ def test_without_a_posterior_it_is_a_diagonal_gauss_newton_step_at_the_mean():
     model, (x, y) = network(), batch()
     optimizer = VOGN(
         model, num_data=10, lr=0.1, sampled=False, initial_curvature=0.3,
-        curvature_decay=0.5, prior_precision=2.0,
+        curvature_decay=0.5, prior_precision=2.0, damping=0.0,
     )  # fmt: skip
     before, (gradients, squares) = weights(model), loop(model, x, y)
     block(optimizer, x, y)
