@@ -49,9 +49,7 @@ def check_count(name: str, value: int) -> int:
 def check_whole(name: str, value: int, *, minimum: int) -> int:
     """Return a whole number of at least `minimum`; ValueError names the argument."""
     if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-        raise ValueError(
-            f"{name} must be a whole number >= {minimum}, got {value!r}."
-        )
+        raise ValueError(f"{name} must be a whole number >= {minimum}, got {value!r}.")
     return value
 
 

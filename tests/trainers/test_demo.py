@@ -1,11 +1,13 @@
 """`python -m trainers demo`."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from trainers.catalogue import OPTIMIZERS
-from trainers.demo import HYPERPARAMETERS, demo, demo_config, table
+from trainers.config import OptimizerConfig
+from trainers.demo import METHODS, demo, demo_config, table
 from trainers.runs import list_runs
 from trainers.status import FINISHED, read_status
 
@@ -22,7 +24,7 @@ def test_table_aligns_titles_and_numbers():
     assert lines[3].split() == ["adamw", "nan", "4.0"]
 
 
-@pytest.mark.parametrize("optimizer", HYPERPARAMETERS)
+@pytest.mark.parametrize("optimizer", METHODS)
 def test_both_runs_differ_in_the_optimizer_alone(optimizer):
     config, other = demo_config(optimizer), demo_config("adamw")
     assert config.optimizer.name == optimizer
@@ -35,17 +37,19 @@ def test_demo_trains_both_and_prints_them_side_by_side(monkeypatch, tmp_path, ca
     assert demo() == 0
     printed = capsys.readouterr().out
     runs = list_runs()
-    assert len(runs) == len(HYPERPARAMETERS)
+    assert len(runs) == len(METHODS)
     for run in runs:
         assert read_status(run).state == FINISHED
         assert str(run.path) in printed
-    for title in ("accuracy", "NLL", "ECE", "OOD AUROC", "seconds", *HYPERPARAMETERS):
+    for title in ("accuracy", "NLL", "ECE", "OOD AUROC", "seconds", *METHODS):
         assert title in printed
-    assert set(HYPERPARAMETERS) <= set(OPTIMIZERS)
+    assert set(METHODS) <= set(OPTIMIZERS)
 
 
 def test_demo_says_why_a_run_did_not_finish(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("VOGN_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr("trainers.demo.HYPERPARAMETERS", {"sgd": {"lr": 1e6}})
+    diverging = OptimizerConfig(name="sgd", hyperparameters={"lr": 1e6})
+    config = replace(demo_config("sgd"), optimizer=diverging)
+    monkeypatch.setattr("trainers.demo.demo_config", lambda name: config)
     assert demo() == 1
     assert "failed: The training loss diverged" in capsys.readouterr().out

@@ -34,7 +34,7 @@ def test_a_run_finishes_with_all_its_files(tmp_path):
     names = {path.name for path in run.path.iterdir()}
     assert names == {
         "config.json", "status.json", "metrics.jsonl", "checkpoint",
-        "predictions.npz", "evaluation.json",
+        "predictions.npz", "evaluation.json", "posterior.safetensors",
     }  # fmt: skip
 
 

@@ -93,7 +93,9 @@ class Gathered:
         self.told, self.together = told, together
         past, new = self.num_examples, block.num_examples
         self.num_examples = past + new
-        of_gradients, of_squares = block_weights(past, new, together=together)
+        of_gradients, _ = block_weights(past, new, together=together)
+        # Squares of examples' own losses are means, whatever the losses add up to.
+        _, of_squares = block_weights(past, new, together=together and not block.plain)
         for i, parameter in enumerate(parameters):
             squares = self.squares.get(parameter)
             summed = _combined(squares, block.squares[i], of_squares)

@@ -26,6 +26,7 @@ from ..distributed import (
     check_process_group,
     check_same,
     copy_from_first,
+    fingerprint,
     ranks_of,
     wrapper_silenced,
 )
@@ -134,10 +135,13 @@ class SampledOptimizer(Optimizer):
     def __getstate__(self) -> dict[str, Any]:
         """What a copy needs; copy model and optimizer in one `copy.deepcopy`."""
         own = {name: vars(self)[name] for name in self._copied}
-        return {**own, **super().__getstate__()}
+        # A group of processes cannot be copied, and its copy must not talk to others.
+        alone = not isinstance(self.process_group, str)
+        group = None if alone else self.process_group
+        return {**own, "process_group": group, **super().__getstate__()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.process_group, self.loss_scale = DEFAULT_GROUP, None  # not to be copied
+        self.loss_scale = None  # not to be copied
         super().__setstate__(state)
         self._start_afresh()
 
@@ -251,6 +255,14 @@ class SampledOptimizer(Optimizer):
         numbers = [self.num_steps, *self._noise.state_dict().values()]
         steps = torch.tensor(numbers, device=device)
         check_same("steps, seed and numbers of draws", steps, ranks)
+        states = [self.state.get(p, {}) for p in self._parameters()]
+        values = (state[key] for state in states for key in sorted(state))
+        numbers = [fingerprint(values)]
+        check_same(
+            "the optimizer's state (by its fingerprint)",
+            torch.tensor(numbers, device=device),
+            ranks,
+        )
         copy_from_first(self.model, ranks)
         self._alike = True
 

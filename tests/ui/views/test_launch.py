@@ -73,7 +73,12 @@ def test_each_optimizer_brings_its_own_form(open_page, launched):
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
-        ("vogn-lr", 0.0, "Learning rate must be a number in (0, 1e+06], got 0.0."),
+        (
+            "vogn-lr",
+            0.0,
+            "Learning rate must be a number in (0, 1e+06], or auto for 8000 / training "
+            "examples, got 0.0.",
+        ),
         ("vogn-momentum", -0.5, "Momentum must be a number in [0, 1), got -0.5."),
         ("epochs-digits", 0, "epochs must be a whole number in [1, 100000], got 0."),
         ("batch_size", -1, "batch_size must be a whole number"),

@@ -11,7 +11,7 @@ from tempfile import mkdtemp
 import torch
 import torch.distributed as dist
 
-SECONDS = 60  # for all processes of a test together
+SECONDS = 180  # for all processes of a test together
 GONE = "all ranks must take part until the end, got an exchange that failed: a rank"
 
 # Its children have torch already; each would need seconds to import it.

@@ -4,11 +4,8 @@ A step has four parts, which one process takes one after the other, in blocks of
 own; of W ranks each takes every W-th. Draws are numbered alike, so all must agree.
 """
 
-import copy
-
 import pytest
 import torch
-import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -161,6 +158,7 @@ def test_squares_may_come_in_any_way(kind, tmp_path):
         {"loss_reduction": "sum", "curvature_interval": 2},
         {"clip": 0.05},
         {"batch_norm": "sampled"},
+        {"curvature": "fisher"},
     ],
     ids=lambda options: "-".join(options),
 )
@@ -201,59 +199,26 @@ def test_samples_on_each_rank_are_all_samples_on_one(size, num_samples, tmp_path
             assert all((got - d).norm() > 1e-3 for d in draws if d is not true)
 
 
-# --- one state, other numbers of ranks --------------------------------------------
+# --- training loops that know of no blocks ----------------------------------------
 
 
-def resuming(rank, size, state, steps, sizes):
-    """Go on from a state that is loaded on every rank."""
-    torch.manual_seed(rank)  # weights of another model
-    model = convolutions()
-    optimizer = VOGN(model, num_data=60, seed=5)
-    if state is not None:
-        model.load_state_dict(state[0])
-        optimizer.load_state_dict(copy.deepcopy(state[1]))
-    else:
-        model.load_state_dict(network("convolutions").state_dict())
-        optimizer = VOGN(model, num_data=60)
-    prints = steps_of(optimizer, model, sizes, steps, rank, size)
-    return prints, (model.state_dict(), optimizer.state_dict()), state_of(optimizer)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("worlds", [(2, 1), (1, 2), (2, 4), (4, 2, 1)], ids=str)
-def test_a_state_goes_on_with_another_number_of_ranks(worlds, tmp_path):
-    sizes, state, steps = [3, 5, 1, 3], None, range(len(worlds))
-    for step, size in zip(steps, worlds, strict=True):
-        results = run(resuming, size, tmp_path, size, state, [step], sizes)
-        assert len({each[0][0] for each in results}) == 1
-        state = results[0][1]  # saved by rank 0
-    _, _, expected = resuming(0, 1, None, steps, sizes)
-    assert_close(results[0][2], expected)
-
-
-# --- groups of some ranks ---------------------------------------------------------
-
-
-def replicas(rank, alone):
-    """Two pairs of ranks, or four lone ones, each with steps of their own."""
-    pairs = [dist.new_group([0, 1]), dist.new_group([2, 3])]
-    group, place, size = (None, 0, 1) if alone else (pairs[rank // 2], rank % 2, 2)
+def automatic(rank, wrap):
     model = network("convolutions")
-    optimizer = VOGN(model, num_data=60, process_group=group)
-    own = rank if alone else rank // 2
-    prints = steps_of(optimizer, model, [3, 2], [own, own + 9], place, size)
-    return prints, state_of(optimizer)
+    given, called = WRAPS[wrap](model)
+    optimizer = VOGN(given, num_data=60, automatic=True)
+    for step in range(STEPS):
+        x, y = parts_of_step(step, [3, 4])[rank]
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(called(x), y).backward()
+        optimizer.step()
+    return state_of(optimizer)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("alone", [False, True])
-def test_a_group_trains_by_itself(alone, tmp_path):
-    results = run(replicas, 4, tmp_path, alone)
-    for rank, (prints, state) in enumerate(results):
-        own = rank if alone else rank // 2
-        model = network("convolutions")
-        expected = VOGN(model, num_data=60)
-        steps_of(expected, model, [3, 2], [own, own + 9])
-        assert_close(state, state_of(expected))
-        assert prints == results[rank if alone else 2 * own][0]
-    assert len({str(prints) for prints, _ in results}) == (4 if alone else 2)
+@pytest.mark.parametrize("wrap", ["bare", "wrapped", "wrapped later"])
+def test_automatic_blocks_on_ranks_are_one_process(wrap, tmp_path):
+    first, second = run(automatic, 2, tmp_path, wrap)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    expected = VOGN(network("convolutions"), num_data=60)
+    steps_of(expected, expected.model, [3, 4], range(STEPS))
+    assert_close(first, state_of(expected))

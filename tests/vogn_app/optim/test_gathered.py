@@ -233,6 +233,15 @@ def test_a_parameter_missing_in_a_part_adds_nothing_there(first):
     assert_values([gathered.squares[p] for p in params], [4 * 7, 4 * 2])
 
 
+def test_squares_of_own_losses_are_averaged_also_where_gradients_add_up():
+    params = parameters(1)
+    blocks = [block([4], [6], 3), block([8], [2], 1)]
+    for one in blocks:
+        one.plain = True
+    gathered = gather(params, *blocks, together=True)
+    assert_values([params[0].grad, gathered.squares[params[0]]], [12, 5])
+
+
 def test_weights_of_blocks_that_are_means_of_their_own_are_their_shares():
     assert block_weights(0, 5, together=False) == ((0, 1), (0, 1))
     assert block_weights(6, 2, together=False) == ((0.75, 0.25), (0.75, 0.25))

@@ -79,7 +79,9 @@ def test_other_settings_cannot_be_automatic(name):
 def test_prior_precision_by_name_and_pattern():
     prior = {"0.weight": 3.0, "0.*": 4.0}
     model = network()
-    optimizer = VOGN(model, num_data=1200, prior_precision=prior, initial_curvature=2.0, damping=0)
+    optimizer = VOGN(
+        model, num_data=1200, prior_precision=prior, initial_curvature=2.0, damping=0
+    )
     expected = {"0.weight": 3.0, "0.bias": 4.0, "2.weight": 1.0, "2.bias": 1.0}
     for name, precision in optimizer.posterior_precision().items():
         assert (precision == 1200 * 2.0 + expected[name]).all(), name
