@@ -2,7 +2,7 @@
 
 from .errors import UnsupportedLayerError
 from .likelihoods import Bernoulli, Categorical, Gaussian
-from .optim import VOGN
+from .optim import VOGN, optimizer_for
 from .posterior import GaussianPosterior, PosteriorError
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "GaussianPosterior",
     "PosteriorError",
     "UnsupportedLayerError",
+    "optimizer_for",
 ]
 __version__ = "0.1.0"

@@ -162,7 +162,7 @@ class SquareCapture:
         *,
         squares: bool = True,
         fisher: FisherPass | None = None,
-        within_call: bool = False,
+        called: nn.Module | None = None,
     ) -> Iterator[Recording]:
         """Record the forward and backward passes of the block.
 
@@ -170,7 +170,7 @@ class SquareCapture:
             squares: Whether squares are wanted; otherwise examples are counted only.
             fisher: Take squares at labels of the model's own (`fisher`) instead of
                 those of the user's backward passes.
-            within_call: Whether a call of the model has begun already.
+            called: A module whose call has begun already.
 
         Yields:
             The recording; its `squares` are there once the block ended well.
@@ -180,9 +180,9 @@ class SquareCapture:
                 gradient but its per-example gradients cannot be had exactly.
         """
         recording = (
-            Recording(self, squares=squares, within_call=within_call)
+            Recording(self, squares=squares, called=called)
             if fisher is None or not squares
-            else FisherRecording(self, fisher, within_call=within_call)
+            else FisherRecording(self, fisher, called=called)
         )
         try:
             with uncompiled() if squares else nullcontext():

@@ -27,7 +27,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 from torch.utils.hooks import RemovableHandle
 
@@ -62,7 +62,7 @@ class FisherRecording(Recording):
     Args:
         capture: Says which layers and parameters.
         fisher: What labels are drawn from.
-        within_call: Whether a call of the model has begun already.
+        called: A module whose call has begun already.
     """
 
     def __init__(
@@ -70,9 +70,9 @@ class FisherRecording(Recording):
         capture: "SquareCapture",
         fisher: FisherPass,
         *,
-        within_call: bool = False,
+        called: nn.Module | None = None,
     ) -> None:
-        super().__init__(capture, squares=True, within_call=within_call)
+        super().__init__(capture, squares=True, called=called)
         self.fisher = fisher
         self.drawing = False  # whether the pass from drawn labels runs
         self.groups: list[list[CallSquares]] = []  # calls before one backward pass

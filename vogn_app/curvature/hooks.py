@@ -53,7 +53,7 @@ class LayerHooks:
             yield
             return
         # A call that has begun no longer looks for another forward.
-        begun = self.recording.within_call and module is self.recording.capture.model
+        begun = module is self.recording.called
         if begun or not self.layer.runs_recorded:
             # Before others, which may change the output.
             handle = module.register_forward_hook(

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -47,14 +47,18 @@ class Recording:
     Args:
         capture: Says which layers and parameters.
         squares: Whether squares are wanted; otherwise examples are counted only.
-        within_call: Whether a call of the model has begun already.
+        called: A module whose call has begun already.
     """
 
     def __init__(
-        self, capture: "SquareCapture", *, squares: bool, within_call: bool = False
+        self,
+        capture: "SquareCapture",
+        *,
+        squares: bool,
+        called: nn.Module | None = None,
     ) -> None:
         self.capture = capture
-        self.wants_squares, self.within_call = squares, within_call
+        self.wants_squares, self.called = squares, called
         self.active = True
         self.state: dict[str, SquareAccumulator] = {}
         self.shared: dict[str, SquareAccumulator] = {}  # by broadcasting
@@ -286,8 +290,26 @@ def _take_repeated(
     return {local: contributions.sum(0) for local, contributions in every.items()}
 
 
-def uncompiled() -> Any:
-    """Compiled models run as they were written: a compiled graph has no hooks."""
+_stances: list[Any] = []  # torch's own context, once for each open block
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """Compiled models run as they were written: a compiled graph has no hooks.
+
+    Blocks of several optimizers may end in any order; the last one restores.
+
+    Yields:
+        Nothing.
+    """
     if "torch._dynamo" not in sys.modules:
-        return nullcontext()
-    return torch.compiler.set_stance("force_eager")
+        yield
+        return
+    first = _stances[0] if _stances else torch.compiler.set_stance("force_eager")
+    _stances.append(first)
+    try:
+        yield
+    finally:
+        _stances.pop()
+        if not _stances:
+            first.__exit__(None, None, None)

@@ -1,5 +1,6 @@
 """Optimizers, one file each."""
 
+from .adapter import optimizer_for
 from .vogn import VOGN
 
-__all__ = ["VOGN"]
+__all__ = ["VOGN", "optimizer_for"]

@@ -122,11 +122,7 @@ class SampledOptimizer(Optimizer):
         self._means: dict[Tensor, Tensor] = {}  # memory for them within blocks
         self._ranks, self._alike = Ranks(), False
         self._exchanges: dict[bool, Exchange] = {}
-        self._blocks = (
-            AutomaticBlocks(self.model, self._automatic_block)
-            if self.automatic
-            else None
-        )
+        self._blocks = AutomaticBlocks(self.model, self) if self.automatic else None
 
     def _forget_parameters(self) -> None:
         """Parameters were added: what is known of their number is out of date."""
@@ -203,16 +199,21 @@ class SampledOptimizer(Optimizer):
         ):
             yield
 
-    def _automatic_block(self) -> AbstractContextManager[None] | None:
-        """A block of the model's own passes; None within one of the user's."""
-        return None if self._inside else self._own_block()
+    def _automatic_block(
+        self, called: nn.Module
+    ) -> AbstractContextManager[None] | None:
+        """A block that a call has begun; None within one of the user's."""
+        return None if self._inside else self._own_block(called)
+
+    def _has_gradients(self) -> bool:
+        return any(p.grad is not None for p in self._parameters())
 
     @contextmanager
-    def _own_block(self) -> Iterator[None]:
+    def _own_block(self, called: nn.Module) -> Iterator[None]:
         try:
             with (
                 self._drawn(train=True) as before,
-                self._gathering(before, None, together=True, within_call=True),
+                self._gathering(before, None, together=True, called=called),
             ):
                 yield
         except Abandoned:
@@ -222,7 +223,7 @@ class SampledOptimizer(Optimizer):
     def _drawn(self, train: bool) -> Iterator[list[Tensor | None]]:
         """Put a draw into the model for the context; gives gradients before it."""
         if self._blocks is not None:
-            self._blocks.settle()
+            self._blocks.give_up()
         if self._inside:
             raise RuntimeError("sampled_params must not be nested.")
         if train:
@@ -273,7 +274,7 @@ class SampledOptimizer(Optimizer):
         loss_scale: LossScale | None,
         *,
         together: bool = False,
-        within_call: bool = False,
+        called: nn.Module | None = None,
     ) -> Iterator[None]:
         """Record what runs in the context, and put it to what was gathered before."""
         for parameter in self._parameters():
@@ -281,19 +282,19 @@ class SampledOptimizer(Optimizer):
         with ExitStack() as stack:
             if self._ranks.several:
                 stack.enter_context(wrapper_silenced(self.model))
-            recording = stack.enter_context(self._recording(within_call))
+            recording = stack.enter_context(self._recording(called))
             if self._ranks.several:
                 stack.enter_context(self._sending(recording))
             yield
         scale = self.loss_scale if loss_scale is None else loss_scale
         self._gather(recording, before, scale, together)
 
-    def _recording(self, within_call: bool) -> AbstractContextManager[Recording]:
+    def _recording(self, called: nn.Module | None) -> AbstractContextManager[Recording]:
         labels = FisherPass(self.likelihood, self._noise.labels)
         return self.capture.recording(
             squares=self._refreshes(),
             fisher=labels if self.curvature == "fisher" else None,
-            within_call=within_call,
+            called=called,
         )
 
     def _sending(self, recording: Recording) -> AbstractContextManager[None]:
@@ -378,7 +379,8 @@ class SampledOptimizer(Optimizer):
         if self._blocks is not None:
             self._blocks.settle()
         super().zero_grad(set_to_none=set_to_none)
-        if not self._inside:
+        # Loops may clear gradients between the passes that make an automatic block.
+        if not self._inside or (self._blocks is not None and self._blocks.waits):
             self._forget()
 
     def _forget(self) -> None:
@@ -402,15 +404,16 @@ class SampledOptimizer(Optimizer):
             RuntimeError: If called inside a block, or with nothing gathered.
         """
         if self._blocks is not None:
-            self._blocks.settle()
+            self._blocks.give_up()
         if self._inside:
             raise RuntimeError("step must be called outside sampled_params.")
         loss = None if closure is None else self._run_closure(closure)
         if self._gathered.num_examples == 0:
-            raise RuntimeError(
-                "step must follow a backward pass inside sampled_params(train=True), "
-                "got none."
-            )
+            if closure is not None and loss is None:  # it says to skip the batch
+                return None
+            way = "inside sampled_params(train=True)"
+            way = f"of the model in train mode, or {way}" if self.automatic else way
+            raise RuntimeError(f"step must follow a backward pass {way}, got none.")
         if self._may_step():
             self._gathered.check_kept({p: p.grad for p in self._parameters()})
             self._update(self._gathered.squares if self._refreshes() else None)
@@ -433,7 +436,8 @@ class SampledOptimizer(Optimizer):
             )
         return True
 
-    def _run_closure(self, closure: Callable[[], Tensor]) -> Tensor:
+    def _run_closure(self, closure: Callable[[], Tensor]) -> Tensor | None:
+        """Run a closure for each sample; gives None if the closure does."""
         # Frameworks run the last micro-batch alone as a closure.
         last = self.automatic and self._gathered.num_examples > 0
         if last and self.num_samples > 1:
@@ -445,13 +449,21 @@ class SampledOptimizer(Optimizer):
             self._forget()
         losses = []
         for _ in range(self.num_samples):
-            with (
-                torch.enable_grad(),
-                self._drawn(train=True) as before,
-                self._gathering(before, None, together=last),
-            ):
-                losses.append(closure().detach())
+            with self._closure_block(), torch.enable_grad():
+                loss: Tensor | None = closure()
+            if loss is None:
+                return None
+            losses.append(loss.detach())
         return torch.stack(losses).mean()
+
+    def _closure_block(self) -> AbstractContextManager[None]:
+        """A block for a closure, unless its own passes make one.
+
+        A framework's closure may clip the gradients, which has to wait for the end of
+        the block.
+        """
+        alone = self.automatic and self.num_samples == 1
+        return nullcontext() if alone else self.sampled_params(train=True)
 
     def state_dict(self) -> dict[str, Any]:
         """State, groups and position of the noise; read with `weights_only=True`."""
