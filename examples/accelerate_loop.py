@@ -62,10 +62,7 @@ def evaluate(
     """Print the accuracies; give that of the average."""
     net.eval()
     mean = net(x).softmax(-1)
-    average = torch.zeros_like(mean)
-    for _ in range(NUM_SAMPLES):
-        with vogn.sampled_params():
-            average += net(x).softmax(-1) / NUM_SAMPLES
+    average = vogn.posterior().predict_proba(net, x, NUM_SAMPLES)
     for name, probabilities in (("mean", mean), ("posterior", average)):
         accuracy = (probabilities.argmax(-1) == y).float().mean().item()
         accelerator.print(f"accuracy of the {name}: {accuracy:.3f}")

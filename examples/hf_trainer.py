@@ -88,10 +88,7 @@ def evaluate(
     """Print the accuracies; give that of the average."""
     model.eval()
     mean = model(test.words).logits.softmax(-1)
-    average = torch.zeros_like(mean)
-    for _ in range(NUM_SAMPLES):
-        with optimizer.sampled_params():
-            average += model(test.words).logits.softmax(-1) / NUM_SAMPLES
+    average = optimizer.posterior().predict_proba(model, test.words, NUM_SAMPLES)
     for name, probabilities in (("mean", mean), ("posterior", average)):
         accuracy = (probabilities.argmax(-1) == test.labels).float().mean().item()
         print(f"accuracy of the {name}: {accuracy:.3f}")

@@ -74,10 +74,8 @@ def main() -> float:
     x, y = test.tensors
     module.eval()
     mean = module(x).softmax(-1)
-    optimizer, average = trainer.optimizers[0], torch.zeros(())
-    for _ in range(NUM_SAMPLES):
-        with optimizer.sampled_params():
-            average = average + module(x).softmax(-1) / NUM_SAMPLES
+    posterior = trainer.optimizers[0].posterior()
+    average = posterior.predict_proba(module, x, NUM_SAMPLES)
     for name, probabilities in (("mean", mean), ("posterior", average)):
         accuracy = (probabilities.argmax(-1) == y).float().mean().item()
         print(f"accuracy of the {name}: {accuracy:.3f}")

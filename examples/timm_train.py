@@ -94,10 +94,8 @@ def validate(
     x, y = test.tensors
     model.eval()
     mean = model(x).softmax(-1)
-    average = torch.zeros_like(mean)
-    for _ in range(NUM_SAMPLES):
-        with optimizer.sampled_params():  # type: ignore[attr-defined]
-            average += model(x).softmax(-1) / NUM_SAMPLES
+    posterior = optimizer.posterior()  # type: ignore[attr-defined]
+    average = posterior.predict_proba(model, x, NUM_SAMPLES)
     for name, probabilities in (("mean", mean), ("posterior", average)):
         (top,) = accuracy(probabilities, y)
         print(f"accuracy of the {name}: {top.item() / 100:.3f}")
