@@ -37,7 +37,7 @@ def test_public_names_are_sorted_and_there():
     assert sorted(vogn_app.__all__, key=str.lower) == sorted(
         [
             "VOGN", "UnsupportedLayerError", "GaussianPosterior", "PosteriorError",
-            "Categorical", "Bernoulli", "Gaussian",
+            "Categorical", "Bernoulli", "Gaussian", "optimizer_for",
         ],
         key=str.lower,
     )  # fmt: skip

@@ -95,7 +95,7 @@ def test_the_step_is_that_of_torch(
     group = {
         "lr": 0.2, "momentum": 0.9, "curvature_decay": 0.999, "damping": damping,
         "prior_precision": prior_precision, "temperature": 0.5, "num_data": 100,
-        "augmentation_factor": 1.0,
+        "augmentation_factor": 1.0, "weight_decay": 0.0,
     }  # fmt: skip
     means, momenta, curvatures = lists(dtype, 3)
     theirs = [
@@ -111,7 +111,9 @@ def test_the_step_is_that_of_torch(
             means, gradients, squares, momenta, curvatures, rates, **settings_of(group)
         )
         assert all(map(torch.equal, gradients, kept))
-        vogn.vogn_update(theirs[0], gradients, squares, *theirs[1:], steps, group)
+        vogn.vogn_update(
+            theirs[0], gradients, squares, *theirs[1:], steps, group, 0.999
+        )
     tolerance = 10 * torch.finfo(dtype).eps
     for ours, other in zip((means, momenta, curvatures), theirs, strict=True):
         for one, wanted in zip(ours, other, strict=True):
