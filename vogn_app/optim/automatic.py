@@ -89,6 +89,11 @@ class AutomaticBlocks:
         """Whether a block is open."""
         return self._block is not None
 
+    def close(self) -> None:
+        """End an open block and watch no longer."""
+        self.give_up()
+        _remove(self._handles)
+
     def settle(self) -> None:
         """End a block whose backward pass failed or will never come.
 

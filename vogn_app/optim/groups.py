@@ -1,10 +1,11 @@
 """Parameter groups: their settings, and what the settings amount to."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from numbers import Real
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from .._checks import check_count, check_number, check_whole
 
@@ -24,6 +25,13 @@ AUTO_LR = 8000.0  # over N
 AUTO_CURVATURE = 16_000.0  # over N
 AUTO_DAMPING = 1600.0  # over N
 AUTO_PRIOR = 1 / 1200  # times N
+
+
+def plain(setting: Any) -> Any:
+    """A number in place of a tensor or NumPy scalar that holds one."""
+    scalar = isinstance(setting, Tensor) and setting.ndim == 0
+    foreign = isinstance(setting, Real) and not isinstance(setting, int | float)
+    return float(setting) if scalar or foreign else setting
 
 
 def resolved(group: dict[str, Any]) -> dict[str, Any]:
@@ -173,6 +181,33 @@ def batch_norm_parameters(model: nn.Module) -> set[int]:
         m for m in norms if not isinstance(m, nn.modules.instancenorm._InstanceNorm)
     )
     return {id(p) for m in batch_norms for p in m.parameters(recurse=False)}
+
+
+def check_names(
+    groups: list[dict[str, Any]], state_dict: dict[str, Any], settings: Iterable[str]
+) -> None:
+    """Check that groups to load have the settings and the parameters of ours.
+
+    Args:
+        groups: The optimizer's parameter groups.
+        state_dict: The state to load.
+        settings: Names of the settings.
+
+    Raises:
+        ValueError: If they have not; names the first difference.
+    """
+    for ours, theirs in zip(groups, state_dict["param_groups"], strict=False):
+        missing = [n for n in settings if n in ours and n not in theirs]
+        if missing:
+            raise ValueError(
+                f"groups of the state to load must have {', '.join(missing)}, got "
+                "none: it is of another optimizer or version."
+            )
+        names = ours["param_names"], theirs.get("param_names")
+        if names[0] != names[1]:
+            raise ValueError(
+                f"groups of the state to load must hold {names[0]}, got {names[1]}."
+            )
 
 
 def check_shapes(

@@ -115,14 +115,20 @@ class SampledOptimizer(Optimizer):
         raise NotImplementedError
 
     def _start_afresh(self) -> None:
-        self._names = {id(p): name for name, p in self.model.named_parameters()}
+        self._know_parameters()
         self._capture: SquareCapture | None = None
         self._inside = False
         self._gathered = Gathered()
         self._means: dict[Tensor, Tensor] = {}  # memory for them within blocks
         self._ranks, self._alike = Ranks(), False
         self._exchanges: dict[bool, Exchange] = {}
+        if (blocks := vars(self).get("_blocks")) is not None:  # a state was loaded
+            blocks.close()
         self._blocks = AutomaticBlocks(self.model, self) if self.automatic else None
+
+    def _know_parameters(self) -> None:
+        """Note the model's parameters by name."""
+        self._names = {id(p): name for name, p in self.model.named_parameters()}
 
     def _forget_parameters(self) -> None:
         """Parameters were added: what is known of their number is out of date."""
@@ -137,7 +143,8 @@ class SampledOptimizer(Optimizer):
         return {**own, "process_group": group, **super().__getstate__()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.loss_scale = None  # not to be copied
+        # Not to be copied, but kept when a state is loaded.
+        self.loss_scale = vars(self).get("loss_scale")
         super().__setstate__(state)
         self._start_afresh()
 
@@ -450,10 +457,10 @@ class SampledOptimizer(Optimizer):
         losses = []
         for _ in range(self.num_samples):
             with self._closure_block(), torch.enable_grad():
-                loss: Tensor | None = closure()
+                loss: Tensor | float | None = closure()
             if loss is None:
                 return None
-            losses.append(loss.detach())
+            losses.append(torch.as_tensor(loss).detach())
         return torch.stack(losses).mean()
 
     def _closure_block(self) -> AbstractContextManager[None]:

@@ -57,6 +57,7 @@ from .._checks import check_choice, check_count
 from ..distributed import DEFAULT_GROUP, Group
 from ..likelihoods import Likelihood
 from ..posterior import GaussianPosterior
+from ..posterior.matching import plain_names
 from .groups import (
     AUTO,
     ESTIMATE,
@@ -64,15 +65,17 @@ from .groups import (
     Setting,
     batch_norm_parameters,
     check_group,
+    check_names,
     check_prior,
     check_shapes,
+    plain,
     precision_line,
     prior_of,
     prior_weight,
     resolved,
     tempered,
 )
-from .sampled import Params, SampledOptimizer
+from .sampled import NOISE, NUM_STEPS, Params, SampledOptimizer
 from .sampling import perturb
 
 # Keys of the state.
@@ -234,7 +237,7 @@ class VOGN(SampledOptimizer):
         super().__init__(
             model,
             params,
-            defaults,
+            {name: plain(value) for name, value in defaults.items()},
             num_samples=num_samples,
             loss_reduction=loss_reduction,
             curvature_interval=curvature_interval,
@@ -245,8 +248,9 @@ class VOGN(SampledOptimizer):
             seed=seed,
         )
 
-    def _start_afresh(self) -> None:
-        super()._start_afresh()
+    def _know_parameters(self) -> None:
+        super()._know_parameters()
+        self._plain = plain_names(self.model)
         self._batch_norm_ids = batch_norm_parameters(self.model)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -254,7 +258,8 @@ class VOGN(SampledOptimizer):
 
         Parameters with a prior precision of their own go to groups of their own, and so
         do those of BatchNorm, without noise and prior, when `batch_norm` is
-        "deterministic".
+        "deterministic". Schedulers that take a list need an entry for each of
+        `param_groups`.
 
         Args:
             param_group: `{"params": ..., setting: value, ...}`.
@@ -262,18 +267,28 @@ class VOGN(SampledOptimizer):
         Raises:
             ValueError: If a setting is out of range or a parameter is not the model's.
         """
+        self._know_parameters()  # modules may be newer than the optimizer
         params = param_group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
         named = [self._named(parameter) for parameter in params]
-        rest = {k: v for k, v in param_group.items() if k != "params"}
+        rest = {k: plain(v) for k, v in param_group.items() if k != "params"}
         prior = rest.pop("prior_precision", self.defaults["prior_precision"])
-        check_prior(prior, [name for name, _ in named])
+        # A mapping for all groups may have keys that fit others than this one.
+        own = "prior_precision" in param_group
+        names = [name for name, _ in named] if own else list(self._names.values())
+        check_prior(prior, [self._plain[name] for name in names])
         parts = self._split(named, prior)
         whole = [resolved({**self.defaults, **rest, **own}) for own, _ in parts]
         for settings in whole:
             check_group(settings)
+        held = {id(p) for group in self.param_groups for p in group["params"]}
+        if any(id(parameter) in held for _, parameter in named):
+            raise ValueError(
+                "params must be in one group, got some in more than one parameter group."
+            )
         for settings, (_, members) in zip(whole, parts, strict=True):
-            super().add_param_group({**settings, "params": members})
+            known = [(self._plain[name], parameter) for name, parameter in members]
+            super().add_param_group({**settings, "params": known})
         self._forget_parameters()
 
     def _split(
@@ -284,7 +299,7 @@ class VOGN(SampledOptimizer):
         for name, parameter in named:
             norm = id(parameter) in self._batch_norm_ids
             silent = norm and self.batch_norm == "deterministic"
-            own = 0.0 if silent else prior_of(name, prior)
+            own = 0.0 if silent else prior_of(self._plain[name], prior)
             parts.setdefault((silent, own), []).append((name, parameter))
         return [
             ({"prior_precision": own, **({"sampled": False} if silent else {})}, each)
@@ -321,10 +336,12 @@ class VOGN(SampledOptimizer):
             return state
         with torch.inference_mode(False), torch.no_grad():  # to be changed later
             state[STEP] = state[REFRESHES] = 0
-            state[MOMENTUM] = torch.zeros_like(parameter)
+            # Averages stand still in half precision, and N s exceeds float16.
+            wide = torch.promote_types(parameter.dtype, torch.float32)
+            state[MOMENTUM] = torch.zeros_like(parameter, dtype=wide)
             start = group["initial_curvature"]
             known = 0.0 if start == ESTIMATE else start
-            state[CURVATURE] = torch.full_like(parameter, known)
+            state[CURVATURE] = torch.full_like(parameter, known, dtype=wide)
         return state
 
     @torch.no_grad()
@@ -332,7 +349,8 @@ class VOGN(SampledOptimizer):
         for group in self._tempered_groups():
             members = [
                 p for p in group["params"]
-                if p.grad is not None and (squares is None or p in squares)
+                if p.grad is not None
+                and (p in squares if squares is not None else self._started(p, group))
             ]  # fmt: skip
             # Parameters that were added later may have had fewer refreshes.
             for decay, params in self._by_decay(members, group).items():
@@ -350,6 +368,11 @@ class VOGN(SampledOptimizer):
                     group,
                     decay,
                 )
+
+    def _started(self, parameter: Tensor, group: dict[str, Any]) -> bool:
+        """Whether there is a curvature: one to estimate waits for a refresh."""
+        known = group["initial_curvature"] != ESTIMATE
+        return known or bool(self._state(parameter, group)[REFRESHES])
 
     def _by_decay(
         self, members: list[nn.Parameter], group: dict[str, Any]
@@ -383,6 +406,8 @@ class VOGN(SampledOptimizer):
         Raises:
             RuntimeError: If called inside a block, where the weights are a draw.
         """
+        if self._blocks is not None:
+            self._blocks.give_up()
         if self._inside:
             raise RuntimeError("posterior must be called outside sampled_params.")
         priors = {
@@ -423,6 +448,11 @@ class VOGN(SampledOptimizer):
         Raises:
             ValueError: If groups, shapes or `num_data` differ.
         """
+        wanted = ("state", "param_groups", NOISE, NUM_STEPS)
+        if missing := [key for key in wanted if key not in state_dict]:
+            raise ValueError(
+                f"state_dict must be of a VOGN, got none of {', '.join(missing)}."
+            )
         for ours, theirs in zip(
             self.param_groups, state_dict["param_groups"], strict=False
         ):
@@ -431,8 +461,24 @@ class VOGN(SampledOptimizer):
                     f"num_data must be {ours['num_data']} in the state to load, "
                     f"got {theirs.get('num_data')!r}."
                 )
+        check_names(self.param_groups, state_dict, self.defaults)
         check_shapes(self.param_groups, state_dict, (MOMENTUM, CURVATURE))
         super().load_state_dict(state_dict)
+        _restore_wide(self.param_groups, self.state, state_dict)
+
+
+def _restore_wide(
+    groups: list[dict[str, Any]], state: Any, state_dict: dict[str, Any]
+) -> None:
+    """Put averages back that torch has rounded to their parameter's type."""
+    ids = [i for group in state_dict["param_groups"] for i in group["params"]]
+    ours = [p for group in groups for p in group["params"]]
+    for parameter, i in zip(ours, ids, strict=True):
+        wide = torch.promote_types(parameter.dtype, torch.float32)
+        if wide != parameter.dtype and i in state_dict["state"]:
+            for key in (MOMENTUM, CURVATURE):
+                saved = state_dict["state"][i][key]
+                state[parameter][key] = saved.to(parameter.device, wide, copy=True)
 
 
 def _of(
@@ -441,7 +487,7 @@ def _of(
     """Squares of some parameters in their types."""
     if squares is None:
         return None
-    return [squares[p].to(p.dtype) for p in params]
+    return [squares[p].to(torch.promote_types(p.dtype, torch.float32)) for p in params]
 
 
 def refresh_decay(group: dict[str, Any], interval: int, refreshes: int) -> float:

@@ -89,6 +89,8 @@ def output_of(result: Any) -> Tensor:
         ValueError: If there is no such tensor.
     """
     outputs = result if isinstance(result, Tensor) else getattr(result, "logits", None)
+    if isinstance(result, Mapping):
+        outputs = result.get("logits")
     if not isinstance(outputs, Tensor):
         raise ValueError(
             "model must give a tensor or an object with logits, got "

@@ -91,13 +91,22 @@ def apply_link(link: Link, outputs: Tensor) -> Tensor:
     Sums of rounded probabilities would drift.
 
     Args:
-        link: "softmax" over the last dimension, "sigmoid" of each element, or a
-            function of the outputs [N, ...] of one draw.
+        link: "softmax" of outputs [N, C], "sigmoid" of each element, or a function of
+            the outputs [N, ...] of one draw.
         outputs: Of S draws.
 
     Returns:
         Probabilities [S, N, ...].
+
+    Raises:
+        ValueError: If it is not clear which dimension has the classes.
     """
+    if link == "softmax" and outputs.ndim != 3:
+        raise ValueError(
+            'link must be "sigmoid", or a function that knows where the classes are, '
+            "such as `lambda z: z.softmax(1)`, for outputs that are not [N, C], got "
+            f"'softmax' for {list(outputs.shape[1:])}."
+        )
     outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
     if callable(link):
         each = torch.stack([link(one) for one in outputs])

@@ -183,3 +183,17 @@ def test_both_kinds_of_blocks_before_a_step_are_an_error(automatic):
     block(automatic, x, y)
     with pytest.raises(RuntimeError, match=r"^blocks before a step must all be auto"):
         F.cross_entropy(automatic.model(x), y).backward()
+
+
+def test_a_loaded_state_leaves_one_watcher():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    optimizer = VOGN(model, num_data=10, automatic=True)
+    optimizer.loss_scale = 4.0
+    watchers = len(model._forward_pre_hooks)
+    for _ in range(2):
+        optimizer.load_state_dict(optimizer.state_dict())
+    assert len(model._forward_pre_hooks) == watchers
+    assert optimizer.loss_scale == 4.0
+    kept = model(torch.randn(4, 3))
+    with optimizer.sampled_params():  # the mean is wanted: the block is given up
+        assert kept.requires_grad

@@ -354,3 +354,86 @@ def test_any_loss_that_is_a_mean_over_examples_gives_exact_squares(kind):
         each = torch.stack([row[index] for row in rows]) * 4
         torch.testing.assert_close(gradients[name], each.mean(0))
         torch.testing.assert_close(squares[name], each.square().mean(0))
+
+
+# --- groups, wrappers and types ---------------------------------------------------
+
+
+def test_a_module_newer_than_the_optimizer_can_be_added():
+    model, (x, y) = network(), batch()
+    optimizer = VOGN(model, num_data=10)
+    model.add_module("new", nn.Linear(2, 2))
+    optimizer.add_param_group({"params": model.new.parameters()})
+    block(optimizer, x, y)
+    optimizer.step()
+    assert {"new.weight", "new.bias"} <= set(optimizer.posterior_precision())
+
+
+def test_a_prior_by_name_goes_with_groups_and_wrappers():
+    model = network()
+    optimizer = VOGN(
+        torch.compile(model, backend="eager"),
+        num_data=1200,
+        prior_precision={"2.*": 5.0},
+        params=[{"params": m.parameters()} for m in (model[0], model[2])],
+    )
+    priors = optimizer.posterior().prior_precision
+    expected = {"0.weight": 1.0, "0.bias": 1.0, "2.weight": 5.0, "2.bias": 5.0}
+    assert priors == expected
+
+
+def test_a_parameter_that_is_held_already_changes_nothing():
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    optimizer = VOGN(model, num_data=10, params=model[1].parameters())
+    with pytest.raises(ValueError, match="more than one parameter group"):
+        optimizer.add_param_group({"params": [model[0].weight, model[1].weight]})
+    assert len(optimizer.param_groups) == 1
+
+
+def test_the_curvature_of_half_precision_parameters_moves():
+    curvatures = []
+    for dtype in (torch.float32, torch.bfloat16):
+        torch.manual_seed(0)
+        model, (x, y) = network().to(dtype), batch()
+        optimizer = VOGN(model, num_data=60_000)
+        for _ in range(20):
+            block(optimizer, x.to(dtype), y)
+            optimizer.step()
+        state = optimizer.state_dict()
+        optimizer.load_state_dict(state)
+        curvatures.append(optimizer.state[model[0].weight]["curvature"])
+        assert curvatures[-1].dtype == torch.float32
+        assert torch.equal(curvatures[-1], state["state"][0]["curvature"])
+    start = 16_000 / 60_000
+    torch.testing.assert_close(*curvatures, rtol=1e-3, atol=0)
+    assert (curvatures[1] < 0.99 * start).all()
+
+
+def test_a_state_whose_groups_hold_other_parameters_is_rejected():
+    model = nn.Sequential(*[nn.Linear(4, 4) for _ in range(3)])
+    first = VOGN(model, num_data=10, prior_precision={"0.*": 2.0, "2.*": 2.0})
+    other = VOGN(model, num_data=10, prior_precision={"0.*": 2.0, "1.*": 2.0})
+    with pytest.raises(ValueError, match="groups of the state to load must hold"):
+        other.load_state_dict(first.state_dict())
+
+
+def test_numbers_may_be_tensors():
+    optimizer = VOGN(network(), num_data=10, lr=torch.tensor(0.5))
+    assert optimizer.param_groups[0]["lr"] == 0.5
+
+
+def test_a_layer_to_be_estimated_waits_for_a_refresh():
+    model, (x, y) = network(), batch()
+    model[0].requires_grad_(False)
+    optimizer = VOGN(
+        model, num_data=10_000, lr=0.01, initial_curvature="estimate", damping=0.0,
+        prior_precision=1.0, curvature_interval=4, params=model.parameters(),
+    )  # fmt: skip
+    moved = []
+    for step in range(6):
+        model[0].requires_grad_(step > 0)
+        before = model[0].weight.clone()
+        block(optimizer, x, y)
+        optimizer.step()
+        moved.append(not torch.equal(model[0].weight, before))
+    assert moved == [False, False, False, False, True, True]

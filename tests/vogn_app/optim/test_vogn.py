@@ -471,7 +471,7 @@ def test_a_state_of_another_optimizer_is_rejected():
     model = network()
     state = torch.optim.SGD(model.parameters(), lr=0.1).state_dict()
     with pytest.raises(
-        ValueError, match="num_data must be 30 in the state to load, got None"
+        ValueError, match="state_dict must be of a VOGN, got none of noise, num_steps"
     ):
         VOGN(model, num_data=30).load_state_dict(state)
 

@@ -232,3 +232,14 @@ def test_outputs_without_examples_are_an_error():
 
     with pytest.raises(ValueError, match=r"^model must give outputs with the 7 ex"):
         posterior.predict(Mean(*inner), x)
+
+
+def test_softmax_needs_to_know_where_the_classes_are():
+    outputs = torch.randn(3, 4, 5, 2)
+    message = 'link must be "sigmoid", or a function that knows where the classes'
+    with pytest.raises(ValueError, match=message):
+        apply_link("softmax", outputs)
+    with pytest.raises(ValueError, match=message):
+        apply_link("softmax", outputs[:, :, 0, 0])
+    got = apply_link(lambda z: z.softmax(1), outputs)
+    torch.testing.assert_close(got, outputs.softmax(2))
