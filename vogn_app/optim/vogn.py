@@ -284,7 +284,8 @@ class VOGN(SampledOptimizer):
         held = {id(p) for group in self.param_groups for p in group["params"]}
         if any(id(parameter) in held for _, parameter in named):
             raise ValueError(
-                "params must be in one group, got some in more than one parameter group."
+                "params must be in one group, got some in more than one parameter "
+                "group."
             )
         for settings, (_, members) in zip(whole, parts, strict=True):
             known = [(self._plain[name], parameter) for name, parameter in members]
