@@ -84,7 +84,7 @@ def _widget(item: HyperParameter, key: str) -> Any:
         step = step_size(item) if number is not None else None
         return st.number_input(
             name, value=number, step=step, format="%g", key=key, help=told,
-            placeholder=f"auto: {item.automatic}",
+            placeholder=AUTO,
         )  # fmt: skip
     if item.kind == "bool":
         return st.toggle(name, bool(item.default), key=key, help=told)
