@@ -262,7 +262,8 @@ def test_a_finished_run_shows_how_far_it_can_be_trusted(page, runs):
     cards = page.locator("img[alt^='Test image']")
     cards.first.wait_for()
     assert cards.count() > 4
-    assert page.get_by_test_id("stMetric").count() == 5
+    metrics = page.get_by_test_id("stMetric")
+    until(lambda: metrics.count() == 5, "five numbers are shown")
     picture(page, "run-finished")
 
     page.emulate_media(color_scheme="dark")
