@@ -10,7 +10,11 @@ from trainers.config import RunConfig
 from trainers.runs import Run, log_tail
 from ui.components.commands import command_block
 
-_MIME = {".json": "application/json", ".npz": "application/zip"}
+_MIME = {
+    ".json": "application/json",
+    ".npz": "application/zip",
+    ".safetensors": "application/octet-stream",
+}
 
 
 def details(run: Run, config: RunConfig | None) -> None:
@@ -34,7 +38,7 @@ def details(run: Run, config: RunConfig | None) -> None:
 
 
 def _downloads(run: Run) -> None:
-    files = (run.evaluation, run.predictions, run.config)
+    files = (run.evaluation, run.predictions, run.posterior, run.config)
     with st.container(horizontal=True):
         for file in files:
             if file.exists():

@@ -21,7 +21,13 @@ def test_only_files_that_exist_are_offered(open_page, root):
     fakes.write_run(root, "b", evaluated=True)
     offered = [b.label for b in open_page("run", run="a").download_button]
     assert offered == ["config.json"]
+    (root / "b" / "posterior.safetensors").write_bytes(b"weights")
+    fakes.write_run(root, "c", evaluated=True)
     offered = [b.label for b in open_page("run", run="b").download_button]
+    assert offered == [
+        "evaluation.json", "predictions.npz", "posterior.safetensors", "config.json",
+    ]  # fmt: skip
+    offered = [b.label for b in open_page("run", run="c").download_button]
     assert offered == ["evaluation.json", "predictions.npz", "config.json"]
 
 
