@@ -1,7 +1,8 @@
 """Command line: `python -m trainers run ...`, `python -m trainers demo`.
 
-Under torchrun, `torchrun --nproc-per-node N -m trainers run ...`, N processes train one
-run: each takes its share of every batch, and the first alone writes and prints.
+With `--num-processes N`, or under `torchrun --nproc-per-node N -m trainers run ...`, N
+processes train one run: each takes its share of every batch, and the first alone writes
+and prints.
 Flags come from the configuration's dataclasses and the optimizers' catalogue.
 """
 
@@ -23,9 +24,9 @@ from trainers.config import (
     RunConfig,
     TrainingConfig,
 )
-from trainers.jobs.control import code_version
-from trainers.ranks import Ranks, launched_ranks
-from trainers.runs import Run, RunError, find_run, new_run, read_json
+from trainers.jobs.launcher import code_version
+from trainers.ranks import Ranks, end_with_launcher, keep_log, launched_ranks
+from trainers.runs import Run, RunError, find_run, load_config, new_run, read_json
 from trainers.status import (
     ALIVE,
     ENDED,
@@ -190,6 +191,10 @@ def _run(options: argparse.Namespace, ranks: Ranks) -> int:
         path = Path(options.run_dir) if options.run_dir else None
         run = new_run(config_from_options(options), code_version(), path)
     run.stop_request.unlink(missing_ok=True)
+    if ranks.size == 1:
+        num_processes = load_config(run).training.num_processes
+        if num_processes > 1:
+            return _train_together(run, num_processes)
     return _train_here(run, ranks)
 
 
@@ -203,6 +208,8 @@ def _check_resumable(run: Run) -> None:
 
 
 def _train(options: argparse.Namespace, ranks: Ranks) -> int:
+    keep_log(ranks)
+    end_with_launcher()
     if not ranks.is_main:
         return _follow(ranks)
     return _train_here(_find(options.run), ranks)
@@ -234,6 +241,22 @@ def _train_here(run: Run, ranks: Ranks) -> int:
         if status.state not in ENDED:
             status = _ended(run)
         _print_outcome(run, status)
+    return CODES.get(status.state, 1)
+
+
+def _train_together(run: Run, num_processes: int) -> int:
+    """Train in several processes, of which rank 0 prints the outcome if it can."""
+    from trainers.launcher import train_together
+
+    with StopSignal() as stop:
+        status, told = begin_status(run), False
+        with suppress(KeyboardInterrupt):
+            status, told = train_together(run, num_processes)
+        stop.settle()
+        if status.state not in ENDED:
+            status = _ended(run)
+        if not told:
+            _print_outcome(run, status)
     return CODES.get(status.state, 1)
 
 

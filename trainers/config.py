@@ -111,6 +111,8 @@ class TrainingConfig:
         seed: Seed of initial weights, batch order and weight noise.
         device: "auto" (CUDA if present), "cpu", "cuda" or "cuda:N".
         log_interval: Steps between two logged lines.
+        num_processes: Processes that share every batch, in [1, 1024]; on CUDA each
+            takes a GPU. Where torchrun started several already, their number rules.
     """
 
     epochs: int = 5
@@ -119,12 +121,14 @@ class TrainingConfig:
     seed: int = 0
     device: str = "auto"
     log_interval: int = 10
+    num_processes: int = 1
 
     def __post_init__(self) -> None:
         _check_int("epochs", self.epochs, 1, 100_000)
         _check_int("batch_size", self.batch_size, 1, 1_000_000)
         _check_int("seed", self.seed, 0, 2**31 - 1)
         _check_int("log_interval", self.log_interval, 1, 1_000_000)
+        _check_int("num_processes", self.num_processes, 1, 1024)
         if self.schedule not in SCHEDULES:
             raise ValueError(
                 f"schedule must be one of {', '.join(SCHEDULES)}, "
@@ -134,6 +138,11 @@ class TrainingConfig:
         if not re.fullmatch(r"auto|cpu|cuda(:\d{1,2})?", self.device):
             raise ValueError(
                 f"device must be auto, cpu, cuda or cuda:N, got {self.device!r}."
+            )
+        if self.num_processes > 1 and ":" in self.device:
+            raise ValueError(
+                f"device must be auto, cpu or cuda for {self.num_processes} processes, "
+                f"got {self.device!r}."
             )
 
 

@@ -11,7 +11,7 @@ from trainers.config import (
     TrainingConfig,
     command_line,
 )
-from trainers.jobs.control import code_version
+from trainers.jobs.launcher import code_version
 from trainers.runs import Run, new_run, read_json
 from trainers.session import train_run
 from trainers.status import FINISHED

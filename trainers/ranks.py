@@ -5,13 +5,22 @@ tells each its place by environment variables. The batch of the configuration is
 out over them, so that a run takes the same steps at any number of ranks.
 """
 
+import ctypes
 import os
 import random
+import signal
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 # All of them: a cluster may set some of these for reasons of its own.
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+
+LOGS = "VOGN_RANK_LOGS"  # folder in which every rank keeps its own log
+LAUNCHER = "VOGN_LAUNCHER"  # number of the process without which no rank goes on
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,48 @@ def _number(environment: Mapping[str, str], name: str) -> int:
         return int(text)
     except ValueError:
         raise ValueError(f"{name} must be a whole number, got {text!r}.") from None
+
+
+def keep_log(ranks: Ranks) -> None:
+    """Append all that this process prints to its own log, where one is wanted.
+
+    The folder is that of the environment's `VOGN_RANK_LOGS`, the file `rank0.log` and
+    so on. Call it before torch is imported, so that compiled code writes there too.
+
+    Args:
+        ranks: The place of this process.
+
+    Raises:
+        ValueError: If the file cannot be written.
+    """
+    folder = os.environ.get(LOGS)
+    if not folder:
+        return
+    path = Path(folder) / f"rank{ranks.rank}.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as log:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+    except OSError as error:
+        raise ValueError(f"{LOGS} must be a folder to write in: {error}") from None
+
+
+def end_with_launcher() -> None:
+    """Have this process asked to stop when the launcher that it needs is killed.
+
+    Torchrun's ranks outlive a torchrun that is killed. Where the environment names
+    `VOGN_LAUNCHER` they do not: Linux sends them SIGTERM, and they end in a checkpoint.
+    """
+    launcher = os.environ.get(LAUNCHER)
+    if not launcher or sys.platform != "linux":
+        return
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if str(os.getppid()) != launcher:  # it was killed before we asked
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def share(num_rows: int, ranks: Ranks) -> slice:

@@ -85,6 +85,11 @@ class Run:
         return self.path / "status.json"
 
     @property
+    def supervision(self) -> Path:
+        """Who watches the run; see `trainers.status`."""
+        return self.path / "supervisor.json"
+
+    @property
     def stop_request(self) -> Path:
         """Exists once someone asked the run to stop."""
         return self.path / "stop.request"
@@ -121,8 +126,12 @@ class Run:
 
     @property
     def log(self) -> Path:
-        """What the training process printed."""
-        return self.path / "log" / "rank0.log"
+        """What the training process printed; of several ranks, rank 0."""
+        return self.log_of(0)
+
+    def log_of(self, rank: int) -> Path:
+        """What one rank printed."""
+        return self.path / "log" / f"rank{rank}.log"
 
 
 def new_run(config: RunConfig, code_version: str, path: Path | None = None) -> Run:
@@ -139,19 +148,37 @@ def new_run(config: RunConfig, code_version: str, path: Path | None = None) -> R
     Raises:
         RunError: If the folder exists and is not empty, or cannot be made.
     """
-    if path is None:
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        path = runs_root() / f"{stamp}-{secrets.token_hex(3)}"
-    path = path.absolute()
+    (path,) = [path.absolute()] if path else new_paths()
+    check_free(path)
     run = Run(path)
     try:
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunError(f"run folder must be new or empty, got {path}.")
         path.mkdir(parents=True, exist_ok=True)
         write_json(run.config, {**config.to_dict(), "code_version": code_version})
     except OSError as error:
         raise RunError(f"run folder {path} cannot be made: {error}") from None
     return run
+
+
+def new_paths(count: int = 1) -> list[Path]:
+    """Sortable unique folders for new runs under `runs_root()`, in their order."""
+    stamp, root = time.strftime("%Y%m%d-%H%M%S"), runs_root()
+    tokens: set[str] = set()
+    while len(tokens) < count:
+        tokens.add(secrets.token_hex(3))
+    return [root / f"{stamp}-{token}" for token in sorted(tokens)]
+
+
+def check_free(path: Path) -> None:
+    """Refuse a run folder that is in use.
+
+    Raises:
+        RunError: If there is something that is not an empty folder.
+    """
+    try:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunError(f"run folder must be new or empty, got {path}.")
+    except OSError as error:
+        raise RunError(f"run folder {path} cannot be made: {error}") from None
 
 
 def find_run(name: str, root: Path | None = None) -> Run:
@@ -261,10 +288,10 @@ def _finite(value: Any) -> Any:
     return None if infinite else value
 
 
-def log_tail(run: Run, num_bytes: int = 4000) -> str:
-    """The end of a run's log, "" when there is none."""
+def log_tail(log: Path, num_bytes: int = 4000) -> str:
+    """The end of a log file, "" when there is none."""
     try:
-        with run.log.open("rb") as file:
+        with log.open("rb") as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - num_bytes))
             text = file.read().decode(errors="replace")

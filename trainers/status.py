@@ -1,12 +1,14 @@
 """The state of a run, and whether to believe it.
 
-`status.json` says what the run last wrote; `observed` adds what can be seen now: a run
-that claims to be alive while its processes are gone is `lost`. A process is known by
-its number and its start time together, since numbers are used again. Torch-free.
+`status.json` says what the trainer last wrote, `supervisor.json` who watches it;
+`observed` adds what can be seen now: a run that claims to be alive while its processes
+are gone is `lost`. A process is known by its host, its number and its start time
+together, since numbers are used again. Torch-free.
 """
 
 import math
 import os
+import socket
 import time
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
@@ -26,12 +28,19 @@ SUGGESTIONS = {
     "diverged": "Lower the learning rate, or with VOGN raise the damping.",
     "data": "Check the named file or folder, then launch again.",
     "configuration": "Correct the named setting, then launch again.",
+    "disk": "Free some space on the disk that holds the runs, then press Resume.",
+    "installation": "Install or repair the named package, then press Resume.",
     "distributed": "Look at the log of the first rank that failed.",
+    "killed": "Something outside ended it; press Resume to go on from its last "
+    "checkpoint.",
+    "crashed": "A fault in a driver or a compiled library; press Resume to go on from "
+    "its last checkpoint, and update it if it happens again.",
     "other": "Read the last lines of the log below.",
 }
 
 START_TOLERANCE = 1.0  # seconds: clocks of /proc and of the caller differ slightly
-LAUNCH_PATIENCE = 60.0  # seconds that a new supervisor has to write its first status
+# Seconds without a sign of life after which processes of another host count as dead.
+SILENCE = 60.0
 
 
 def _check_number(name: str, value: Any) -> None:
@@ -45,6 +54,7 @@ class Process:
 
     pid: int
     started: float
+    host: str = ""  # "" is this one
 
     def __post_init__(self) -> None:
         if not isinstance(self.pid, int) or self.pid < 1:
@@ -54,15 +64,23 @@ class Process:
     @classmethod
     def of(cls, pid: int) -> Self:
         """Describe a running process; psutil.NoSuchProcess if there is none."""
-        return cls(pid=pid, started=psutil.Process(pid).create_time())
+        started = psutil.Process(pid).create_time()
+        return cls(pid=pid, started=started, host=socket.gethostname())
 
     @classmethod
     def current(cls) -> Self:
         """Describe this process."""
         return cls.of(os.getpid())
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it belongs to another host, where this one cannot see it."""
+        return self.host not in ("", socket.gethostname())
+
     def handle(self) -> psutil.Process | None:
-        """The live process, or None when it has ended or was never ours."""
+        """The live process, or None when it has ended or was never of this host."""
+        if self.is_elsewhere:
+            return None
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.started) < START_TOLERANCE
@@ -83,7 +101,6 @@ class Status:
         ended: Unix time of the end.
         heartbeat: Unix time of the last sign of life.
         trainer: The training process.
-        supervisor: The process that watches it, if there is one.
         workers: The other ranks of a data-parallel run, from rank 1 on.
         step: Steps done.
         total_steps: Steps planned.
@@ -99,7 +116,6 @@ class Status:
     ended: float | None = None
     heartbeat: float | None = None
     trainer: Process | None = None
-    supervisor: Process | None = None
     workers: tuple[Process, ...] = ()
     step: int = 0
     total_steps: int = 0
@@ -120,9 +136,8 @@ class Status:
             raise ValueError(f"status must be an object with a state, got {content!r}.")
         known = {item.name for item in fields(cls)}
         values = {key: value for key, value in content.items() if key in known}
-        for name in ("trainer", "supervisor"):
-            if values.get(name):
-                values[name] = Process(**values[name])
+        if values.get("trainer"):
+            values["trainer"] = Process(**values["trainer"])
         values["workers"] = tuple(Process(**each) for each in values.get("workers", ()))
         for name in ("created", "step", "total_steps"):
             _check_number(name, values.get(name, 0))
@@ -131,11 +146,34 @@ class Status:
                 _check_number(name, values[name])
         return cls(**values)
 
-    def processes(self) -> list[psutil.Process]:
-        """Those of the run's own processes that are alive."""
-        known = (self.supervisor, self.trainer, *self.workers)
-        handles = [process.handle() for process in known if process is not None]
-        return [handle for handle in handles if handle is not None]
+    def processes(self) -> tuple[Process, ...]:
+        """The ranks that the run named, dead or alive."""
+        return (*([self.trainer] if self.trainer else []), *self.workers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supervision:
+    """Who watches a run, as its supervisor writes it.
+
+    Args:
+        supervisor: The watching process.
+        launcher: What it started: the trainer, or torchrun above several ranks.
+        heartbeat: Unix time of the supervisor's last sign of life.
+    """
+
+    supervisor: Process
+    launcher: Process | None = None
+    heartbeat: float = 0.0
+
+    @classmethod
+    def from_dict(cls, content: Any) -> Self:
+        """Build it from decoded JSON; ValueError or TypeError if it is none."""
+        values = dict(content)
+        for name in ("supervisor", "launcher"):
+            if values.get(name):
+                values[name] = Process(**values[name])
+        _check_number("heartbeat", values.get("heartbeat", 0))
+        return cls(**values)
 
 
 def read_status(run: Run) -> Status:
@@ -177,6 +215,31 @@ def end_status(run: Run, status: Status, state: str, **details: Any) -> Status:
     return write_status(run, ended)
 
 
+def read_supervision(run: Run) -> Supervision | None:
+    """Who watched the run last; None without a supervisor or with a damaged file."""
+    try:
+        return Supervision.from_dict(read_json(run.supervision))
+    except (RunError, ValueError, TypeError):
+        return None
+
+
+def write_supervision(run: Run, supervision: Supervision) -> Supervision:
+    """Write who watches a run with a fresh heartbeat, and return it."""
+    supervision = replace(supervision, heartbeat=time.time())
+    write_json(run.supervision, asdict(supervision))
+    return supervision
+
+
+def processes_of(run: Run) -> list[psutil.Process]:
+    """Those processes of this host that the run's files name and that are alive.
+
+    Raises:
+        RunError: If the status file is missing or damaged.
+    """
+    handles = [process.handle() for process in _named(run, read_status(run))]
+    return [handle for handle in handles if handle is not None]
+
+
 def observed(run: Run) -> Status:
     """The state of a run as it can be seen now.
 
@@ -185,30 +248,40 @@ def observed(run: Run) -> Status:
 
     Returns:
         What the run wrote, with `stopping` shown as soon as a stop is asked for. When
-        the run claims to be alive and neither its trainer nor its supervisor is, the
-        state is `stopped` if a stop was asked for, else `lost`.
+        the run claims to be alive and none of its processes is, the state is `stopped`
+        if a stop was asked for, else `lost`. Whether a queued run really is in a queue
+        only the job engine knows.
 
     Raises:
         RunError: If the status file is missing or damaged.
     """
     status = read_status(run)
-    if status.state not in ENDED and not _alive(status):
+    if status.state not in (*ENDED, QUEUED) and not _alive(run, status):
         # The end may have been written between our read and our look at processes.
         status = read_status(run)
-    if status.state in ENDED:
+    if status.state in (*ENDED, QUEUED):
         return status
     stop_requested = run.stop_request.exists()
-    if _alive(status):
+    if _alive(run, status):
         return replace(status, state=STOPPING) if stop_requested else status
     if stop_requested:
-        return replace(status, state=STOPPED, ended=status.heartbeat)
+        message = "Stopped on request."
+        return replace(status, state=STOPPED, ended=status.heartbeat, message=message)
     message = "The processes of this run ended without a word; it can be resumed."
     return replace(status, state=LOST, ended=status.heartbeat, message=message)
 
 
-def _alive(status: Status) -> bool:
-    if status.processes():
+def _named(run: Run, status: Status) -> list[Process]:
+    watch = read_supervision(run)
+    watchers = [watch.supervisor, watch.launcher] if watch else []
+    return [process for process in (*watchers, *status.processes()) if process]
+
+
+def _alive(run: Run, status: Status) -> bool:
+    named = _named(run, status)
+    if any(process.handle() is not None for process in named):
         return True
-    # Between the launch and the supervisor's first word there is no process to see.
-    launched = status.state == STARTING and status.supervisor is status.trainer is None
-    return launched and time.time() - (status.heartbeat or 0) < LAUNCH_PATIENCE
+    watch = read_supervision(run)
+    heard = max(status.heartbeat or 0.0, watch.heartbeat if watch else 0.0)
+    elsewhere = any(process.is_elsewhere for process in named)
+    return elsewhere and time.time() - heard < SILENCE

@@ -33,6 +33,7 @@ CONFIGS = [
     config(
         training={"schedule": "constant", "device": "cuda:1", "seed": 7, "epochs": 1}
     ),
+    config(training={"num_processes": 2, "device": "cuda"}),
 ]
 
 
@@ -48,6 +49,13 @@ def test_the_command_repeats_the_run(original):
     assert shlex.split(command_line(original)) == command(original)
     words = command(original)[3:]
     assert config_from_options(build_parser().parse_args(words)) == original
+
+
+def test_the_command_names_the_processes():
+    several = config(training={"num_processes": 2})
+    assert command_line(several).endswith(
+        " --num-processes 2 --test-samples 3 --validation-samples 2 --ood none"
+    )
 
 
 def test_the_command_leaves_out_defaults():
@@ -106,6 +114,15 @@ def test_the_command_leaves_out_defaults():
         (lambda: TrainingConfig(batch_size=1.0), "batch_size must be .* got 1.0"),
         (lambda: TrainingConfig(seed=2**31), "seed must be a whole number"),
         (lambda: TrainingConfig(log_interval=0), "log_interval must be"),
+        (
+            lambda: TrainingConfig(num_processes=0),
+            r"num_processes must be a whole number in \[1, 1024\], got 0.",
+        ),
+        (lambda: TrainingConfig(num_processes=1025), "num_processes must be .* 1025"),
+        (
+            lambda: TrainingConfig(num_processes=2, device="cuda:1"),
+            "device must be auto, cpu or cuda for 2 processes, got 'cuda:1'.",
+        ),
         (lambda: TrainingConfig(schedule="x"), "schedule must be one of cosine, const"),
         (lambda: TrainingConfig(device="gpu"), "device must be auto, cpu, cuda or"),
         (lambda: TrainingConfig(device=["cpu"]), "device must be a text"),

@@ -1,11 +1,12 @@
 """The process that starts one trainer, watches it, and tells the truth at its end.
 
-`python -m trainers.jobs.supervisor RUN_FOLDER`. It lives in its own session, adopts
-whatever its trainer leaves behind (child subreaper), passes a stop on, and after the
-grace period ends all that is left. It never imports torch.
+`python -m trainers.jobs.supervisor RUN_FOLDER`, in a session of its own. It adopts what
+its trainer leaves behind (child subreaper), passes a stop on, and after the grace
+period kills all that is left. If a supervisor is killed, the dispatcher starts another
+one with `--attach`, which watches the trainer that goes on. It never imports torch.
 """
 
-import ctypes
+import argparse
 import os
 import signal
 import subprocess
@@ -15,125 +16,272 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 import psutil
 
-from trainers.jobs.control import REPOSITORY, descendants
+from trainers.jobs import failures
+from trainers.jobs.home import Home
+from trainers.jobs.locks import FileLock
+from trainers.jobs.processes import (
+    ROLE,
+    adopt_orphans,
+    belonging_to,
+    end_all,
+    mirror_role,
+    reap,
+    run_role,
+    with_role,
+)
+from trainers.jobs.start import REPOSITORY, ensure_dispatcher
 from trainers.runs import Run, RunError, log_tail
 from trainers.status import (
     ENDED,
     FAILED,
+    LOST,
     STARTING,
     STOPPED,
     Process,
     Status,
+    Supervision,
     end_status,
     read_status,
+    read_supervision,
     write_status,
+    write_supervision,
 )
 
-PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 GRACE = float(os.environ.get("VOGN_STOP_GRACE", "30"))  # seconds
 POLL = 0.2  # seconds
+BEAT = 2.0  # seconds between two signs of life
+MIRROR_PATIENCE = 15.0  # seconds that trackers have to take the last rows
 TAIL_LINES = 20
+TAKEN = 3  # exit code: the run has another supervisor
+
+
+class Watched(Protocol):
+    """A process that was started here or is merely looked at."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Exit code, None while it lives; `UNKNOWN` if it was not our child."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+
+UNKNOWN = -(10**6)  # exit code of a process that another supervisor started
+
+
+class Adopted:
+    """A trainer that an earlier supervisor started.
+
+    Args:
+        process: The process.
+    """
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    def poll(self) -> int | None:
+        """None while it lives, then `UNKNOWN`."""
+        return UNKNOWN if self._process.handle() is None else None
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        handle = self._process.handle()
+        if handle is not None:
+            with suppress(psutil.NoSuchProcess):
+                handle.terminate()
 
 
 class Supervisor:
-    """Runs one trainer to its end.
+    """Watches one run to its end. The caller holds the run's lock.
 
     Args:
-        run: The run to train.
-        arguments: Command of the trainer; by default this project's own.
+        run: The run.
+        home: Where the engine lives.
+        num_processes: Ranks of the run.
         grace: Seconds between the polite and the final signal.
     """
 
     def __init__(
-        self, run: Run, arguments: list[str] | None = None, grace: float = GRACE
+        self, run: Run, home: Home, num_processes: int = 1, grace: float = GRACE
     ) -> None:
-        self.run = run
-        self.grace = grace
-        self.arguments = arguments or [
-            sys.executable, "-m", "trainers", "train", str(run.path),
-        ]  # fmt: skip
-
-    def request_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Signal handler: a signal to the supervisor is a request to stop the run."""
-        self.run.stop_request.touch()
+        self.run, self.home, self.grace = run, home, grace
+        self.num_processes = num_processes
+        self._watch = Supervision(supervisor=Process.current())
+        self._beaten = 0.0
 
     def supervise(self) -> Status:
         """Start the trainer, wait for its end, and write the final status."""
-        _adopt_orphans()
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, self.request_stop)
-        self._own = Process.current()
-        status = replace(read_status(self.run), state=STARTING, supervisor=self._own)
+        self._begin()
+        if self.run.stop_request.exists():
+            return self._conclude(0, 0)
+        status = replace(
+            read_status(self.run), state=STARTING, trainer=None, workers=(), phase=""
+        )
         write_status(self.run, status)
+        kills = failures.oom_kills()
+        trainer = self._started()
+        launcher = Process.of(trainer.pid)
+        self._watch = write_supervision(
+            self.run, replace(self._watch, launcher=launcher)
+        )
+        mirrors = self._mirrored()
+        status = self._conclude(self._wait(trainer), kills)
+        if mirrors is not None:
+            mirrors.wait()
+        return status
+
+    def attend(self) -> Status:
+        """Watch the trainer that an earlier supervisor left, to its end."""
+        earlier = read_supervision(self.run)
+        if earlier is None or earlier.launcher is None:
+            raise RunError(f"{self.run.supervision} names no process to attend to.")
+        self._watch = replace(self._watch, launcher=earlier.launcher)
+        self._begin()
+        kills = failures.oom_kills()
+        return self._conclude(self._wait(Adopted(earlier.launcher)), kills)
+
+    def _begin(self) -> None:
+        adopt_orphans()
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(signum, self._request_stop)
         self.run.log.parent.mkdir(exist_ok=True)
-        with self.run.log.open("ab") as log:
-            trainer = subprocess.Popen(  # noqa: S603 - an argument list of our own
-                self.arguments,
+        self._watch = write_supervision(self.run, self._watch)
+
+    def _request_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Signal handler: a signal to the supervisor is a request to stop the run."""
+        self.run.stop_request.touch()
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        module = os.environ.get("VOGN_TRAINER") or "trainers"
+        words = [module, "train", str(self.run.path)]
+        output = self.run.log
+        environment = {**os.environ, ROLE: run_role(self.run)}
+        if self.num_processes > 1:
+            output = self.run.log.with_name("launcher.log")
+            count = str(self.num_processes)
+            words = ["trainers.launcher", "--nproc-per-node", count, str(self.run.path)]
+            environment["VOGN_RANK_LOGS"] = str(self.run.log.parent)
+        with output.open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 - an argument list of our own
+                [sys.executable, "-m", *words],
                 cwd=REPOSITORY,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
-        code = self._wait(trainer)
-        end_descendants()
-        return self._conclude(code)
 
-    def _wait(self, trainer: "subprocess.Popen[bytes]") -> int:
+    def _mirrored(self) -> "subprocess.Popen[bytes] | None":
+        """The process that copies the run to trackers, if there is to be one."""
+        names = os.environ.get("VOGN_MIRRORS", "").replace(",", " ").split()
+        if not names:
+            return None
+        with self.run.log.with_name("mirrors.log").open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 - an argument list of our own
+                [sys.executable, "-m", "trainers.mirrors", str(self.run.path), *names],
+                cwd=REPOSITORY,
+                env={**os.environ, ROLE: mirror_role(self.run)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def _wait(self, trainer: Watched) -> int:
         deadline = None
-        while True:
-            with suppress(subprocess.TimeoutExpired):
-                return trainer.wait(timeout=POLL)
+        while (code := trainer.poll()) is None:
+            self._beat(trainer)
             if deadline is None and self.run.stop_request.exists():
                 trainer.terminate()
                 deadline = time.monotonic() + self.grace
             elif deadline is not None and time.monotonic() > deadline:
-                end_descendants()
+                self._end_processes()
+            time.sleep(POLL)
+        self._end_processes()
+        return code
 
-    def _conclude(self, code: int) -> Status:
+    def _end_processes(self) -> None:
+        end_all(lambda: belonging_to(self.run))
+
+    def _beat(self, trainer: Watched) -> None:
+        """Give a sign of life, and see to it that the dispatcher lives."""
+        now = time.monotonic()
+        if now - self._beaten < BEAT:
+            return
+        self._beaten = now
+        with suppress(OSError):  # a full disk does not end the run
+            self._watch = write_supervision(self.run, self._watch)
+            ensure_dispatcher(self.home, by_person=False)
+        reap(spared=trainer.pid)
+
+    def _conclude(self, code: int, kills: int) -> Status:
+        """Write how the run ended, unless the trainer did."""
         status = read_status(self.run)
-        if status.state in ENDED or status.supervisor != self._own:
-            return status  # told by the trainer, or resumed by another supervisor
+        if status.state not in ENDED:
+            status = end_status(self.run, status, **self._ending(code, kills))
+        self._end_mirrors()
+        return status
+
+    def _ending(self, code: int, kills: int) -> dict[str, str]:
         if self.run.stop_request.exists():
-            message = "Stopped on request."
-            return end_status(self.run, status, STOPPED, message=message)
-        killed = code == -signal.SIGKILL
-        tail = "\n".join(log_tail(self.run).splitlines()[-TAIL_LINES:])
-        message = f"The training process ended with exit code {code}."
-        if killed:
-            message = "The training process was killed, most likely for want of memory."
-        kind = "out of memory" if killed else "other"
-        return end_status(
-            self.run, status, FAILED, error_class=kind, message=message, error_tail=tail
+            return {"state": STOPPED, "message": "Stopped on request."}
+        report = failures.read_report(self.run)
+        tail = self._tail(report.rank or 0 if report else 0)
+        if code == UNKNOWN and report is None:
+            message = (
+                "The training process ended without a word while its supervisor was "
+                "being replaced; it can be resumed."
+            )
+            return {"state": LOST, "message": message, "error_tail": tail}
+        failure = failures.explain(
+            None if code == UNKNOWN else code,
+            report,
+            failures.oom_kills() - kills,
+            tail,
         )
+        return {
+            "state": FAILED, "error_class": failure.error_class,
+            "message": failure.message, "error_tail": tail,
+        }  # fmt: skip
+
+    def _tail(self, rank: int) -> str:
+        """The last lines of a rank, or of torchrun if it said nothing."""
+        log = self.run.log_of(rank)
+        text = log_tail(log) or log_tail(log.with_name("launcher.log"))
+        return "\n".join(text.splitlines()[-TAIL_LINES:])
+
+    def _end_mirrors(self) -> None:
+        """Let trackers take the last rows, but not for ever."""
+        mirrors = with_role(mirror_role(self.run))
+        psutil.wait_procs(mirrors, timeout=MIRROR_PATIENCE)
+        end_all(lambda: with_role(mirror_role(self.run)))
 
 
-def _adopt_orphans() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def end_descendants() -> None:
-    """Kill every process below this one and wait until they are gone."""
-    left = descendants(psutil.Process())
-    for process in left:
+def main() -> int:
+    """Entry point; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m trainers.jobs.supervisor")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--num-processes", type=int, default=1)
+    parser.add_argument("--attach", action="store_true")
+    options = parser.parse_args()
+    run, home = Run(options.run.absolute()), Home.here()
+    with FileLock(home.run_lock(run)) as lock:
+        if not lock.acquire():
+            return TAKEN
+        supervisor = Supervisor(run, home, options.num_processes)
         try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(left, timeout=5)
-
-
-def main() -> None:
-    """Entry point."""
-    run = Run(Path(sys.argv[1]))
-    try:
-        Supervisor(run).supervise()
-    except RunError as error:
-        sys.exit(f"error: {error}")
+            supervisor.attend() if options.attach else supervisor.supervise()
+        except RunError as error:
+            end_all(lambda: belonging_to(run))
+            print(f"error: {error}", file=sys.stderr)  # noqa: T201
+            return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

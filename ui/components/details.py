@@ -26,7 +26,7 @@ def details(run: Run, config: RunConfig | None) -> None:
         log_place, config_place = st.columns(2)
         with log_place:
             st.markdown("**End of the log**")
-            text = log_tail(run) or "The log is empty."
+            text = log_tail(run.log) or "The log is empty."
             st.code(text, language=None, wrap_lines=True, height=320)
         with config_place:
             st.markdown("**Configuration**")

@@ -74,7 +74,7 @@ def _damaged(view: Summary) -> None:
         "Other runs are not affected. It can be deleted from the list of runs.",
         icon=":material/broken_image:",
     )
-    tail = log_tail(view.run)
+    tail = log_tail(view.run.log)
     if tail:
         st.markdown("**End of the log**")
         st.code(tail, language=None, wrap_lines=True)

@@ -1,0 +1,271 @@
+"""The one process of a machine that starts queued runs and settles ended ones.
+
+`python -m trainers.jobs.dispatcher`; whoever finds it missing starts it. It may be
+killed at any time: what it knows is in the store, in run folders and in locks, and the
+next one goes on from there. It touches no run that has a living supervisor.
+"""
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from types import FrameType
+
+from trainers.jobs import devices, nvml
+from trainers.jobs.announce import Announcer
+from trainers.jobs.folders import prepare_folder
+from trainers.jobs.home import Home
+from trainers.jobs.locks import FileLock, is_held
+from trainers.jobs.processes import (
+    ROLE,
+    belonging_to,
+    end_all,
+    mirror_role,
+    run_role,
+    supervisor_role,
+    with_role,
+)
+from trainers.jobs.scheduling import Plan, plan
+from trainers.jobs.start import detached
+from trainers.jobs.store import PAUSED, REVISION, Decision, Job, Lease, Store
+from trainers.runs import RunError, log_tail
+from trainers.status import (
+    ENDED,
+    FAILED,
+    LOST,
+    STOPPED,
+    Process,
+    end_status,
+    observed,
+    read_status,
+    read_supervision,
+)
+
+logger = logging.getLogger("trainers.jobs.dispatcher")
+POLL = 0.3  # seconds between two looks for a change
+LOOK = 3.0  # seconds between two looks at everything: GPUs become free unannounced
+ATTACH_INTERVAL = 2.0  # seconds between two new supervisors for a run
+PAUSE_AFTER_ERROR = 5.0  # seconds
+MAX_STARTS = 3  # of a supervisor that dies before it has begun
+TAIL_LINES = 20
+
+
+class Dispatcher:
+    """Starts and settles the runs of one machine.
+
+    Args:
+        home: Where the engine lives.
+        store: Its store.
+    """
+
+    def __init__(self, home: Home, store: Store) -> None:
+        self.home, self.store = home, store
+        self.host = socket.gethostname()
+        self.announcer = Announcer(store, self.host)
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._attached: dict[str, float] = {}
+        self._active: list[Job] = []
+        self._revision: str | None = None
+        self._looked = -LOOK
+
+    def tick(self) -> None:
+        """Do what is due; next to nothing when nothing changed."""
+        now, revision = time.monotonic(), self.store.setting(REVISION)
+        if revision != self._revision or now - self._looked >= LOOK:
+            self._revision, self._looked = revision, now
+            self._active = self.store.active(self.host)
+            prepared = [job for job in self.store.queued() if self._prepared(job)]
+            if prepared:
+                self._start()
+            self.announcer.tick()
+        for job in self._active:
+            self._attend(job)
+
+    def _prepared(self, job: Job) -> bool:
+        """Whether a queued job has its folder; its submitter may have been killed."""
+        if job.run.status.exists():
+            return True
+        try:
+            prepare_folder(job)
+        except (RunError, OSError) as error:
+            logger.error("Run %s leaves the queue: %s", job.run.id, error)
+            self.store.cancel(job.path)
+            return False
+        return True
+
+    def _start(self) -> None:
+        """Start whatever the devices allow, in the order of the queue."""
+        planned = Plan()
+        visible = devices.visible(nvml.gpus(), os.environ.get("CUDA_VISIBLE_DEVICES"))
+        slots = devices.cpu_slots(os.environ.get("VOGN_CPU_SLOTS"))
+        inventory = devices.inventory(visible, slots)
+        taken = self._occupied(visible)
+        paused = self.store.setting(PAUSED) == "1"
+
+        def decide(queue: list[Job], leases: list[Lease]) -> Decision:
+            nonlocal planned
+            held = {
+                lease.device: f"leased by run {os.path.basename(lease.path)}"
+                for lease in leases
+            }
+            planned = plan(queue, inventory, taken | held, paused)
+            starts = [(job, [d.id for d in got]) for job, got in planned.starts]
+            return starts, planned.reasons
+
+        claimed = {job.path: job for job in self.store.claim(self.host, decide)}
+        for job, got in planned.starts:
+            names = ", ".join(device.name for device in got)
+            logger.info("Run %s starts on %s.", job.run.id, names)
+            variables = devices.environment(got, job.device, inventory)
+            prepare_folder(claimed[job.path])
+            self._supervise(claimed[job.path], variables)
+
+    def _occupied(self, visible: list[nvml.Gpu]) -> dict[str, str]:
+        """GPUs that somebody uses who is no run of ours."""
+        if not visible:
+            return {}
+        roles = [run_role(job.run) for job in self.store.active(self.host)]
+        own = {process.pid for process in with_role(*roles)}
+        share = devices.minimum_free_share(os.environ.get("VOGN_MIN_FREE_MEMORY"))
+        return devices.occupied(visible, own, share)
+
+    def _supervise(
+        self, job: Job, variables: dict[str, str], attach: bool = False
+    ) -> None:
+        """Start the supervisor of a claimed job."""
+        run = job.run
+        words = [job.path, "--num-processes", str(job.num_processes)]
+        environment = {
+            **json.loads(job.environment),
+            **variables,
+            **self.home.environment(),
+            ROLE: supervisor_role(run),
+        }
+        self._children[job.path] = detached(
+            "trainers.jobs.supervisor",
+            [*words, "--attach"] if attach else words,
+            environment,
+            run.log.with_name("supervisor.log"),
+        )
+
+    def _attend(self, job: Job) -> None:
+        """Settle a job that has no supervisor any more, or give it a new one."""
+        run = job.run
+        if is_held(self.home.run_lock(run)) or self._is_booting(job):
+            return
+        watch = read_supervision(run)
+        launcher = watch.launcher if watch else None
+        if launcher is not None and launcher.handle() is not None:
+            self._attach(job)
+            return
+        # The role first: nothing may start between the look and the verdict.
+        if not end_all(lambda: [*belonging_to(run), *with_role(mirror_role(run))]):
+            logger.error("Run %s has processes that cannot be killed.", run.id)
+            return
+        self._conclude(job)
+
+    def _attach(self, job: Job) -> None:
+        """Give a run whose trainer lives a new supervisor, but not one a tick."""
+        now = time.monotonic()
+        if now - self._attached.get(job.path, -ATTACH_INTERVAL) >= ATTACH_INTERVAL:
+            self._attached[job.path] = now
+            logger.warning("Run %s gets a new supervisor.", job.run.id)
+            self._supervise(job, {}, attach=True)
+
+    def _is_booting(self, job: Job) -> bool:
+        """Whether a supervisor is there that does not hold its lock yet."""
+        child = self._children.get(job.path)
+        if child is not None and child.poll() is None:
+            return True
+        return bool(with_role(supervisor_role(job.run)))
+
+    def _conclude(self, job: Job) -> None:
+        """Tell how a job ended whose processes are all gone."""
+        run, watch = job.run, read_supervision(job.run)
+        try:
+            written, status = read_status(run), observed(run)
+        except RunError as error:  # somebody removed the folder
+            logger.error("Run %s: %s", run.id, error)
+            self._settle(job, LOST)
+            return
+        if written.state not in ENDED:
+            if run.stop_request.exists():
+                status = end_status(run, status, STOPPED, message="Stopped on request.")
+            elif watch is not None and watch.launcher is not None:
+                tail = _tail(run.log)
+                status = end_status(run, status, LOST, error_tail=tail)
+            elif job.starts < MAX_STARTS:
+                self._again(job)
+                return
+            else:
+                status = end_status(
+                    run, status, FAILED, error_class="other",
+                    message="The supervisor of this run could not be started.",
+                    error_tail=_tail(run.log.with_name("supervisor.log")),
+                )  # fmt: skip
+        self._settle(job, status.state)
+
+    def _again(self, job: Job) -> None:
+        """Queue a run whose supervisor was killed before it had begun."""
+        logger.warning("Run %s never began; it is queued again.", job.run.id)
+        self.store.requeue(job)
+        prepare_folder(job)
+
+    def _settle(self, job: Job, outcome: str) -> None:
+        logger.info("Run %s: %s.", job.run.id, outcome)
+        self.store.settle(job, outcome, announced=not self.announcer.wanted)
+        self.home.run_lock(job.run).unlink(missing_ok=True)
+        self._children.pop(job.path, None)
+        self._attached.pop(job.path, None)
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log_tail(log).splitlines()[-TAIL_LINES:])
+
+
+def main() -> int:
+    """Entry point: dispatch until told to end, or until the folder is gone."""
+    home = Home.here()
+    ended = threading.Event()
+
+    def end(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        ended.set()
+
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(signum, end)
+    with FileLock(home.dispatcher_lock) as lock:
+        if not lock.acquire():
+            return 0
+        _log_to(home)
+        lock.write(str(Process.current().pid))
+        dispatcher = Dispatcher(home, Store(home))
+        logger.info("Dispatcher %d begins.", os.getpid())
+        while lock.is_ours() and not ended.is_set():
+            pause = POLL
+            try:
+                dispatcher.tick()
+            except Exception:  # whatever it is, the queue must go on
+                logger.exception("The dispatcher goes on after an error.")
+                pause = PAUSE_AFTER_ERROR
+            ended.wait(pause)
+        logger.info("Dispatcher %d ends.", os.getpid())
+    return 0
+
+
+def _log_to(home: Home) -> None:
+    handler = RotatingFileHandler(
+        home.dispatcher_log, maxBytes=1_000_000, backupCount=1, encoding="utf-8"
+    )
+    form = "%(asctime)s %(levelname)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, handlers=[handler])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,292 @@
+"""The job engine of this machine, as its clients see it.
+
+A client writes what it wants into the store and into run folders, makes sure that there
+is a dispatcher, and leaves. Nothing here waits for a training.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import psutil
+
+from trainers.config import RunConfig
+from trainers.jobs import devices, nvml
+from trainers.jobs.folders import leave_queue, prepare_folder
+from trainers.jobs.home import Home
+from trainers.jobs.launcher import JobState, code_version
+from trainers.jobs.processes import ROLE
+from trainers.jobs.scheduling import moved, with_priority
+from trainers.jobs.schema import ACTIVE, ENDED, QUEUED
+from trainers.jobs.start import ensure_dispatcher
+from trainers.jobs.store import PAUSED, Job, Store
+from trainers.runs import Run, RunError, check_free, load_config, log_tail, new_paths
+from trainers.status import (
+    ALIVE,
+    FINISHED,
+    LOST,
+    STARTING,
+    STOPPING,
+    Status,
+    observed,
+    processes_of,
+)
+from trainers.status import QUEUED as QUEUED_STATE
+
+SETTLING = 10.0  # seconds that an ended run's supervisor and dispatcher may take
+# Variables of the engine itself, which are not the submitter's to hand on.
+OWN = (
+    "VOGN_JOBS", "VOGN_JOBS_URL", "VOGN_RUNS", "VOGN_CPU_SLOTS", "VOGN_WEBHOOK", ROLE,
+)  # fmt: skip
+PLACES = ("VOGN_CACHE", "VOGN_SYSTEM_DATA")  # paths: the trainer's folder is another
+
+
+class Engine:
+    """Queue, devices and processes of this machine; a `Launcher`.
+
+    Args:
+        home: Where it lives; by default where the environment says.
+    """
+
+    def __init__(self, home: Home | None = None) -> None:
+        self.home = home or Home.here()
+
+    @cached_property
+    def store(self) -> Store:
+        """The job store, opened when first needed."""
+        return Store(self.home)
+
+    def submit(
+        self,
+        configs: Sequence[RunConfig],
+        *,
+        paths: Sequence[Path] | None = None,
+        group: str = "",
+        priority: int = 0,
+    ) -> list[Run]:
+        """Queue new runs, all or none; see `Launcher`."""
+        inventory = self.inventory()
+        for config in configs:
+            training = config.training
+            devices.wanted(training.device, training.num_processes, inventory)
+        folders = [path.absolute() for path in paths or new_paths(len(configs))]
+        for folder in folders:
+            check_free(folder)
+        queued = [
+            _job(folder, config, group=group, priority=priority)
+            for folder, config in zip(folders, configs, strict=True)
+        ]
+        self.store.add(queued)
+        for job in queued:
+            prepare_folder(job)
+        ensure_dispatcher(self.home)
+        return [job.run for job in queued]
+
+    def resume(self, run: Run) -> None:
+        """Queue a stopped, failed or lost run again.
+
+        Raises:
+            RunError: If the run is alive, has finished, or is damaged.
+        """
+        config = load_config(run)
+        earlier = self._settled(run)
+        state = self.state(run).status.state
+        if state in (*ALIVE, FINISHED):
+            raise RunError(f"Run {run.id} cannot be resumed: it is {state}.")
+        run.stop_request.unlink(missing_ok=True)
+        group = earlier.group if earlier else ""
+        job = _job(run.path, config, group=group, submitted=observed(run).created)
+        self.store.add([job])
+        prepare_folder(job)
+        ensure_dispatcher(self.home)
+
+    def state(self, run: Run) -> JobState:
+        """How a run stands; RunError if its folder is damaged."""
+        return self._seen(run, self.store.get(run.path), self._places())
+
+    def states(self, runs: Iterable[Run]) -> dict[Run, JobState]:
+        """How many runs stand; damaged ones are left out."""
+        runs = list(runs)
+        rows, places = self.store.find(run.path for run in runs), self._places()
+        seen = {}
+        for run in runs:
+            with suppress(RunError):
+                seen[run] = self._seen(run, rows.get(str(run.path)), places)
+        return seen
+
+    def _places(self) -> dict[str, int]:
+        queue = self.store.queued()
+        return {job.path: place for place, job in enumerate(queue, start=1)}
+
+    def _seen(self, run: Run, job: Job | None, places: dict[str, int]) -> JobState:
+        status = observed(run)
+        if job is None or job.stage == ENDED:
+            return JobState(status=_not_waiting(status), group=job.group if job else "")
+        if job.stage == QUEUED and job.path in places:
+            status = replace(status, state=QUEUED_STATE)
+        elif status.state == QUEUED_STATE:
+            stopping = run.stop_request.exists()
+            status = replace(status, state=STOPPING if stopping else STARTING)
+        return JobState(
+            status=status,
+            position=places.get(job.path),
+            reason=job.reason,
+            group=job.group,
+            priority=job.priority,
+        )
+
+    def stop(self, run: Run) -> None:
+        """Ask a run to stop at its next step, or take it from the queue.
+
+        Raises:
+            RunError: If the run's status cannot be read.
+        """
+        job = self.store.get(run.path)
+        if job is not None and job.stage == QUEUED and self.store.cancel(run.path):
+            leave_queue(job)
+            return
+        if self.state(run).status.state not in ALIVE:
+            return
+        asked_before = run.stop_request.exists()
+        run.stop_request.touch()
+        if job is not None and job.stage != ENDED:
+            ensure_dispatcher(self.home)
+        elif not asked_before:  # started in a terminal: nobody else would tell it
+            for process in processes_of(run):
+                with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+                    process.send_signal(signal.SIGTERM)
+
+    def delete(self, run: Run) -> None:
+        """Remove a run's folder for good.
+
+        Raises:
+            RunError: If the run is alive.
+        """
+        self._settled(run)
+        state = ""
+        with suppress(RunError):  # a damaged run may always be removed
+            state = self.state(run).status.state
+        if state in ALIVE:
+            raise RunError(f"Run {run.id} cannot be deleted: it is {state}.")
+        self.store.forget(run.path)
+        # Renamed first: a half-removed folder is never taken for a run.
+        grave = run.path.with_name(f".deleted-{run.id}-{secrets.token_hex(4)}")
+        with suppress(FileNotFoundError):  # deleted twice
+            run.path.rename(grave)
+            shutil.rmtree(grave)
+
+    def logs(self, run: Run, num_bytes: int = 4000) -> str:
+        """The end of what a run printed."""
+        return log_tail(run.log, num_bytes)
+
+    def queue(self) -> list[Run]:
+        """The queued runs, next one first."""
+        return [job.run for job in self.store.queued()]
+
+    def move(self, run: Run, place: int) -> None:
+        """Put a queued run at a place, counted from 1.
+
+        Raises:
+            RunError: If it is not queued.
+        """
+        self._check_queued(run)
+        self.store.arrange(lambda queue: moved(queue, str(run.path), place))
+
+    def set_priority(self, run: Run, priority: int) -> None:
+        """Change a queued run's priority; larger goes first.
+
+        Raises:
+            RunError: If it is not queued.
+        """
+        self._check_queued(run)
+        self.store.arrange(lambda queue: with_priority(queue, str(run.path), priority))
+
+    def pause(self) -> None:
+        """Start nothing more; what runs goes on."""
+        self.store.set(PAUSED, "1")
+
+    def unpause(self) -> None:
+        """Start again."""
+        self.store.set(PAUSED, "0")
+        ensure_dispatcher(self.home)
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is started."""
+        return self.store.setting(PAUSED) == "1"
+
+    def inventory(self) -> list[devices.Device]:
+        """The devices of this machine that a run can lease."""
+        variables = os.environ
+        visible = devices.visible(nvml.gpus(), variables.get("CUDA_VISIBLE_DEVICES"))
+        slots = devices.cpu_slots(variables.get("VOGN_CPU_SLOTS"))
+        return devices.inventory(visible, slots)
+
+    def _settled(self, run: Run) -> Job | None:
+        """The job of a run, after waiting for an ended one to be settled."""
+        deadline = time.monotonic() + SETTLING
+        while True:
+            job = self.store.get(run.path)
+            if job is None or job.stage != ACTIVE or time.monotonic() > deadline:
+                return job
+            with suppress(RunError):
+                if observed(run).state in ALIVE:
+                    return job
+            ensure_dispatcher(self.home)
+            time.sleep(0.1)
+
+    def _check_queued(self, run: Run) -> None:
+        job = self.store.get(run.path)
+        if job is None or job.stage != QUEUED:
+            raise RunError(f"Run {run.id} must be queued to be moved; it is not.")
+
+
+def _job(
+    path: Path,
+    config: RunConfig,
+    *,
+    group: str = "",
+    priority: int = 0,
+    submitted: float | None = None,
+) -> Job:
+    content = {**config.to_dict(), "code_version": code_version()}
+    return Job(
+        path=str(path),
+        config=json.dumps(content),
+        priority=priority,
+        group=group,
+        device=config.training.device,
+        num_processes=config.training.num_processes,
+        environment=json.dumps(_submitters_variables()),
+        submitted=time.time() if submitted is None else submitted,
+    )
+
+
+def _submitters_variables() -> dict[str, str]:
+    """What the trainer shall find as if it ran where it was submitted."""
+    handed = {
+        name: value
+        for name, value in os.environ.items()
+        if (name.startswith("VOGN_") and name not in OWN)
+        or name.endswith("_NUM_THREADS")
+    }
+    places = {
+        name: str(Path(handed[name]).absolute()) for name in PLACES if name in handed
+    }
+    return handed | places
+
+
+def _not_waiting(status: Status) -> Status:
+    """The status of a run that is in no queue."""
+    if status.state != QUEUED_STATE:
+        return status
+    message = "It is in no queue any more; resume it to queue it again."
+    return replace(status, state=LOST, message=message)

@@ -1,0 +1,46 @@
+"""The run folder of a job: made from its row, by whoever finds it missing."""
+
+import json
+import time
+from dataclasses import replace
+
+from trainers.jobs.store import Job
+from trainers.runs import RunError, check_free, write_json
+from trainers.status import ENDED, QUEUED, STOPPED, Status, read_status, write_status
+
+
+def prepare_folder(job: Job) -> None:
+    """See to it that a queued job's folder is there and says that it is queued.
+
+    Args:
+        job: The job. Its row was written first, so that a submitter that is killed
+            leaves no folder of which nobody knows.
+
+    Raises:
+        RunError: If something else has taken the folder.
+        OSError: If the folder cannot be written.
+    """
+    run = job.run
+    if not run.config.exists():
+        check_free(run.path)
+        run.path.mkdir(parents=True, exist_ok=True)
+        write_json(run.config, json.loads(job.config))
+    try:
+        status = read_status(run)
+    except RunError:
+        status = Status(state=STOPPED, created=job.submitted or time.time())
+    if status.state != QUEUED:
+        waiting = replace(
+            status, state=QUEUED, ended=None, phase="", trainer=None, workers=(),
+            error_class="", message="", error_tail="",
+        )  # fmt: skip
+        write_status(run, waiting)
+
+
+def leave_queue(job: Job) -> None:
+    """Write that a job was taken from the queue before it started."""
+    status = read_status(job.run)
+    if status.state not in ENDED:
+        message = "Taken from the queue before it started."
+        ended = replace(status, state=STOPPED, ended=time.time(), message=message)
+        write_status(job.run, ended)

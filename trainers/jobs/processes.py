@@ -1,0 +1,121 @@
+"""Which processes belong to what: each carries its part in its environment.
+
+A child inherits the variable, so that a process of a run is known for one even when
+everything above it was killed and it hangs below process 1.
+"""
+
+import ctypes
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+import psutil
+
+from trainers.runs import Run
+
+ROLE = "VOGN_ROLE"
+DISPATCHER = "dispatcher"
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+END_PATIENCE = 5.0  # seconds until killed processes are gone; they may wait for a disk
+
+
+def run_role(run: Run) -> str:
+    """The role of a trainer, torchrun or rank, and of whatever they start."""
+    return f"run {run.path}"
+
+
+def supervisor_role(run: Run) -> str:
+    """The role of a run's supervisor."""
+    return f"supervisor {run.path}"
+
+
+def mirror_role(run: Run) -> str:
+    """The role of a process that copies a run to a tracker."""
+    return f"mirror {run.path}"
+
+
+def role_of(process: psutil.Process) -> str:
+    """The role of a process; "" if it has none or is not ours to look at."""
+    try:
+        return process.environ().get(ROLE, "")
+    except (psutil.Error, OSError):
+        return ""
+
+
+def with_role(*roles: str) -> list[psutil.Process]:
+    """All living processes of this user that have one of the roles."""
+    return [
+        process
+        for process in psutil.process_iter()
+        if is_alive(process) and role_of(process) in roles
+    ]
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def descendants(process: psutil.Process) -> list[psutil.Process]:
+    """All processes below one, [] when it is gone."""
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def belonging_to(run: Run) -> list[psutil.Process]:
+    """The living processes of a run, and what this process has below it without a role.
+
+    Below a supervisor there may also be a dispatcher that it woke, and supervisors
+    that this one left behind; their roles tell them apart. What emptied its
+    environment is taken for the run's.
+    """
+    found = {process.pid: process for process in with_role(run_role(run))}
+    for process in descendants(psutil.Process()):
+        if is_alive(process) and role_of(process) in ("", run_role(run)):
+            found[process.pid] = process
+    return list(found.values())
+
+
+def end_all(find: Callable[[], Iterable[psutil.Process]]) -> bool:
+    """Kill processes until none is found any more.
+
+    Args:
+        find: Returns those that are alive; asked again since they may start others.
+
+    Returns:
+        Whether all are gone; False if some survive, as in an uninterruptible wait.
+    """
+    deadline = time.monotonic() + END_PATIENCE
+    while left := list(find()):
+        if time.monotonic() > deadline:
+            return False
+        for process in left:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(left, timeout=0.5)
+    return True
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every process whose parents below this one end."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def reap(spared: int) -> None:
+    """Remove the zombies among this process's children but for one.
+
+    Args:
+        spared: The child whose exit code somebody wants.
+    """
+    for child in psutil.Process().children():
+        if child.pid != spared and not is_alive(child):
+            with suppress(ChildProcessError):
+                os.waitpid(child.pid, os.WNOHANG)

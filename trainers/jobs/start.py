@@ -1,0 +1,99 @@
+"""Starting processes that outlive whoever started them, the dispatcher first of all."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from trainers.jobs.home import Home
+from trainers.jobs.locks import is_held
+from trainers.jobs.processes import DISPATCHER, ROLE
+from trainers.runs import runs_root
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BOOT = 2.0  # seconds in which a started dispatcher is not started again
+WATCH_INTERVAL = 2.0  # seconds between two looks whether the dispatcher lives
+
+
+def detached(
+    module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path
+) -> "subprocess.Popen[bytes]":
+    """Start `python -m MODULE` in a session of its own.
+
+    Args:
+        module: What to run.
+        arguments: Its words.
+        environment: Variables on top of this process's.
+        log: File that its output is appended to.
+
+    Returns:
+        The process.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(  # noqa: S603 - an argument list of our own
+            [sys.executable, "-m", module, *arguments],
+            cwd=REPOSITORY,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+def ensure_dispatcher(home: Home, by_person: bool = True) -> bool:
+    """Start the dispatcher of this machine unless it runs.
+
+    Args:
+        home: Where the engine lives.
+        by_person: Whether somebody wants it now; a mere watcher does not start one
+            that was switched off.
+
+    Returns:
+        Whether one runs or is starting.
+    """
+    if by_person:
+        home.switched_off.unlink(missing_ok=True)
+    elif home.switched_off.exists():
+        return False
+    if is_held(home.dispatcher_lock) or _is_booting(home):
+        return True
+    _booting(home).touch()
+    environment = {
+        **home.environment(),
+        ROLE: DISPATCHER,
+        "VOGN_RUNS": str(runs_root()),
+    }
+    process = detached("trainers.jobs.dispatcher", [], environment, home.dispatcher_log)
+    # Without a wait an ended dispatcher would stay as a zombie of this process.
+    threading.Thread(target=process.wait, daemon=True).start()
+    return True
+
+
+def keep_dispatcher(home: Home) -> None:
+    """Look after the dispatcher for as long as this process lives, in a thread."""
+
+    def watch() -> None:
+        while home.folder.exists():
+            with suppress(OSError):
+                ensure_dispatcher(home, by_person=False)
+            time.sleep(WATCH_INTERVAL)
+
+    threading.Thread(target=watch, daemon=True, name="keep_dispatcher").start()
+
+
+def _booting(home: Home) -> Path:
+    return home.folder / "dispatcher.booting"
+
+
+def _is_booting(home: Home) -> bool:
+    """Whether it was started a moment ago, so that it may not hold its lock yet."""
+    try:
+        return abs(time.time() - _booting(home).stat().st_mtime) < BOOT
+    except OSError:
+        return False
