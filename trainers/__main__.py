@@ -12,21 +12,20 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from data import DATASETS
-from trainers.catalogue import MODELS, OPTIMIZERS, TIMM_PREFIX
-from trainers.config import (
-    DatasetConfig,
-    EvaluationConfig,
-    RunConfig,
-    TrainingConfig,
+from trainers.commands import add_commands
+from trainers.commands.choosing import find_here
+from trainers.flags import (
+    add_config_flag,
+    add_setting_flags,
+    config_from_options,
+    flag,
 )
 from trainers.jobs.launcher import code_version
 from trainers.ranks import Ranks, end_with_launcher, keep_log, launched_ranks
-from trainers.runs import Run, RunError, find_run, load_config, new_run, read_json
+from trainers.runs import Run, RunError, load_config, new_run, read_json
 from trainers.status import (
     ALIVE,
     ENDED,
@@ -40,11 +39,6 @@ from trainers.status import (
 )
 from trainers.stopping import StopSignal
 
-SECTIONS: dict[str, Any] = {
-    "dataset": DatasetConfig,
-    "training": TrainingConfig,
-    "evaluation": EvaluationConfig,
-}
 # The exit code of a shell command that SIGINT ended: a stop is no success either.
 CODES = {FINISHED: 0, STOPPED: 130}
 
@@ -79,99 +73,15 @@ def build_parser() -> argparse.ArgumentParser:
     train.set_defaults(command=_train)
     demo = commands.add_parser("demo", help="VOGN beside AdamW on digits")
     demo.set_defaults(command=_demo)
+    add_commands(commands)
     return parser
 
 
 def _add_run_flags(parser: argparse.ArgumentParser) -> None:
-    names = ", ".join(name for name, spec in DATASETS.items() if not spec.ood_only)
-    parser.add_argument("--config", metavar="FILE", help="a saved config.json")
+    add_config_flag(parser)
     parser.add_argument("--resume", metavar="RUN", help="go on with a run: id or path")
     parser.add_argument("--run-dir", metavar="PATH", help="the run's new folder")
-    parser.add_argument("--dataset", help=names)
-    parser.add_argument("--model", help=f"{', '.join(MODELS)} or {TIMM_PREFIX}NAME")
-    parser.add_argument("--optimizer", help=", ".join(OPTIMIZERS))
-    for title, section in SECTIONS.items():
-        group = parser.add_argument_group(title)
-        for item in fields(section):
-            if item.name != "name":
-                default = "" if item.default is MISSING else f"default {item.default}"
-                group.add_argument(_flag(item.name), help=default)
-    group = parser.add_argument_group("hyper-parameters")
-    for name, text in _hyperparameter_help().items():
-        group.add_argument(_flag(name), help=text, metavar="VALUE")
-
-
-def _hyperparameter_help() -> dict[str, str]:
-    """One line a hyper-parameter, with each optimizer's default."""
-    lines: dict[str, str] = {}
-    defaults: dict[str, list[str]] = {}
-    for spec in OPTIMIZERS.values():
-        for item in spec.hyperparameters:
-            lines.setdefault(item.name, item.help)
-            defaults.setdefault(item.name, []).append(f"{spec.name} {item.default}")
-    return {
-        name: f"{text} Default: {', '.join(defaults[name])}.".replace("%", "%%")
-        for name, text in lines.items()
-    }
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _given(options: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
-    values = vars(options)
-    return {name: values[name] for name in names if values[name] is not None}
-
-
-def config_from_options(options: argparse.Namespace) -> RunConfig:
-    """The configuration that the flags describe, on top of `--config` if given.
-
-    Args:
-        options: What the parser of `run` returned.
-
-    Returns:
-        The checked configuration.
-
-    Raises:
-        ValueError: If a needed flag is missing or a value is not allowed.
-    """
-    content: dict[str, Any] = {"schema": 1}
-    if options.config is not None:
-        content = read_json(Path(options.config))
-        RunConfig.from_dict(content)
-    for name in ("dataset", "model", "optimizer"):
-        chosen = getattr(options, name)
-        if chosen is None and name not in content:
-            raise ValueError(f"--{name} must be given, got nothing.")
-        if chosen is not None and chosen != content.get(name, {}).get("name"):
-            content[name] = {"name": chosen}
-    for title, section in SECTIONS.items():
-        names = [item.name for item in fields(section) if item.name != "name"]
-        texts = _given(options, names)
-        numbers = {k: _parsed(section, k, text) for k, text in texts.items()}
-        content[title] = {**content.get(title, {}), **numbers}
-    known = {h.name for spec in OPTIMIZERS.values() for h in spec.hyperparameters}
-    values = {
-        **content["optimizer"].get("hyperparameters", {}),
-        **_given(options, sorted(known)),
-    }
-    content["optimizer"] = {**content["optimizer"], "hyperparameters": values}
-    config = RunConfig.from_dict(content)
-    if config.dataset.folder:
-        content["dataset"]["folder"] = str(Path(config.dataset.folder).absolute())
-    return RunConfig.from_dict(content)
-
-
-def _parsed(section: Any, name: str, text: str) -> Any:
-    """A flag's text as the type of its default; texts that are no number stay."""
-    default = next(item.default for item in fields(section) if item.name == name)
-    if not isinstance(default, int | float):
-        return text
-    try:
-        return type(default)(text)
-    except ValueError:
-        return text
+    add_setting_flags(parser)
 
 
 def _run(options: argparse.Namespace, ranks: Ranks) -> int:
@@ -179,13 +89,13 @@ def _run(options: argparse.Namespace, ranks: Ranks) -> int:
         return _follow(ranks)
     if options.resume is not None:
         given = {name for name, value in vars(options).items() if value is not None}
-        others = ", ".join(map(_flag, sorted(given - {"resume", "command"})))
+        others = ", ".join(map(flag, sorted(given - {"resume", "command"})))
         if others:
             raise ValueError(
                 "--resume must stand alone, since a run keeps its configuration, got "
                 f"also {others}."
             )
-        run = _find(options.resume)
+        run = find_here(options.resume)
         _check_resumable(run)
     else:
         path = Path(options.run_dir) if options.run_dir else None
@@ -212,13 +122,7 @@ def _train(options: argparse.Namespace, ranks: Ranks) -> int:
     end_with_launcher()
     if not ranks.is_main:
         return _follow(ranks)
-    return _train_here(_find(options.run), ranks)
-
-
-def _find(name: str) -> Run:
-    """The run in the folder of that name here, else the run of that id."""
-    here = Path(name).absolute()
-    return find_run(str(here) if name and here.is_dir() else name)
+    return _train_here(find_here(options.run), ranks)
 
 
 def _follow(ranks: Ranks) -> int:

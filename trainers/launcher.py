@@ -9,11 +9,12 @@ import argparse
 import logging
 import math
 import os
+import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import suppress
+from pathlib import Path
 from signal import SIGINT, SIGTERM
 from types import FrameType
 from typing import Any
@@ -69,6 +70,7 @@ def launch(run: Run, num_processes: int) -> int:
     others = set(psutil.Process().children())
     with LaunchSignal() as stop:
         try:
+            _clear(run)
             report_path(run).unlink(missing_ok=True)
             with stop.deferred():  # a half-imported torch raises anything
                 import torch.distributed.run  # noqa: F401
@@ -84,6 +86,7 @@ def launch(run: Run, num_processes: int) -> int:
         finally:
             stop.settle()
             _end_all(set(psutil.Process().children()) - others)
+            _clear(run)
 
 
 def _launch(run: Run, num_processes: int) -> int:
@@ -91,20 +94,32 @@ def _launch(run: Run, num_processes: int) -> int:
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    with tempfile.TemporaryDirectory(prefix="vogn-launcher-") as folder:
-        os.environ.update(_settings(os.environ))
-        try:
-            torchrun.main([
-                "--standalone", "--nnodes", "1", "--nproc-per-node", str(num_processes),
-                "--local-addr", "localhost", "--max-restarts", "0", "--log-dir", folder,
-                "--module", os.environ.get("VOGN_TRAINER") or "trainers",
-                "train", str(run.path),
-            ])  # fmt: skip
-        except ChildFailedError as error:
-            return _report(run, error.failures)
-        except SignalException:
-            return STOP
+    # Of a stop that was asked for nobody needs a warning.
+    processes = logging.getLogger("torch.distributed.elastic.multiprocessing.api")
+    processes.addFilter(lambda record: "closing signal" not in record.getMessage())
+    os.environ.update(_settings(os.environ))
+    try:
+        torchrun.main([
+            "--standalone", "--nnodes", "1", "--nproc-per-node", str(num_processes),
+            "--local-addr", "localhost", "--max-restarts", "0",
+            "--log-dir", str(_error_files(run)),
+            "--module", os.environ.get("VOGN_TRAINER") or "trainers",
+            "train", str(run.path),
+        ])  # fmt: skip
+    except ChildFailedError as error:
+        return _report(run, error.failures)
+    except SignalException:
+        return STOP
     return DONE
+
+
+def _error_files(run: Run) -> Path:
+    """Folder in which torchrun has ranks write their errors, here for a while."""
+    return run.log.parent / "torchrun"
+
+
+def _clear(run: Run) -> None:
+    shutil.rmtree(_error_files(run), ignore_errors=True)
 
 
 def _settings(environment: Mapping[str, str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ Of several ranks the first does `train_run` and the others `follow_run`; they le
 the training is done, and the first evaluates alone.
 """
 
+import errno
 import logging
 import time
 import traceback
@@ -41,6 +42,7 @@ from trainers.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 TAIL_LINES = 20
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def train_run(run: Run, show_bar: bool = True, ranks: Ranks | None = None) -> Status:
@@ -227,6 +229,8 @@ def classify(error: Exception) -> tuple[str, bool]:
     for types, kind in classes:
         if isinstance(error, types):
             return kind, True
+    if isinstance(error, OSError) and error.errno in FULL:
+        return "disk", True
     if isinstance(error, RuntimeError) and "can't allocate memory" in str(error):
         return "out of memory", True
     return "other", False

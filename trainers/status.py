@@ -159,11 +159,13 @@ class Supervision:
         supervisor: The watching process.
         launcher: What it started: the trainer, or torchrun above several ranks.
         heartbeat: Unix time of the supervisor's last sign of life.
+        concluded: Whether it has seen to the run's final status.
     """
 
     supervisor: Process
     launcher: Process | None = None
     heartbeat: float = 0.0
+    concluded: bool = False
 
     @classmethod
     def from_dict(cls, content: Any) -> Self:

@@ -10,11 +10,13 @@ import pytest
 
 from tests.trainers.examples import command_line, config, run_of
 from trainers import __main__ as module
+from trainers import launcher
 from trainers.__main__ import build_parser, config_from_options, main, summary
 from trainers.catalogue import OPTIMIZERS
 from trainers.config import RunConfig, command
+from trainers.ranks import Ranks
 from trainers.runs import Run, list_runs, load_config, read_json
-from trainers.status import STOPPED, begin_status, end_status, read_status
+from trainers.status import FAILED, STOPPED, begin_status, end_status, read_status
 
 SHORT = [
     "run", "--dataset", "moons", "--model", "mlp", "--optimizer", "vogn", "--epochs",
@@ -129,6 +131,11 @@ def test_a_folder_is_kept_as_seen_from_here(tmp_path, monkeypatch):
         (["--optimizer", "x"], "optimizer must be one of"),
         (["--optimizer", "sgd", "--nesterov", "maybe"], "nesterov must be true or fa"),
         (["--device", "tpu"], "device must be auto, cpu"),
+        (["--num-processes", "0"], r"num_processes must be .* \[1, 1024\], got 0"),
+        (
+            ["--num-processes", "2", "--device", "cuda:1"],
+            "device must be auto, cpu or cuda for 2 processes, got 'cuda:1'.",
+        ),
         (
             ["--validation-fraction", "0.9"],
             r"validation_fraction must be in \[0, 0.5\]",
@@ -197,6 +204,54 @@ def test_a_failed_run_tells_why_and_where(tmp_path, capsys):
     assert lines[0].startswith("failed: The training")
     assert lines[-1] == str(path)
     assert read_status(Run(path)).error_class == "diverged"
+
+
+@pytest.fixture
+def together(monkeypatch):
+    """Have runs of several processes fail at once; note what was asked."""
+    asked = []
+
+    def fail(run, num_processes):
+        asked.append((run.path, num_processes))
+        told = {"error_class": "killed", "message": "It was killed."}
+        return end_status(run, read_status(run), FAILED, **told), False
+
+    monkeypatch.setattr(launcher, "train_together", fail)
+    return asked
+
+
+def test_a_run_of_two_processes_starts_them(tmp_path, capsys, together):
+    path = tmp_path / "a"
+    assert main([*SHORT, "--num-processes", "2", "--run-dir", str(path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["failed: It was killed.", str(path)]
+    assert load_config(Run(path)).training.num_processes == 2
+    assert main(["run", "--resume", str(path)]) == 1
+    assert together == [(path, 2), (path, 2)]
+
+
+def test_a_stop_before_the_ranks_is_told(tmp_path, capsys, monkeypatch):
+    def interrupt(run, num_processes):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(launcher, "train_together", interrupt)
+    path = tmp_path / "a"
+    assert main([*SHORT, "--num-processes", "2", "--run-dir", str(path)]) == 130
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "stopped: Stopped on request."
+    assert lines[-1] == str(path)
+
+
+def test_a_rank_starts_no_others(tmp_path, monkeypatch, together):
+    run = run_of(tmp_path / "a", training={"num_processes": 2})
+    alone = []
+    monkeypatch.setattr(module, "_train_here", lambda *words: alone.append(words) or 0)
+    assert main(["train", str(run.path)]) == 0
+    outer = Ranks(0, 3)
+    monkeypatch.setattr(module, "launched_ranks", lambda: outer)
+    assert main(["run", "--resume", str(run.path)]) == 0
+    assert alone == [(run, Ranks()), (run, outer)]
+    assert together == []
 
 
 def test_help_lists_every_flag(capsys):

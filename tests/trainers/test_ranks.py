@@ -1,10 +1,24 @@
 """Tests of who is who among the processes of a run, and of what falls to each."""
 
 import dataclasses
+import os
+import signal
+import subprocess
+import sys
 
+import psutil
 import pytest
 
-from trainers.ranks import VARIABLES, Ranks, launched_ranks, rank_seed, share
+from tests.trainers.examples import wait_for
+from trainers.ranks import (
+    LAUNCHER,
+    LOGS,
+    VARIABLES,
+    Ranks,
+    launched_ranks,
+    rank_seed,
+    share,
+)
 
 LAUNCHED = {
     "RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "localhost",
@@ -88,3 +102,79 @@ def test_seeds_differ_by_rank_step_and_run():
 def test_a_place_does_not_change():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Ranks().rank = 1
+
+
+def printed(code, **environment):
+    """What a process prints that does so, and its exit code."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | environment, text=True,
+        check=False, capture_output=True,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+SPEAK = """
+import os, sys
+from trainers.ranks import Ranks, keep_log
+print("before")
+keep_log(Ranks(rank=1, size=2))
+print("out")
+sys.stdout.flush()
+print("err", file=sys.stderr)
+os.system("echo child")
+"""
+
+
+def test_every_rank_appends_to_its_own_log(tmp_path):
+    logs = tmp_path / "a run" / "log"
+    for _ in range(2):
+        assert printed(SPEAK, **{LOGS: str(logs)}) == (0, "before\n", "")
+    assert (logs / "rank1.log").read_text() == "out\nerr\nchild\n" * 2
+    assert [path.name for path in logs.iterdir()] == ["rank1.log"]
+
+
+def test_without_a_folder_all_is_printed():
+    code, out, err = printed(SPEAK, **{LOGS: ""})
+    assert (code, out, err) == (0, "before\nout\nchild\n", "err\n")
+
+
+def test_a_folder_that_cannot_be_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, err = printed(SPEAK, **{LOGS: str(tmp_path / "file")})
+    assert code == 1
+    assert "VOGN_RANK_LOGS must be a folder to write in: " in err
+
+
+NEED = """
+import time
+from trainers.ranks import end_with_launcher
+end_with_launcher()
+print("here", flush=True)
+time.sleep(600)
+"""
+LAUNCH = """
+import os, subprocess, sys, time
+os.environ["VOGN_LAUNCHER"] = str(os.getpid())
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1]])
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prctl")
+def test_a_rank_ends_with_the_launcher_it_needs():
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", LAUNCH, NEED], stdout=subprocess.PIPE, text=True
+    )
+    with launcher:
+        rank = psutil.Process(int(launcher.stdout.readline()))
+        assert launcher.stdout.readline() == "here\n"
+        launcher.kill()
+        gone = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        wait_for(lambda: not rank.is_running() or rank.status() in gone)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prctl")
+def test_a_rank_whose_launcher_is_gone_ends_at_once():
+    code, out, _ = printed(NEED, **{LAUNCHER: "1999999999"})
+    assert (code, out) == (-signal.SIGTERM, "")

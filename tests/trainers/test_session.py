@@ -1,5 +1,6 @@
 """Tests of one run from its folder to its final status."""
 
+import errno
 import logging
 import os
 import signal
@@ -212,11 +213,24 @@ def test_batch_norm_with_single_examples_is_told_or_works(tmp_path):
         (RunError("x"), ("configuration", True)),
         (RuntimeError("x"), ("other", False)),
         (OSError("x"), ("other", False)),
+        (OSError(errno.ENOSPC, "No space left on device", "x"), ("disk", True)),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), ("disk", True)),
+        (OSError(errno.EACCES, "Permission denied"), ("other", False)),
     ],
 )
 def test_errors_have_classes(error, expected):
     assert classify(error) == expected
     assert expected[0] in SUGGESTIONS
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path, monkeypatch):
+    def fail(self, name):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
+
+    monkeypatch.setattr(session.Trainer, "save", fail)
+    status = train(run_of(tmp_path / "a", training={"epochs": 1}))
+    assert (status.state, status.error_class) == ("failed", "disk")
+    assert "No space left on device: 'best.pt'" in status.message
 
 
 def test_an_error_without_words_has_a_message(tmp_path, monkeypatch):

@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trainers.jobs.engine import Engine
     from trainers.jobs.home import Home
+    from trainers.jobs.local import Engine
 
 __all__ = ["engine", "keep_dispatcher"]
 
@@ -27,7 +27,7 @@ def engine() -> "Engine":
 
 @lru_cache(maxsize=16)
 def _engine(home: "Home") -> "Engine":
-    from trainers.jobs.engine import Engine
+    from trainers.jobs.local import Engine
 
     return Engine(home)
 

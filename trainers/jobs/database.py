@@ -1,13 +1,17 @@
 """Opening the job store: SQLite in WAL mode or PostgreSQL, brought up to date."""
 
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from trainers.jobs.home import Home
-from trainers.jobs.locks import FileLock
+from trainers.jobs.home import Home, check_local
 from trainers.jobs.schema import VERSION
 from trainers.runs import RunError
 
@@ -26,24 +30,61 @@ def open_database(home: Home) -> sa.Engine:
         begins, unless the connection has the execution option `reads`.
 
     Raises:
-        RunError: If the folder is on a network file system, the database cannot be
-            reached, or a newer version of this program made it.
+        RunError: If the folder is on a network file system, the address is of no
+            database that will do, it cannot be reached, or a newer version of this
+            program made it.
     """
     home.prepare()
     try:
         engine = _connected(_address(home))
-        if _version(engine) != VERSION:
-            _migrate(engine, home)
-    except (sa.exc.SQLAlchemyError, ImportError) as error:
-        cause = getattr(error, "orig", None) or error
-        raise RunError(f"the job store {_shown(home)}: {cause}") from None
+        try:
+            if _version(engine) != VERSION:
+                _migrate(engine, home)
+        except BaseException:
+            engine.dispose()
+            raise
+    except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
+        raise RunError(f"the job store {_shown(home)}: {_cause(error)}") from None
     return engine
 
 
+@contextmanager
+def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction of an engine that `open_database` returned.
+
+    Raises:
+        RunError: If the database fails; nothing was changed.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except sa.exc.IntegrityError as error:
+        raise RunError("the job store: another process was faster.") from error
+    except (sa.exc.SQLAlchemyError, UnicodeError) as error:
+        raise RunError(f"the job store: {_cause(error)}") from error
+
+
+def _cause(error: Exception) -> object:
+    """The database's own words, without the statement."""
+    return getattr(error, "orig", None) or error
+
+
 def _address(home: Home) -> sa.URL:
-    if home.url:
-        return sa.make_url(home.url)
-    return sa.URL.create("sqlite", database=str(home.database))
+    if not home.url:
+        return sa.URL.create("sqlite", database=str(home.database))
+    url = sa.make_url(home.url)
+    backend = url.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise ValueError(f"VOGN_JOBS_URL must be of SQLite or PostgreSQL, got {backend}.")
+    if backend == "sqlite":
+        # Each process would make a store of its own in its folder or its memory.
+        if not os.path.isabs(url.database or ""):
+            raise ValueError(
+                "VOGN_JOBS_URL must name an SQLite file by its whole path, as in "
+                f"sqlite:////folder/jobs.db, got {url.render_as_string()}."
+            )
+        check_local(Path(url.database or ""), "VOGN_JOBS_URL")
+    return url
 
 
 def _shown(home: Home) -> str:
@@ -65,7 +106,7 @@ def _connected(url: sa.URL) -> sa.Engine:
 
 def _configure(connection: Any, record: Any) -> None:  # noqa: ARG001
     connection.isolation_level = None  # the driver begins nothing by itself
-    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    mode = _write_ahead(connection)
     if mode != "wal":
         raise sa.exc.OperationalError(
             "PRAGMA journal_mode=WAL", None,
@@ -73,6 +114,19 @@ def _configure(connection: Any, record: Any) -> None:  # noqa: ARG001
         )  # fmt: skip
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> str:
+    """Switch to WAL; of several that do so at once SQLite fails some without a wait."""
+    deadline = time.monotonic() + BUSY
+    while True:
+        try:
+            return str(connection.execute("PRAGMA journal_mode=WAL").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
 
 
 def _begin(connection: sa.Connection) -> None:
@@ -100,18 +154,15 @@ def _migrate(engine: sa.Engine, home: Home) -> None:
     # Alembic reads % as the start of a variable.
     folder = str(Path(__file__).parent / "migrations").replace("%", "%%")
     config.set_main_option("script_location", folder)
-    with FileLock(home.folder / "migrate.lock") as lock:
-        lock.acquire(BUSY)
-        with engine.begin() as connection:
-            if engine.dialect.name == "postgresql":
-                connection.execute(
-                    sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_KEY))
-                )
-            config.attributes["connection"] = connection
-            try:
-                command.upgrade(config, "head")
-            except CommandError as error:
-                raise RunError(
-                    f"the job store {_shown(home)} was made by a newer version of "
-                    f"this program: {error}"
-                ) from None
+    # One process at a time: SQLite's writer is alone, PostgreSQL has this lock.
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_KEY)))
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise RunError(
+                f"the job store {_shown(home)} was made by a newer version of this "
+                f"program: {error}"
+            ) from None

@@ -195,8 +195,14 @@ class Dispatcher:
             logger.error("Run %s: %s", run.id, error)
             self._settle(job, LOST)
             return
-        if written.state not in ENDED:
-            if run.stop_request.exists():
+        seen = watch is not None and watch.concluded
+        asked = run.stop_request.exists()
+        if written.state == STOPPED and not seen and not asked:
+            # Its torchrun and its supervisor were killed, and it stopped in order.
+            message = "The processes above this run were killed; it can be resumed."
+            status = end_status(run, status, LOST, message=message)
+        elif written.state not in ENDED:
+            if asked:
                 status = end_status(run, status, STOPPED, message="Stopped on request.")
             elif watch is not None and watch.launcher is not None:
                 tail = _tail(run.log)

@@ -18,19 +18,10 @@ VMSTAT = Path("/proc/vmstat")
 LONGEST = 300  # characters of a line of the log in a message
 
 # Signals that a fault in compiled code raises. All others come from outside.
-FAULTS = frozenset(
-    getattr(signal, name)
-    for name in (
-        "SIGSEGV",
-        "SIGBUS",
-        "SIGABRT",
-        "SIGILL",
-        "SIGFPE",
-        "SIGTRAP",
-        "SIGSYS",
-    )
-    if hasattr(signal, name)
-)
+FAULTS = frozenset({
+    signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE,
+    signal.SIGTRAP, signal.SIGSYS,
+})  # fmt: skip
 
 # What a line of the log means, the likeliest cause first: a rank without memory also
 # breaks its connections. Errors by name stand where Python writes them, at the start.
@@ -49,7 +40,7 @@ SIGNS = (
     ),
     (
         "distributed",
-        rf"{_ERROR}(?:Dist\w+Error|Rendezvous\w+Error|DistributedError): |/gloo/"
+        rf"{_ERROR}(?:Dist\w+Error|Rendezvous\w+Error|DistributedError)\b|/gloo/"
         r"|ProcessGroup(?:NCCL|Gloo)|NCCL error|nccl\w+Error",
     ),
 )

@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 
 from trainers.jobs.store import Job
-from trainers.runs import RunError, check_free, write_json
+from trainers.runs import Run, RunError, write_json
 from trainers.status import ENDED, QUEUED, STOPPED, Status, read_status, write_status
 
 
@@ -22,7 +22,7 @@ def prepare_folder(job: Job) -> None:
     """
     run = job.run
     if not run.config.exists():
-        check_free(run.path)
+        _check_ours(run)
         run.path.mkdir(parents=True, exist_ok=True)
         write_json(run.config, json.loads(job.config))
     try:
@@ -38,9 +38,31 @@ def prepare_folder(job: Job) -> None:
 
 
 def leave_queue(job: Job) -> None:
-    """Write that a job was taken from the queue before it started."""
+    """Write that a job was taken from the queue before it started.
+
+    Raises:
+        RunError: If something else has taken the folder, or its status is damaged.
+        OSError: If the folder cannot be written.
+    """
+    if not job.run.status.exists():  # its submitter is about to make it, or was killed
+        prepare_folder(job)
     status = read_status(job.run)
     if status.state not in ENDED:
         message = "Taken from the queue before it started."
         ended = replace(status, state=STOPPED, ended=time.time(), message=message)
         write_status(job.run, ended)
+
+
+def _check_ours(run: Run) -> None:
+    """Refuse a folder of something else.
+
+    Somebody else may be making the same folder just now, or was killed at it.
+    """
+    written = (f".{run.config.name}.", f".{run.status.name}.")  # see write_atomically
+    try:
+        names = [path.name for path in run.path.iterdir()]
+    except FileNotFoundError:
+        return
+    foreign = [name for name in names if not name.startswith(written)]
+    if foreign and run.config.name not in foreign:
+        raise RunError(f"run folder must be new or empty, got {run.path}.")

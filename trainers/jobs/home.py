@@ -19,8 +19,9 @@ from trainers.runs import Run, RunError, runs_root
 # File systems of other machines; "fuse." ones by the program that mounts them.
 _NETWORK = (
     "9p afs beegfs ceph cifs davfs gfs2 glusterfs gpfs lustre ncpfs nfs nfs3 nfs4",
-    "ocfs2 pvfs2 smb2 smb3 smbfs fuse.ceph fuse.davfs fuse.gcsfuse fuse.glusterfs",
-    "fuse.goofys fuse.juicefs fuse.rclone fuse.s3fs fuse.sshfs",
+    "ocfs2 panfs pvfs2 smb2 smb3 smbfs wekafs fuse.ceph fuse.ceph-fuse fuse.davfs",
+    "fuse.gcsfuse fuse.glusterfs fuse.goofys fuse.juicefs fuse.rclone fuse.s3fs",
+    "fuse.sshfs",
 )
 NETWORK = frozenset(" ".join(_NETWORK).split())
 
@@ -66,7 +67,8 @@ class Home:
     def run_lock(self, run: Run) -> Path:
         """Held by the supervisor of a run as long as it lives."""
         mark = sha256(os.fsencode(run.path)).hexdigest()[:12]
-        return self.folder / "locks" / f"{run.id}-{mark}.lock"
+        # The name is for people; a whole one may leave no room for the mark.
+        return self.folder / "locks" / f"{run.id[:40]}-{mark}.lock"
 
     def environment(self) -> dict[str, str]:
         """Variables that name this home to another process."""
@@ -76,21 +78,42 @@ class Home:
         """Make the folder.
 
         Raises:
-            RunError: If it lies on a network file system or cannot be made.
+            RunError: If it lies on a network file system, or cannot be made or
+                written.
         """
-        kind = network_file_system(self.folder)
-        if kind:
-            raise RunError(
-                "the job engine's folder must be on a disk of this machine, got "
-                f"{self.folder} on a network file system ({kind}). Set VOGN_JOBS to a "
-                "local folder, such as ~/.vogn-jobs; the runs may stay where they are."
-            )
+        check_local(self.folder, "VOGN_JOBS")
+        locks = self.folder / "locks"
         try:
-            (self.folder / "locks").mkdir(parents=True, exist_ok=True)
+            locks.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(
                 f"the job engine's folder {self.folder} cannot be made: {error}"
             ) from None
+        for folder in (self.folder, locks):
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise RunError(
+                    f"the job engine's folder must be writable, got {folder}. Set "
+                    "VOGN_JOBS to a folder of your own, such as ~/.vogn-jobs."
+                )
+
+
+def check_local(path: Path, variable: str) -> None:
+    """Refuse a place on a network file system.
+
+    Args:
+        path: The engine's folder or database file; it need not exist.
+        variable: The environment variable that names another one.
+
+    Raises:
+        RunError: If it is on one.
+    """
+    kind = network_file_system(path)
+    if kind:
+        raise RunError(
+            f"the job engine must live on a disk of this machine, got {path} on a "
+            f"network file system ({kind}). Set {variable} to a local place, such as "
+            "~/.vogn-jobs; the runs may stay where they are."
+        )
 
 
 def network_file_system(path: Path) -> str:

@@ -1,6 +1,6 @@
 """What the pages and the command line ask of whatever runs jobs.
 
-The engine of this machine (`trainers.jobs.engine`) is the first that can; one that
+The engine of this machine (`trainers.jobs.local`) is the first that can; one that
 hands jobs to an existing cluster can stand behind the same pages.
 """
 

@@ -25,6 +25,8 @@ class FileLock:
 
     def acquire(self, patience: float = PATIENCE) -> bool:
         """Take the lock; whether it was to be had within `patience` seconds."""
+        if self._file is not None:
+            return True  # a second descriptor would stand in the way of the first
         deadline = time.monotonic() + patience
         while True:
             self._file = _locked(self._path)
@@ -68,11 +70,12 @@ class FileLock:
 def is_held(path: Path) -> bool:
     """Whether some process holds the lock."""
     try:
-        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Shared: two that look at once do not take each other for a holder.
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:

@@ -2,6 +2,7 @@
 
 Every change of a job's stage is one conditional statement or one transaction, so that
 clients and dispatchers may all be killed at any time: a change is there or it is not.
+Where the database fails, each method raises RunError with its words.
 """
 
 import secrets
@@ -13,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
-from trainers.jobs.database import open_database
+from trainers.jobs.database import open_database, transaction
 from trainers.jobs.home import Home
 from trainers.jobs.schema import ACTIVE, ENDED, QUEUED, jobs, leases, settings
 from trainers.runs import Run, RunError
@@ -128,10 +130,8 @@ class Store:
 
     def leases(self, host: str) -> list[Lease]:
         """The devices of a host that are held."""
-        query = sa.select(leases).where(leases.c.host == host)
-        with self._reading.connect() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [Lease(row["device"], row["path"]) for row in rows]
+        with transaction(self._reading) as connection:
+            return _leases(connection, host)
 
     def claim(
         self, host: str, decide: Callable[[list[Job], list[Lease]], Decision]
@@ -146,12 +146,10 @@ class Store:
             The jobs as they are now.
         """
         now = time.time()
-        with self._writing.begin() as connection:
-            waiting = _rows(connection, jobs.c.stage == QUEUED, lock=True)
-            held = connection.execute(
-                sa.select(leases.c.device, leases.c.path).where(leases.c.host == host)
-            )
-            chosen, reasons = decide(waiting, [Lease(*row) for row in held])
+        with transaction(self._writing) as connection:
+            # What another host or a client has in hand just now is passed over.
+            waiting = _rows(connection, jobs.c.stage == QUEUED, skip_locked=True)
+            chosen, reasons = decide(waiting, _leases(connection, host))
             for job, devices in chosen:
                 connection.execute(
                     _update(job.path, stage=ACTIVE, host=host, claimed=now, reason="",
@@ -161,7 +159,8 @@ class Store:
                     {"host": host, "device": device, "path": job.path, "since": now}
                     for device in devices
                 ]
-                connection.execute(sa.insert(leases), rows)
+                if rows:  # SQLAlchemy takes no rows for one of defaults
+                    connection.execute(sa.insert(leases), rows)
             known = {job.path: job.reason for job in waiting}
             told = {path: why for path, why in reasons.items() if known[path] != why}
             for path, reason in told.items():
@@ -174,23 +173,28 @@ class Store:
     def settle(self, job: Job, outcome: str, announced: bool) -> None:
         """End an active job and release its devices.
 
+        Does nothing if the job was settled, and perhaps claimed anew, meanwhile.
+
         Args:
-            job: The job.
+            job: The job as it was claimed.
             outcome: State of the run at its end.
             announced: Whether nobody has to be told.
         """
-        with self._changing() as connection:
-            connection.execute(sa.delete(leases).where(leases.c.path == job.path))
-            connection.execute(
-                _update(job.path, stage=ENDED, outcome=outcome, reason="",
-                        ended=time.time(), announced=announced)
-            )  # fmt: skip
+        self._release(job, stage=ENDED, outcome=outcome, reason="", ended=time.time(),
+                      announced=announced)  # fmt: skip
 
     def requeue(self, job: Job) -> None:
-        """Put an active job that never began back to its place in the queue."""
+        """Put an active job that never began back to its place in the queue.
+
+        Does nothing if the job was settled, and perhaps claimed anew, meanwhile.
+        """
+        self._release(job, stage=QUEUED, host="", claimed=None)
+
+    def _release(self, job: Job, **values: Any) -> None:
+        ours = sa.and_(jobs.c.stage == ACTIVE, jobs.c.claimed == job.claimed)
         with self._changing() as connection:
-            connection.execute(sa.delete(leases).where(leases.c.path == job.path))
-            connection.execute(_update(job.path, stage=QUEUED, host="", claimed=None))
+            if connection.execute(_update(job.path, **values).where(ours)).rowcount:
+                connection.execute(sa.delete(leases).where(leases.c.path == job.path))
 
     def cancel(self, path: Path | str) -> bool:
         """End a job that is still queued; whether it was."""
@@ -207,9 +211,10 @@ class Store:
             connection.execute(sa.delete(jobs).where(ended))
 
     def announce(self, job: Job) -> None:
-        """Note that the end of a job was announced."""
+        """Note that this end of a job was announced; it may have begun anew."""
+        change = _update(job.path, announced=True).where(jobs.c.ended == job.ended)
         with self._changing() as connection:
-            connection.execute(_update(job.path, announced=True))
+            connection.execute(change)
 
     def arrange(self, order: Callable[[list[Job]], list[Job]]) -> None:
         """Rewrite order and priorities of the queue.
@@ -219,7 +224,7 @@ class Store:
                 that it shall have.
         """
         with self._changing() as connection:
-            waiting = _rows(connection, jobs.c.stage == QUEUED, lock=True)
+            waiting = _rows(connection, jobs.c.stage == QUEUED, skip_locked=False)
             for position, job in enumerate(order(waiting), start=1):
                 change = _update(job.path, position=position, priority=job.priority)
                 connection.execute(change)
@@ -227,7 +232,7 @@ class Store:
     def setting(self, name: str) -> str | None:
         """A setting of the whole engine."""
         query = sa.select(settings.c.value).where(settings.c.name == name)
-        with self._reading.connect() as connection:
+        with transaction(self._reading) as connection:
             return connection.scalar(query)
 
     def set(self, name: str, value: str) -> None:
@@ -238,25 +243,35 @@ class Store:
     @contextmanager
     def _changing(self) -> Iterator[sa.Connection]:
         """A transaction that others notice by the revision."""
-        with self._writing.begin() as connection:
+        with transaction(self._writing) as connection:
             yield connection
+            # Last: on PostgreSQL the others wait here, and then not for long.
             _set(connection, REVISION, secrets.token_hex(8))
 
     def _select(self, condition: Any) -> list[Job]:
-        with self._reading.connect() as connection:
+        with transaction(self._reading) as connection:
             return _rows(connection, condition)
 
 
-def _rows(connection: sa.Connection, condition: Any, lock: bool = False) -> list[Job]:
-    query = (
-        sa
-        .select(jobs)
-        .where(condition)
-        .order_by(jobs.c.priority.desc(), jobs.c.position, jobs.c.path)
-    )
-    if lock:  # SQLite has no row locks and needs none: its writer is alone
-        query = query.with_for_update(skip_locked=True)
-    return [_job(row) for row in connection.execute(query).mappings()]
+def _rows(
+    connection: sa.Connection, condition: Any, skip_locked: bool | None = None
+) -> list[Job]:
+    """Jobs in the order of the queue; None locks no rows.
+
+    Only PostgreSQL knows row locks. SQLite needs none: its writer is alone.
+    """
+    query = sa.select(jobs).where(condition)
+    if skip_locked is not None:
+        query = query.with_for_update(skip_locked=skip_locked)
+    found = [_job(row) for row in connection.execute(query).mappings()]
+    # Here and not in the query: PostgreSQL sorts before it waits for locked rows, whose
+    # places may change meanwhile, and each database sorts text in its own way.
+    return sorted(found, key=lambda job: (-job.priority, job.position, job.path))
+
+
+def _leases(connection: sa.Connection, host: str) -> list[Lease]:
+    query = sa.select(leases.c.device, leases.c.path).where(leases.c.host == host)
+    return [Lease(*row) for row in connection.execute(query)]
 
 
 def _job(row: Mapping[Any, Any]) -> Job:
@@ -272,8 +287,13 @@ def _values(job: Job) -> dict[str, Any]:
 
 
 def _set(connection: sa.Connection, name: str, value: str) -> None:
-    connection.execute(sa.delete(settings).where(settings.c.name == name))
-    connection.execute(sa.insert(settings).values(name=name, value=value))
+    # Of a delete and an insert the second one fails on PostgreSQL when two processes
+    # do it at once.
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    insert = dialect.insert(settings).values(name=name, value=value)
+    connection.execute(
+        insert.on_conflict_do_update(index_elements=["name"], set_={"value": value})
+    )
 
 
 def _stage_of(path: str) -> Any:

@@ -56,6 +56,10 @@ POLL = 0.2  # seconds
 BEAT = 2.0  # seconds between two signs of life
 MIRROR_PATIENCE = 15.0  # seconds that trackers have to take the last rows
 TAIL_LINES = 20
+UNSEEN = (
+    "The training process ended without a word while its supervisor was being "
+    "replaced; it can be resumed."
+)
 TAKEN = 3  # exit code: the run has another supervisor
 
 
@@ -124,6 +128,7 @@ class Supervisor:
             read_status(self.run), state=STARTING, trainer=None, workers=(), phase=""
         )
         write_status(self.run, status)
+        failures.report_path(self.run).unlink(missing_ok=True)  # of an earlier start
         kills = failures.oom_kills()
         trainer = self._started()
         launcher = Process.of(trainer.pid)
@@ -221,23 +226,25 @@ class Supervisor:
 
     def _conclude(self, code: int, kills: int) -> Status:
         """Write how the run ended, unless the trainer did."""
-        status = read_status(self.run)
-        if status.state not in ENDED:
-            status = end_status(self.run, status, **self._ending(code, kills))
+        status, report = read_status(self.run), failures.read_report(self.run)
+        asked = self.run.stop_request.exists()
+        # Ranks whose torchrun or sibling is killed stop in order, but nobody asked.
+        forced = status.state == STOPPED and not asked and (report or code < 0)
+        if status.state not in ENDED or forced:
+            ending = self._ending(code, kills, report)
+            status = end_status(self.run, status, **ending)
+        self._watch = write_supervision(self.run, replace(self._watch, concluded=True))
         self._end_mirrors()
         return status
 
-    def _ending(self, code: int, kills: int) -> dict[str, str]:
+    def _ending(
+        self, code: int, kills: int, report: failures.Report | None
+    ) -> dict[str, str]:
         if self.run.stop_request.exists():
             return {"state": STOPPED, "message": "Stopped on request."}
-        report = failures.read_report(self.run)
         tail = self._tail(report.rank or 0 if report else 0)
         if code == UNKNOWN and report is None:
-            message = (
-                "The training process ended without a word while its supervisor was "
-                "being replaced; it can be resumed."
-            )
-            return {"state": LOST, "message": message, "error_tail": tail}
+            return {"state": LOST, "message": UNSEEN, "error_tail": tail}
         failure = failures.explain(
             None if code == UNKNOWN else code,
             report,

@@ -27,6 +27,11 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def counted(value: int, noun: str) -> str:
+    """A number of things, `2, "run"` -> `2 runs`."""
+    return f"{count(value)} {noun}{'s' if value != 1 else ''}"
+
+
 def duration(seconds: float) -> str:
     """A span of time in its two largest units, `200` -> `3 min 20 s`."""
     total = max(0, round(seconds))

@@ -1,21 +1,32 @@
 """The head of a run's page: what it is, how far it is, and its buttons."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import streamlit as st
 
 from data import DATASETS
-from trainers import jobs
 from trainers.catalogue import model_spec, optimizer_spec
 from trainers.config import RunConfig
-from trainers.runs import Run, RunError
-from trainers.status import ALIVE, FAILED, FINISHED, LOST, STOPPING, SUGGESTIONS, Status
+from trainers.runs import Run, log_tail
+from trainers.status import (
+    ALIVE,
+    FAILED,
+    FINISHED,
+    LOST,
+    QUEUED,
+    STOPPING,
+    SUGGESTIONS,
+    Status,
+)
+from ui.components import engine, navigation, waiting
+from ui.components.engine import attempt
 from ui.components.formats import age, count, duration, plain, words
+from ui.components.notify import notify
 from ui.components.reading import Summary
 from ui.components.series import Row, rate, seconds_left
-from ui.components.states import LOOKS, RESUMABLE
+from ui.components.states import LOOKS, RESUMABLE, badge
 
 
 def title(config: RunConfig) -> str:
@@ -66,15 +77,17 @@ def header(view: Summary, rows: Sequence[Row]) -> None:
     status, config = view.status, view.config
     if status is None or config is None:
         return
-    look = LOOKS[view.state]
-    words_place, buttons_place = st.columns([3, 1], vertical_alignment="center")
+    words_place, buttons_place = st.columns([3, 2], vertical_alignment="center")
     with words_place:
-        badge = f":{look.color}-badge[{look.icon} {look.label}]"
-        st.markdown(f"## {plain(title(config))} &ensp;:small[{badge}]")
+        shown = badge(view.state, view.position)
+        st.markdown(f"## {plain(title(config))} &ensp;:small[{shown}]")
         st.caption(subtitle(view.run, config, status))
-    with buttons_place:
+    with buttons_place, st.container(horizontal=True, horizontal_alignment="right"):
+        notify([view])
         _buttons(view)
-    if view.state in ALIVE:
+    if view.state == QUEUED:
+        waiting.before(view)
+    elif view.state in ALIVE:
         status = newest(status, rows)
         share = status.step / status.total_steps if status.total_steps > 0 else 0.0
         st.progress(min(1.0, max(0.0, share)), text=progress_text(status, rows))
@@ -83,26 +96,34 @@ def header(view: Summary, rows: Sequence[Row]) -> None:
 
 
 def _buttons(view: Summary) -> None:
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if view.state in ALIVE:
-            stopping = view.state == STOPPING
-            text = "Stopping…" if stopping else "Stop"
-            icon = ":material/stop_circle:"
-            if st.button(text, icon=icon, key="stop", disabled=stopping):
-                _act(lambda: jobs.stop(view.run))
-        elif view.state in RESUMABLE and st.button(
+    if view.position is not None and view.position > 1:
+        _button_to_front(view)
+    if view.state in ALIVE:
+        _button_stop(view)
+    elif view.state in RESUMABLE and (archive := engine.archive()) is not None:
+        if st.button(
             "Resume", type="primary", icon=":material/resume:", key="resume"
         ):
-            _act(lambda: jobs.resume(view.run))
+            attempt([lambda: archive.resume(view.run)])
+    if st.button(
+        "Clone", icon=":material/content_copy:", key="clone",
+        help="Open the launch form with the settings of this run.",
+    ):  # fmt: skip
+        navigation.open_page(navigation.LAUNCH, **{navigation.CLONE: view.run.id})
 
 
-def _act(action: Callable[[], None]) -> None:
-    try:
-        action()
-    except (RunError, OSError) as error:
-        st.error(plain(str(error)))
-        return
-    st.rerun()
+def _button_to_front(view: Summary) -> None:
+    if st.button("To the front", icon=":material/vertical_align_top:", key="to_front"):
+        attempt([lambda: waiting.move(view.run, 1)])
+
+
+def _button_stop(view: Summary) -> None:
+    text = {QUEUED: "Take from the queue", STOPPING: "Stopping…"}.get(view.state)
+    if st.button(
+        text or "Stop", icon=":material/stop_circle:", key="stop",
+        disabled=view.state == STOPPING,
+    ):  # fmt: skip
+        attempt([lambda: engine.engine().stop(view.run)])
 
 
 def _ending(view: Summary, status: Status) -> None:
@@ -116,8 +137,6 @@ def _ending(view: Summary, status: Status) -> None:
         st.error(
             f"**{words(kind)}.** {message}  \n{suggestion}", icon=LOOKS[view.state].icon
         )
-        if status.error_tail:
-            st.code(status.error_tail, language=None, wrap_lines=True)
     elif view.state == LOST:
         st.warning(message, icon=LOOKS[view.state].icon)
     else:
@@ -125,3 +144,7 @@ def _ending(view: Summary, status: Status) -> None:
             message or f"Stopped after step {count(status.step)}.",
             icon=LOOKS[view.state].icon,
         )
+    tail = status.error_tail or (log_tail(view.run.log) if view.state == LOST else "")
+    if tail:
+        st.caption("The end of its log:")
+        st.code(tail, language=None, wrap_lines=True)

@@ -9,6 +9,8 @@ from trainers.runs import Run
 
 LAUNCH, RUNS, RUN = "launch", "runs", "run"
 PARAMETER = "run"  # of the address /run?run=ID
+CLONE = "clone"  # /launch?clone=ID begins with the settings of a run
+GROUP, STATE = "group", "state"  # /runs?group=NAME&state=failed
 _PAGES = "pages"
 
 
@@ -22,9 +24,16 @@ def open_run(run: Run) -> None:
     st.switch_page(st.session_state[_PAGES][RUN], query_params={PARAMETER: run.id})
 
 
-def open_page(name: str) -> None:
-    """Go to another page; the script ends here."""
-    st.switch_page(st.session_state[_PAGES][name])
+def link_to_run(run: Run, text: str) -> None:
+    """A link to a run's page."""
+    page = st.session_state[_PAGES][RUN]
+    icon = ":material/monitoring:"
+    st.page_link(page, label=text, icon=icon, query_params={PARAMETER: run.id})
+
+
+def open_page(name: str, **parameters: str) -> None:
+    """Go to another page with the parameters of its address; the script ends here."""
+    st.switch_page(st.session_state[_PAGES][name], query_params=parameters)
 
 
 def empty_state(title: str, text: str, *, icon: str) -> None:

@@ -3,7 +3,7 @@
 import os
 import threading
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +14,11 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from trainers.config import RunConfig
+from trainers.jobs.launcher import JobState
 from trainers.runs import RUN_ID, Run, RunError, find_run, load_config, read_json
 from trainers.runs import read_metrics as read_new_metrics
 from trainers.status import FINISHED, Status, observed
+from ui.components import engine
 from ui.components.formats import number
 from ui.components.series import Row
 from ui.components.states import DAMAGED
@@ -60,20 +62,54 @@ class Summary:
 
     run: Run
     state: str
-    status: Status | None = None
+    job: JobState | None = None
     config: RunConfig | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     problem: str = ""
 
+    @property
+    def status(self) -> Status | None:
+        """What the run's folder says, with a state that can be believed."""
+        return self.job.status if self.job else None
+
+    @property
+    def position(self) -> int | None:
+        """Place in the queue from 1, None for a run that is in none."""
+        return self.job.position if self.job else None
+
+    @property
+    def group(self) -> str:
+        """The name that it shares with others, "" for none."""
+        return self.job.group if self.job else ""
+
 
 def summary(run: Run) -> Summary:
     """Read a run at a glance; a damaged one gives a summary that says so."""
+    return summaries([run])[0][0]
+
+
+def summaries(runs: Sequence[Run]) -> tuple[list[Summary], str]:
+    """Read many runs at a glance, with one question to the job engine.
+
+    Returns:
+        A summary for each run, and why the engine could not be asked, "" if it could;
+        then the summaries say what the folders do.
+    """
     try:
-        status = _sound(observed(run))
+        states, trouble = engine.states(runs), ""
+    except RunError as error:
+        states, trouble = {}, str(error)
+    return [_summary(run, states.get(run)) for run in runs], trouble
+
+
+def _summary(run: Run, job: JobState | None) -> Summary:
+    try:
+        job = job or JobState(status=observed(run))
+        _check(job.status)
         config = _config(str(run.path), _stat(run.config))
     except RunError as error:
         return Summary(run=run, state=DAMAGED, problem=told(run, error))
-    problem = "" if status.state == FINISHED else status.message
+    problem = "" if job.status.state == FINISHED else job.status.message
     headline = {}
     try:
         headline = _headline(str(run.path), _stat(run.evaluation))
@@ -81,15 +117,15 @@ def summary(run: Run) -> Summary:
         problem = told(run, error)
     return Summary(
         run=run,
-        state=status.state,
-        status=status,
+        state=job.status.state,
+        job=job,
         config=config,
         metrics=headline,
         problem=problem,
     )
 
 
-def _sound(status: Status) -> Status:
+def _check(status: Status) -> None:
     """Refuse a status that the pages could not show; RunError."""
     try:
         datetime.fromtimestamp(status.created, UTC)
@@ -98,7 +134,6 @@ def _sound(status: Status) -> Status:
     for name in ("phase", "error_class", "message", "error_tail"):
         if not isinstance(getattr(status, name), str):
             raise RunError(f"status.json: {name} is no text.")
-    return status
 
 
 def told(run: Run, error: RunError) -> str:

@@ -29,3 +29,15 @@ LOOKS = {
     DAMAGED: Look("Damaged", "orange", ":material/broken_image:"),
 }
 RESUMABLE = (status.STOPPED, status.FAILED, status.LOST)
+
+
+def label(state: str, position: int | None = None) -> str:
+    """A state in a word, with the place of a run that waits for its turn."""
+    place = f" #{position}" if position is not None else ""
+    return LOOKS[state].label + place
+
+
+def badge(state: str, position: int | None = None) -> str:
+    """The same as a coloured badge, in Markdown."""
+    look = LOOKS[state]
+    return f":{look.color}-badge[{look.icon} {label(state, position)}]"

@@ -1,0 +1,389 @@
+"""Tests of the engine as its clients use it, with a dispatcher and fake trainers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from tests.trainers.examples import config, run_of, wait_for
+from tests.trainers.jobs.conftest import dispatchers, fake, processes_below
+from trainers.jobs import local
+from trainers.jobs.launcher import Archive, Launcher, Queue
+from trainers.jobs.local import Engine
+from trainers.jobs.processes import run_role, supervisor_role, with_role
+from trainers.runs import RunError, find_run, list_runs, load_config
+from trainers.status import (
+    ENDED,
+    STARTING,
+    Process,
+    Status,
+    end_status,
+    read_status,
+    write_status,
+)
+
+HOST = os.uname().nodename
+
+
+def state_of(engine, run):
+    return engine.state(run).status.state
+
+
+def wait_for_state(engine, run, *states):
+    return wait_for(
+        lambda: state_of(engine, run) in states and engine.state(run).status
+    )
+
+
+def wait_until_settled(engine, *runs):
+    wait_for(lambda: all(engine.store.get(r.path).stage == "ended" for r in runs))
+    assert engine.store.leases(HOST) == []
+
+
+@pytest.fixture
+def still(engine, monkeypatch):
+    """An engine whose queue nobody works on."""
+    monkeypatch.setattr(local, "ensure_dispatcher", lambda home: True)
+    return engine
+
+
+def test_the_engine_is_a_launcher_with_a_queue_that_keeps_runs(engine):
+    launcher: Launcher = engine
+    assert isinstance(launcher, Queue)
+    assert isinstance(launcher, Archive)
+
+
+def test_runs_on_one_slot_go_one_after_the_other_in_order(engine):
+    runs = engine.submit([fake("ok") for _ in range(3)], group="three")
+    assert [run.id for run in runs] == sorted(run.id for run in runs)
+    reasons = set()
+
+    def watch():
+        states = [engine.state(run) for run in runs]
+        alive = [s.status.state in ("starting", "running") for s in states]
+        assert sum(alive) <= 1
+        reasons.update(state.reason for state in states)
+        return all(s.status.state in ENDED for s in states)
+
+    wait_for(watch)
+    assert [state_of(engine, run) for run in runs] == ["finished"] * 3
+    assert reasons == {
+        "",
+        f"Waits for CPU slot 0: leased by run {runs[0].id}.",
+        f"Waits for CPU slot 0: leased by run {runs[1].id}.",
+        f"Waits behind run {runs[1].id}.",
+    }
+    begun = [read_status(run).started for run in runs]
+    assert begun == sorted(begun)
+    wait_until_settled(engine, *runs)
+    assert {engine.state(run).group for run in runs} == {"three"}
+    assert {run.id for run in list_runs()} == {run.id for run in runs}
+
+
+def test_a_queued_run_tells_its_place_and_is_taken_from_the_queue(still):
+    first, second = still.submit([fake("ok"), fake("ok")])
+    assert [still.state(run).position for run in (first, second)] == [1, 2]
+    assert read_status(second).state == "queued"
+    still.stop(first)
+    state = still.state(first)
+    assert (state.status.state, state.position) == ("stopped", None)
+    assert "Taken from the queue" in state.status.message
+    assert still.state(second).position == 1
+    still.stop(first)  # nothing happens
+    assert still.queue() == [second]
+
+
+def test_a_run_is_stopped_and_goes_on_where_it_was(engine):
+    (run,) = engine.submit([fake("long")])
+    wait_for(lambda: (run.path / "progress").exists())
+    with pytest.raises(RunError, match="cannot be resumed: it is"):
+        engine.resume(run)
+    with pytest.raises(RunError, match="cannot be deleted: it is"):
+        engine.delete(run)
+    engine.stop(run)
+    assert state_of(engine, run) in ("stopping", "stopped")
+    first = wait_for_state(engine, run, "stopped")
+    done = int((run.path / "progress").read_text())
+    engine.resume(run)  # at once, while the old supervisor may still be there
+    assert not run.stop_request.exists()
+    wait_for_state(engine, run, "running")
+    wait_for(lambda: int((run.path / "progress").read_text()) > done)
+    engine.stop(run)
+    second = wait_for_state(engine, run, "stopped")
+    assert second.created == first.created
+    wait_until_settled(engine, run)
+    engine.delete(run)
+    assert not run.path.exists()
+    assert engine.store.get(run.path) is None
+    engine.delete(run)  # a second click
+
+
+def test_a_stop_right_after_the_submit(engine):
+    (run,) = engine.submit([fake("long")])
+    engine.stop(run)
+    status = wait_for_state(engine, run, "stopped")
+    assert status.step == 0
+    wait_until_settled(engine, run)
+
+
+@pytest.mark.parametrize("manner", ["stubborn", "fork"])
+def test_a_stop_leaves_nothing_behind(engine, manner):
+    (run,) = engine.submit([fake(manner)])
+    wait_for_state(engine, run, "running")
+    if manner == "fork":
+        wait_for(lambda: (run.path / "progress").exists())
+    engine.stop(run)
+    assert wait_for_state(engine, run, "stopped").message == "Stopped on request."
+    wait_until_settled(engine, run)
+    (dispatcher,) = processes_below(engine.home.folder.parent)
+    assert dispatcher.pid in [p.pid for p in dispatchers(engine.home)]
+
+
+def test_a_crash_is_a_failure_with_the_end_of_the_log(engine):
+    (run,) = engine.submit([fake("crash")])
+    status = wait_for_state(engine, run, "failed")
+    assert status.error_class == "other"
+    assert status.message.startswith("The training process ended with exit code 1")
+    assert "the fake trainer crashes" in status.error_tail
+    assert "the fake trainer crashes" in engine.logs(run)
+    wait_until_settled(engine, run)
+
+
+def test_a_killed_trainer_is_a_failure_that_blames_nobody(engine):
+    (run,) = engine.submit([fake("hang")])
+    status = wait_for_state(engine, run, "running")
+    status.trainer.handle().kill()
+    status = wait_for_state(engine, run, "failed")
+    assert status.error_class == "killed"
+    assert "signal 9 (SIGKILL)" in status.message
+
+
+def test_a_killed_supervisor_is_replaced_while_the_training_goes_on(engine):
+    (run,) = engine.submit([fake("long")])
+    wait_for(lambda: (run.path / "progress").exists())
+    trainer = read_status(run).trainer
+    (supervisor,) = with_role(supervisor_role(run))
+    supervisor.kill()
+    wait_for(
+        lambda: [p for p in with_role(supervisor_role(run)) if p.pid != supervisor.pid]
+    )
+    done = int((run.path / "progress").read_text())
+    wait_for(lambda: int((run.path / "progress").read_text()) > done + 2)
+    assert state_of(engine, run) == "running"
+    assert read_status(run).trainer == trainer
+    engine.stop(run)
+    wait_for_state(engine, run, "stopped")
+    wait_until_settled(engine, run)
+
+
+def test_a_run_that_lost_everything_is_lost_and_can_be_resumed(engine):
+    (run,) = engine.submit([fake("long")])
+    wait_for(lambda: (run.path / "progress").exists())
+    # Trainer and supervisor at the same moment, as when a machine loses its power.
+    for process in with_role(supervisor_role(run), run_role(run)):
+        process.kill()
+    status = wait_for_state(engine, run, "lost")
+    wait_until_settled(engine, run)
+    assert "I am long" in read_status(run).error_tail
+    assert "can be resumed" in status.message
+    done = int((run.path / "progress").read_text())
+    engine.resume(run)
+    wait_for(lambda: int((run.path / "progress").read_text()) > done)
+
+
+def test_a_killed_dispatcher_is_replaced_by_a_supervisor(engine):
+    runs = engine.submit([fake("ok"), fake("ok")])
+    wait_for_state(engine, runs[0], "running")
+    (dispatcher,) = dispatchers(engine.home)
+    dispatcher.kill()
+    wait_for(lambda: state_of(engine, runs[1]) == "finished")
+    wait_until_settled(engine, *runs)
+    assert dispatchers(engine.home) != [dispatcher]
+
+
+def test_a_submitter_that_is_killed_leaves_no_half_of_a_sweep(engine):
+    """Rows come first, and the dispatcher makes folders that are missing."""
+    code = (
+        "import os, signal\n"
+        "from tests.trainers.jobs.conftest import fake\n"
+        "from trainers import jobs\n"
+        "from trainers.jobs import local\n"
+        "local.prepare_folder = lambda job: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "jobs.engine().submit([fake('ok'), fake('ok')])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert list_runs() == []
+    queued = engine.queue()
+    assert len(queued) == 2
+    engine.unpause()  # wakes a dispatcher
+    for run in queued:
+        assert wait_for(lambda run=run: run.status.exists() and engine.state(run))
+    assert list_runs() == sorted(queued, key=lambda run: run.id, reverse=True)
+    wait_for_state(engine, queued[0], "running")
+
+
+def test_all_or_nothing_is_queued(still, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    with pytest.raises(RunError, match="run folder must be new or empty"):
+        still.submit([fake("ok")] * 2, paths=[tmp_path / "new", tmp_path / "full"])
+    cuda = config(training={"device": "cuda"})
+    with pytest.raises(ValueError, match="device must be auto or cpu without a GPU"):
+        still.submit([fake("ok"), cuda])
+    assert still.queue() == []
+    assert not (tmp_path / "new").exists()
+    assert list_runs() == []
+
+
+def test_the_queue_is_arranged(still):
+    a, b, c = still.submit([fake("ok")] * 3)
+    (urgent,) = still.submit([fake("ok")], priority=5)
+    assert still.queue() == [urgent, a, b, c]
+    still.move(c, 1)
+    assert still.queue() == [c, urgent, a, b]
+    assert still.state(c).priority == 5
+    still.set_priority(b, 9)
+    assert still.queue() == [b, c, urgent, a]
+    still.move(b, 99)
+    assert still.queue() == [c, urgent, a, b]
+    still.stop(a)
+    with pytest.raises(RunError, match="must be queued"):
+        still.move(a, 1)
+    with pytest.raises(RunError, match="must be queued"):
+        still.set_priority(a, 1)
+
+
+def test_a_paused_queue_waits_and_says_so(engine):
+    engine.pause()
+    (run,) = engine.submit([fake("ok")])
+    wait_for(lambda: engine.state(run).reason == "The queue is paused.")
+    assert engine.paused
+    assert state_of(engine, run) == "queued"
+    engine.unpause()
+    wait_for_state(engine, run, "running", "finished")
+
+
+def test_states_of_many_runs_at_once(still, tmp_path):
+    queued = still.submit([fake("ok")] * 3)
+    damaged = run_of(tmp_path / "damaged")
+    alone = run_of(tmp_path / "alone")
+    end_status(alone, Status(state=STARTING, created=1.0), "finished")
+    states = still.states([*queued, damaged, alone])
+    assert [states[run].position for run in queued] == [1, 2, 3]
+    assert states[alone].status.state == "finished"
+    assert damaged not in states
+    with pytest.raises(RunError, match="status"):
+        still.state(damaged)
+
+
+def test_a_run_that_is_in_no_queue_does_not_wait_for_ever(still, tmp_path):
+    run = run_of(tmp_path / "a")
+    write_status(run, Status(state="queued", created=1.0))
+    status = still.state(run).status
+    assert status.state == "lost"
+    assert "in no queue" in status.message
+    still.resume(run)
+    assert still.state(run).position == 1
+
+
+def test_what_cannot_be_resumed_or_deleted_is_told(still, tmp_path):
+    run = run_of(tmp_path / "a")
+    end_status(run, Status(state=STARTING, created=1.0), "finished")
+    with pytest.raises(RunError, match="Run a cannot be resumed: it is finished"):
+        still.resume(run)
+    run.config.write_text("{")
+    with pytest.raises(RunError, match=r"config\.json cannot be read"):
+        still.resume(run)
+    still.delete(run)
+    assert not run.path.exists()
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]"])
+def test_damaged_runs_are_deleted_and_not_resumed(still, tmp_path, content):
+    run = run_of(tmp_path / "runs" / "a")
+    if content is not None:
+        run.status.write_text(content)
+    with pytest.raises(RunError, match=r"status\.json"):
+        still.resume(run)
+    with pytest.raises(RunError, match=r"status\.json"):
+        still.stop(run)
+    still.delete(run)
+    assert list_runs() == []
+
+
+def test_a_run_of_a_terminal_is_stopped_by_a_signal(still, tmp_path):
+    run = run_of(tmp_path / "a")
+    process = psutil.Popen(["sleep", "600"])
+    trainer = Process.of(process.pid)
+    write_status(run, Status(state="running", created=1.0, trainer=trainer))
+    still.stop(run)
+    assert process.wait(timeout=10) == -signal.SIGTERM
+    assert state_of(still, run) == "stopped"
+
+
+def test_the_submitter_s_variables_reach_the_trainer(engine, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VOGN_CACHE", "here")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("SECRET_TOKEN", "x")
+    (run,) = engine.submit([fake("hang")])
+    handed = json.loads(engine.store.get(run.path).environment)
+    assert "SECRET_TOKEN" not in handed
+    assert "VOGN_JOBS" not in handed
+    trainer = wait_for_state(engine, run, "running").trainer.handle()
+    variables = trainer.environ()
+    assert variables["VOGN_CACHE"] == str(tmp_path / "here")
+    assert variables["OMP_NUM_THREADS"] == "1"
+    assert variables["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def test_several_ranks_are_one_job_below_torchrun(engine):
+    (run,) = engine.submit([fake("ok", num_processes=2)])
+    wait_for_state(engine, run, "finished")
+    wait_until_settled(engine, run)
+    assert "I am ok" in run.log_of(0).read_text()
+    assert run.log_of(1).exists()
+
+
+def test_a_rank_that_is_killed_is_named(engine):
+    (run,) = engine.submit([fake("long", num_processes=2)])
+    wait_for(lambda: (run.path / "progress").exists())
+    ranks = [p for p in with_role(run_role(run)) if "train" in p.cmdline()]
+    victim = next(p for p in ranks if p.environ().get("RANK") == "1")
+    victim.kill()
+    status = wait_for_state(engine, run, "failed")
+    assert status.error_class == "killed"
+    assert "Rank 1" in status.message
+    wait_until_settled(engine, run)
+
+
+def test_a_killed_torchrun_takes_its_ranks_along(engine):
+    (run,) = engine.submit([fake("long", num_processes=2)])
+    wait_for(lambda: (run.path / "progress").exists())
+    members = with_role(run_role(run))
+    (torchrun,) = [p for p in members if "trainers.launcher" in p.cmdline()]
+    torchrun.kill()
+    status = wait_for_state(engine, run, "failed")
+    assert status.error_class == "killed"
+    wait_until_settled(engine, run)
+    assert with_role(run_role(run)) == []
+
+
+def test_an_engine_on_a_network_file_system_refuses(engine, monkeypatch):
+    disks = [SimpleNamespace(mountpoint="/", fstype="nfs4")]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: disks)
+    with pytest.raises(RunError, match=r"on a network file system \(nfs4\).*VOGN_JOBS"):
+        Engine(engine.home).queue()
+    monkeypatch.undo()
+
+
+def test_clients_find_the_same_run(still):
+    (run,) = still.submit([fake("crash")])
+    assert find_run(run.id) == run
+    assert load_config(run) == fake("crash")

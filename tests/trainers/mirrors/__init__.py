@@ -1,0 +1,1 @@
+"""Tests of the mirrors, at the mirrored paths."""
