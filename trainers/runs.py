@@ -27,7 +27,13 @@ class RunError(RuntimeError):
 
 def runs_root() -> Path:
     """The folder of all runs: `$VOGN_RUNS`, else `runs/` where we were started."""
-    return Path(os.environ.get("VOGN_RUNS") or "runs").absolute()
+    return whole_path(Path(os.environ.get("VOGN_RUNS") or "runs"))
+
+
+def whole_path(path: Path) -> Path:
+    """The absolute path without "..": the job store knows a run by one spelling."""
+    path = path.absolute()
+    return path.resolve() if ".." in path.parts else path
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -148,7 +154,7 @@ def new_run(config: RunConfig, code_version: str, path: Path | None = None) -> R
     Raises:
         RunError: If the folder exists and is not empty, or cannot be made.
     """
-    (path,) = [path.absolute()] if path else new_paths()
+    (path,) = [whole_path(path)] if path else new_paths()
     check_free(path)
     run = Run(path)
     try:
@@ -201,7 +207,7 @@ def find_run(name: str, root: Path | None = None) -> Run:
     for path in candidates:
         with suppress(OSError):  # such as a name that is too long
             if (path / "config.json").exists() or (path / "status.json").exists():
-                return Run(path.absolute())
+                return Run(whole_path(path))
     raise RunError(f"There is no run {name!r} in {root}.")
 
 

@@ -170,10 +170,11 @@ class Supervision:
     @classmethod
     def from_dict(cls, content: Any) -> Self:
         """Build it from decoded JSON; ValueError or TypeError if it is none."""
-        values = dict(content)
-        for name in ("supervisor", "launcher"):
-            if values.get(name):
-                values[name] = Process(**values[name])
+        known = {item.name for item in fields(cls)}
+        values = {key: value for key, value in dict(content).items() if key in known}
+        values["supervisor"] = Process(**values.get("supervisor", {}))
+        if values.get("launcher"):
+            values["launcher"] = Process(**values["launcher"])
         _check_number("heartbeat", values.get("heartbeat", 0))
         return cls(**values)
 
@@ -233,13 +234,14 @@ def write_supervision(run: Run, supervision: Supervision) -> Supervision:
 
 
 def processes_of(run: Run) -> list[psutil.Process]:
-    """Those processes of this host that the run's files name and that are alive.
+    """Those processes of this host that the run's files name and that are alive, once.
 
     Raises:
         RunError: If the status file is missing or damaged.
     """
     handles = [process.handle() for process in _named(run, read_status(run))]
-    return [handle for handle in handles if handle is not None]
+    # A single rank is its launcher too; a second signal would mean more than one.
+    return list(dict.fromkeys(handle for handle in handles if handle is not None))
 
 
 def observed(run: Run) -> Status:

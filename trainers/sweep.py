@@ -1,13 +1,14 @@
 """One action that makes many configurations: grids, lists, races between optimizers.
 
 Settings go by the names of the command line's flags: `dataset`, `model`, `optimizer`,
-every field of the configuration's sections and every hyper-parameter. Pure functions,
-torch-free.
+every field of the configuration's sections and every hyper-parameter. Torch-free.
 """
 
 import itertools
 import json
 import math
+import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -70,9 +71,8 @@ def sweep(
             valid configuration, or there are too many.
     """
     _check_axes(axes, mode)
-    points = _distinct(_fitting(point, base, axes) for point in _points(axes, mode))
-    if len(points) > MAX_CONFIGS:
-        raise _too_many(len(points))
+    points = _distinct(_fitting(point, axes) for point in _points(axes, mode))
+    _check_count(len(points), MAX_CONFIGS)
     varying = [name for name, values in axes.items() if len(values) > 1]
     configs: dict[str, RunConfig] = {}
     for number, point in enumerate(points, start=1):
@@ -148,6 +148,11 @@ def differing(configs: Sequence[RunConfig]) -> list[str]:
     ]
 
 
+def new_group() -> str:
+    """A short name for the runs of one sweep; a later one sorts behind it."""
+    return f"s{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(1)}"
+
+
 def _differs(configs: Iterable[RunConfig], name: str) -> bool:
     return len({repr(setting(config, name)) for config in configs}) > 1
 
@@ -165,8 +170,8 @@ def _check_axes(axes: Mapping[str, Sequence[Any]], mode: str) -> None:
     if mode == LIST and len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise ValueError(f"axes must have as many values each, got {told}.")
-    if mode == GRID and math.prod(lengths.values()) > MAX_POINTS:
-        raise _too_many(math.prod(lengths.values()))
+    if mode == GRID:
+        _check_count(math.prod(lengths.values()), MAX_POINTS)
     _check_owners(axes)
 
 
@@ -182,10 +187,11 @@ def _check_owners(axes: Mapping[str, Sequence[Any]]) -> None:
             )
 
 
-def _too_many(count: int) -> ValueError:
-    return ValueError(
-        f"a sweep must have at most {MAX_CONFIGS} configurations, got {count}."
-    )
+def _check_count(count: int, limit: int) -> None:
+    if count > limit:
+        raise ValueError(
+            f"a sweep must have at most {MAX_CONFIGS} configurations, got {count}."
+        )
 
 
 def _points(axes: Mapping[str, Sequence[Any]], mode: str) -> Iterator[Point]:
@@ -197,9 +203,7 @@ def _points(axes: Mapping[str, Sequence[Any]], mode: str) -> Iterator[Point]:
     return (dict(zip(axes, row, strict=True)) for row in rows)
 
 
-def _fitting(
-    point: Point, base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]
-) -> Point:
+def _fitting(point: Point, axes: Mapping[str, Sequence[Any]]) -> Point:
     """A point without settings that are meant for other points of its sweep."""
     races = len(_different(axes.get("optimizer", ()))) > 1
     tours = len(_different(axes.get("dataset", ()))) > 1

@@ -1,14 +1,19 @@
-"""Which runs a command means: by id or path, by group, or all."""
+"""Which runs a command means: by id or path, by group, or all of them."""
 
-import argparse
-from collections.abc import Iterable, Sequence
+import socket
+from collections.abc import Sequence
 from pathlib import Path
-
+from typing import TYPE_CHECKING
 
 from trainers.jobs.launcher import JobState
-from trainers.runs import Run, find_run, list_runs
+from trainers.runs import Run, RunError, find_run, list_runs
+from trainers.status import ALIVE
 
-Seen = dict[Run, JobState]
+if TYPE_CHECKING:
+    from trainers.jobs.engine import Engine
+
+MAX_GROUP = 128  # characters
+MAX_PRIORITY = 1_000_000
 
 
 def find_here(name: str) -> Run:
@@ -19,3 +24,85 @@ def find_here(name: str) -> Run:
     """
     here = Path(name).absolute()
     return find_run(str(here) if name and here.is_dir() else name)
+
+
+def known_runs(engine: "Engine") -> dict[Run, JobState]:
+    """How all runs stand that are in the queue, at work here, or among the runs."""
+    active = engine.store.active(socket.gethostname())
+    runs = [*engine.queue(), *(job.run for job in active), *list_runs()]
+    return engine.states(dict.fromkeys(runs))
+
+
+def alive(state: JobState) -> bool:
+    """Whether a run is queued or at work."""
+    return state.status.state in ALIVE
+
+
+def chosen_runs(
+    engine: "Engine",
+    names: Sequence[str],
+    group: str | None = None,
+    everything: bool = False,
+) -> dict[Run, JobState]:
+    """The runs that somebody named, each once, and how they stand.
+
+    Args:
+        engine: The engine.
+        names: Ids or paths.
+        group: A group whose runs are meant too.
+        everything: Whether all that are alive are meant too.
+
+    Returns:
+        The runs in the order in which they were named, members of a group by their id.
+
+    Raises:
+        ValueError: If nothing was named.
+        RunError: If a run or the group does not exist, or a named run is damaged.
+    """
+    if not (names or group is not None or everything):
+        raise ValueError("RUN or --group must be given, got nothing.")
+    named = [find_here(name) for name in names]
+    chosen = {run: engine.state(run) for run in named}
+    if group is None and not everything:
+        return chosen
+    known = known_runs(engine)
+    if group is not None and group not in {state.group for state in known.values()}:
+        raise RunError(f"There is no group {group!r} of runs.")
+    for run in sorted(known, key=lambda run: run.id):
+        state = known[run]
+        if (group is not None and state.group == group) or (
+            everything and alive(state)
+        ):
+            chosen.setdefault(run, state)
+    return chosen
+
+
+def checked_group(group: str) -> str:
+    """A name that a group may have.
+
+    Raises:
+        ValueError: If it is empty, too long, or has line breaks and the like.
+    """
+    if not group.strip() or len(group) > MAX_GROUP or not group.isprintable():
+        raise ValueError(
+            f"group must be a name of 1 to {MAX_GROUP} characters, got {group!r}."
+        )
+    return group
+
+
+def checked_priority(text: str) -> int:
+    """A priority that a run may have.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        priority = int(text)
+    except ValueError:
+        priority = MAX_PRIORITY + 1
+    if abs(priority) > MAX_PRIORITY:
+        raise ValueError(
+            f"priority must be a whole number in [-{MAX_PRIORITY}, {MAX_PRIORITY}], "
+            f"got {text!r}."
+        )
+    return priority

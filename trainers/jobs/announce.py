@@ -4,7 +4,10 @@ The JSON has a `text` that chat services show as it is, and the same as fields. 
 sent at least once: a dispatcher that is killed meanwhile leaves it to the next one.
 """
 
+import http.client
 import json
+import logging
+import math
 import os
 import threading
 import time
@@ -17,6 +20,8 @@ from trainers.jobs.store import Job, Store
 from trainers.runs import Run, RunError, load_config, read_json
 from trainers.status import FAILED, Status, read_status
 
+logger = logging.getLogger("trainers.jobs.announce")
+HEADLINES = {"accuracy": "accuracy", "nll": "NLL", "ece": "ECE"}
 TIMEOUT = 10.0  # seconds for an answer
 DELAYS = (5.0, 30.0, 120.0)  # seconds before each new attempt; then it is given up
 
@@ -33,7 +38,7 @@ class Announcer:
     def __init__(self, store: Store, host: str, url: str | None = None) -> None:
         self._store, self._host = store, host
         self.url = os.environ.get("VOGN_WEBHOOK", "") if url is None else url
-        self._attempts: dict[str, tuple[int, float]] = {}
+        self._attempts: dict[Job, tuple[int, float]] = {}
         self._sending: threading.Thread | None = None
 
     @property
@@ -49,7 +54,7 @@ class Announcer:
         due = [
             job
             for job in self._store.unannounced(self._host)
-            if self._attempts.get(job.path, (0, 0.0))[1] <= now
+            if self._attempts.get(job, (0, 0.0))[1] <= now
         ]
         if due:
             self._sending = threading.Thread(
@@ -59,13 +64,21 @@ class Announcer:
 
     def _send(self, due: list[Job]) -> None:
         for job in due:
-            failed = post(self.url, announcement(job.run, job.outcome))
-            attempts = self._attempts.pop(job.path, (0, 0.0))[0]
-            if failed and attempts < len(DELAYS):
+            problem = post(self.url, announcement(job.run, job.outcome))
+            attempts = self._attempts.pop(job, (0, 0.0))[0]
+            if problem:
+                logger.warning("The end of run %s was not told: %s", job.path, problem)
+            if problem and attempts < len(DELAYS):
                 later = time.monotonic() + DELAYS[attempts]
-                self._attempts[job.path] = (attempts + 1, later)
+                self._attempts[job] = (attempts + 1, later)
             else:
-                self._store.announce(job)
+                self._note(job)
+
+    def _note(self, job: Job) -> None:
+        try:
+            self._store.announce(job)
+        except RunError as error:  # told again at a later tick
+            logger.warning("Run %s will be told again: %s", job.path, error)
 
 
 def announcement(run: Run, outcome: str) -> dict[str, Any]:
@@ -86,8 +99,8 @@ def announcement(run: Run, outcome: str) -> dict[str, Any]:
         told["dataset"], told["model"] = config.dataset.name, config.model.name
         told["optimizer"] = config.optimizer.name
         status = read_status(run)
-        metrics = read_json(run.evaluation)["metrics"]
-    except (RunError, KeyError, TypeError):
+        metrics = _numbers(read_json(run.evaluation))
+    except RunError:
         pass  # what could be read is told
     if outcome == FAILED:
         told["error_class"] = status.error_class
@@ -95,17 +108,26 @@ def announcement(run: Run, outcome: str) -> dict[str, Any]:
     return {"text": _text(told), **told}
 
 
+def _numbers(evaluation: Any) -> dict[str, float]:
+    """The headline metrics; null stands for what is not finite."""
+    metrics = evaluation.get("metrics") if isinstance(evaluation, dict) else None
+    return {
+        name: value
+        for name, value in (metrics if isinstance(metrics, dict) else {}).items()
+        if isinstance(value, int | float) and math.isfinite(value)
+    }
+
+
 def _text(told: dict[str, Any]) -> str:
     what = ""
     if "optimizer" in told:
         what = f" ({told['optimizer']} on {told['dataset']})"
-    numbers = told["metrics"]
-    tail = told["message"]
-    if {"accuracy", "nll", "ece"} <= set(numbers):
-        tail = (
-            f"accuracy {numbers['accuracy']:.4f}, NLL {numbers['nll']:.4f}, "
-            f"ECE {numbers['ece']:.4f}"
-        )
+    numbers = [
+        f"{title} {told['metrics'][name]:.4f}"
+        for name, title in HEADLINES.items()
+        if name in told["metrics"]
+    ]
+    tail = ", ".join(numbers) or told["message"]
     return f"Run {told['run']}{what}: {told['state']}. {tail}".strip()
 
 
@@ -119,15 +141,29 @@ def post(url: str, content: dict[str, Any]) -> str:
     Returns:
         What went wrong, "" if nothing.
     """
-    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-        return f"VOGN_WEBHOOK must be an http or https address, got {url!r}."
-    request = urllib.request.Request(  # noqa: S310 - the scheme was looked at
-        url,
-        data=json.dumps(content).encode(),
-        headers={"Content-Type": "application/json", "User-Agent": "vogn-app"},
-    )
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT):  # noqa: S310
+        if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+            return f"VOGN_WEBHOOK must be an http or https address, got {url!r}."
+        request = urllib.request.Request(  # noqa: S310 - the scheme was looked at
+            url,
+            data=json.dumps(content).encode(),
+            headers={"Content-Type": "application/json", "User-Agent": "vogn-app"},
+        )
+        with _opener().open(request, timeout=TIMEOUT):
             return ""
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except urllib.error.HTTPError as error:
+        error.close()
         return str(error)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return str(error) or type(error).__name__
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Followed, a redirected POST would become a GET that tells nothing."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(_NoRedirect)

@@ -52,6 +52,9 @@ def open_database(home: Home) -> sa.Engine:
 def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction of an engine that `open_database` returned.
 
+    Yields:
+        Its connection.
+
     Raises:
         RunError: If the database fails; nothing was changed.
     """
@@ -75,7 +78,9 @@ def _address(home: Home) -> sa.URL:
     url = sa.make_url(home.url)
     backend = url.get_backend_name()
     if backend not in ("sqlite", "postgresql"):
-        raise ValueError(f"VOGN_JOBS_URL must be of SQLite or PostgreSQL, got {backend}.")
+        raise ValueError(
+            f"VOGN_JOBS_URL must be of SQLite or PostgreSQL, got {backend}."
+        )
     if backend == "sqlite":
         # Each process would make a store of its own in its folder or its memory.
         if not os.path.isabs(url.database or ""):

@@ -6,11 +6,21 @@ from dataclasses import replace
 
 from trainers.jobs.store import Job
 from trainers.runs import Run, RunError, write_json
-from trainers.status import ENDED, QUEUED, STOPPED, Status, read_status, write_status
+from trainers.status import (
+    ENDED,
+    QUEUED,
+    STOPPED,
+    Status,
+    processes_of,
+    read_status,
+    write_status,
+)
 
 
 def prepare_folder(job: Job) -> None:
     """See to it that a queued job's folder is there and says that it is queued.
+
+    A run that is alive keeps its status: a slow submitter may come after the start.
 
     Args:
         job: The job. Its row was written first, so that a submitter that is killed
@@ -27,14 +37,16 @@ def prepare_folder(job: Job) -> None:
         write_json(run.config, json.loads(job.config))
     try:
         status = read_status(run)
+        is_alive = status.state not in ENDED and bool(processes_of(run))
+        if status.state == QUEUED or is_alive:
+            return
     except RunError:
         status = Status(state=STOPPED, created=job.submitted or time.time())
-    if status.state != QUEUED:
-        waiting = replace(
-            status, state=QUEUED, ended=None, phase="", trainer=None, workers=(),
-            error_class="", message="", error_tail="",
-        )  # fmt: skip
-        write_status(run, waiting)
+    waiting = replace(
+        status, state=QUEUED, ended=None, phase="", trainer=None, workers=(),
+        error_class="", message="", error_tail="",
+    )  # fmt: skip
+    write_status(run, waiting)
 
 
 def leave_queue(job: Job) -> None:
@@ -54,11 +66,10 @@ def leave_queue(job: Job) -> None:
 
 
 def _check_ours(run: Run) -> None:
-    """Refuse a folder of something else.
-
-    Somebody else may be making the same folder just now, or was killed at it.
-    """
-    written = (f".{run.config.name}.", f".{run.status.name}.")  # see write_atomically
+    """Refuse a folder of something else by RunError."""
+    # Another process may be making the same folder just now, or was killed at it:
+    # these are the unfinished files of `write_atomically`.
+    written = (f".{run.config.name}.", f".{run.status.name}.")
     try:
         names = [path.name for path in run.path.iterdir()]
     except FileNotFoundError:

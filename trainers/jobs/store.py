@@ -262,7 +262,8 @@ def _rows(
     """
     query = sa.select(jobs).where(condition)
     if skip_locked is not None:
-        query = query.with_for_update(skip_locked=skip_locked)
+        # By path, which never changes: two that lock many rows do not deadlock.
+        query = query.order_by(jobs.c.path).with_for_update(skip_locked=skip_locked)
     found = [_job(row) for row in connection.execute(query).mappings()]
     # Here and not in the query: PostgreSQL sorts before it waits for locked rows, whose
     # places may change meanwhile, and each database sorts text in its own way.

@@ -7,7 +7,7 @@ from tests.trainers.examples import config
 from tests.trainers.jobs.fake_trainer import seed_of
 from trainers.jobs.home import Home
 from trainers.jobs.local import Engine
-from trainers.jobs.processes import DISPATCHER, ROLE, end_all, is_alive
+from trainers.jobs.processes import DISPATCHER, ROLE, end_all, is_alive, role_of
 
 
 def belongs_to(folder, process):
@@ -35,7 +35,7 @@ def dispatchers(home):
     return [
         process
         for process in processes_below(home.folder)
-        if process.environ().get(ROLE) == DISPATCHER
+        if role_of(process) == DISPATCHER
     ]
 
 

@@ -1,0 +1,1 @@
+"""Tests of the migrations of the job store."""

@@ -1,0 +1,49 @@
+"""Queue stopped, failed or lost runs again; they go on from their last checkpoint.
+
+The last lines on stdout are the run folders.
+"""
+
+import argparse
+
+from trainers import jobs
+from trainers.commands.choosing import alive, chosen_runs
+from trainers.commands.submit import print_folders, print_standing
+from trainers.commands.tables import what
+from trainers.jobs.launcher import JobState
+from trainers.runs import RunError, load_config
+from trainers.status import FINISHED
+
+HELP = "queue stopped, failed or lost runs again"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `resume`."""
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="id or path")
+    parser.add_argument(
+        "--group", metavar="NAME", help="all runs of a group that did not finish"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Resume what was named, all or none."""
+    engine = jobs.engine()
+    named = chosen_runs(engine, options.runs) if options.runs else {}
+    for each, state in named.items():
+        if not _can_go_on(state):
+            word = state.status.state
+            raise RunError(f"Run {each.id} cannot be resumed: it is {word}.")
+    chosen = chosen_runs(engine, options.runs, options.group)
+    runs = [each for each, state in chosen.items() if _can_go_on(state)]
+    told = {each: what(load_config(each)) for each in runs}
+    for each in runs:
+        engine.resume(each)
+    if not runs:
+        print(f"All runs of group {options.group} are alive or have finished.")
+        return 0
+    print_standing(engine, runs, told)
+    print_folders(runs)
+    return 0
+
+
+def _can_go_on(state: JobState) -> bool:
+    return not alive(state) and state.status.state != FINISHED

@@ -1,0 +1,164 @@
+"""Look after the dispatcher in this terminal and print what it says, or end it.
+
+Neither ends a training: runs have supervisors of their own.
+"""
+
+import argparse
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import IO, Self
+
+import psutil
+
+from trainers import jobs
+from trainers.jobs.home import Home
+from trainers.jobs.locks import is_held
+from trainers.jobs.processes import DISPATCHER, role_of
+from trainers.jobs.start import ensure_dispatcher
+from trainers.runs import RunError
+
+HELP = "keep the dispatcher alive in this terminal, or end it"
+POLL = 0.5  # seconds between two looks
+PATIENCE = 20.0  # seconds that a dispatcher has to end
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `serve`."""
+    parser.add_argument(
+        "--stop", action="store_true", help="end the dispatcher; runs go on"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Keep the dispatcher until told to go, or end it."""
+    home = Home.here()
+    home.prepare()
+    return _end(home) if options.stop else _keep(home)
+
+
+def dispatcher_of(home: Home) -> psutil.Process | None:
+    """The living dispatcher of a home, None if there is none or it just begins."""
+    if not is_held(home.dispatcher_lock):
+        return None
+    try:  # what an earlier one wrote may be there still, so its role is asked for
+        process = psutil.Process(int(home.dispatcher_lock.read_text()))
+    except (OSError, ValueError, psutil.Error):
+        return None
+    return process if role_of(process) == DISPATCHER else None
+
+
+def _keep(home: Home) -> int:
+    with _interruption() as interrupted, Lines(home.dispatcher_log) as lines:
+        ensure_dispatcher(home)
+        print(f"The dispatcher's log is {home.dispatcher_log}; Ctrl-C leaves it.")
+        while not interrupted.wait(POLL):
+            print(lines.read(), end="", flush=True)
+            if not ensure_dispatcher(home, by_person=False):
+                print("The dispatcher was ended by somebody else.")
+                return 0
+        print(lines.read(), end="")
+    print("The dispatcher and all runs go on; end it with: serve --stop")
+    return 0
+
+
+def _end(home: Home) -> int:
+    home.switched_off.touch()  # nobody starts another one meanwhile
+    deadline = time.monotonic() + PATIENCE
+    while is_held(home.dispatcher_lock):
+        process = dispatcher_of(home)
+        if process is not None:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+        if time.monotonic() > deadline:
+            who = f"process {process.pid}" if process else "a process of another user"
+            raise RunError(f"The dispatcher, {who}, does not end.")
+        time.sleep(0.2)
+    print(f"The dispatcher is off. {_left(home)}")
+    return 0
+
+
+def _left(home: Home) -> str:
+    """What is at work and what waits, in a sentence."""
+    if not (home.url or home.database.exists()):
+        return "Nothing waits."
+    engine = jobs.engine()
+    states = [state.status.state for state in engine.states(engine.queue()).values()]
+    return str(states)
+
+
+@contextmanager
+def _interruption() -> Iterator[threading.Event]:
+    """An event for the time of the block, set when somebody wants us to go."""
+    event = threading.Event()
+
+    def end(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        event.set()
+
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {signum: signal.signal(signum, end) for signum in signals}
+    try:
+        yield event
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+class Lines:
+    """What is added to a log from now on, also when another file takes its place.
+
+    Args:
+        path: The log; it need not be there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = self._opened()
+        if self._file is not None:
+            self._file.seek(0, os.SEEK_END)
+
+    def _opened(self) -> IO[bytes] | None:
+        try:
+            return self._path.open("rb")
+        except OSError:
+            return None
+
+    def read(self) -> str:
+        """What was added since the last call."""
+        content = self._file.read() if self._file else b""
+        if not self._is_current():
+            self.close()
+            self._file = self._opened()
+            content += self._file.read() if self._file else b""
+        return content.decode(errors="replace")
+
+    def _is_current(self) -> bool:
+        if self._file is None:
+            return False
+        try:
+            there = self._path.stat()
+        except OSError:
+            return True  # between two files
+        return os.path.samestat(os.fstat(self._file.fileno()), there)
+
+    def close(self) -> None:
+        """Close the file that is read."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
