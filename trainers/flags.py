@@ -20,6 +20,7 @@ from trainers.sweep import (
     LIST,
     SECTION_OF,
     SECTIONS,
+    check_axes,
     sweep,
 )
 
@@ -129,8 +130,10 @@ def configs_from_options(
             raise ValueError(f"--{name} must be given, got nothing.")
     several = [name for name, values in given.items() if len(values) > 1]
     if mode == LIST and several:
-        longest = max(len(given[name]) for name in several)
-        given |= {k: v * longest for k, v in given.items() if k not in several}
+        axes = {name: given[name] for name in several}
+        check_axes(axes, mode)
+        length = len(axes[several[0]])
+        given = {k: v * length for k, v in given.items()} | axes
     return sweep(base, given, mode), several
 
 

@@ -70,7 +70,7 @@ def sweep(
         ValueError: If an axis is unknown or does not fit the others, a point is not a
             valid configuration, or there are too many.
     """
-    _check_axes(axes, mode)
+    check_axes(axes, mode)
     points = _distinct(_fitting(point, axes) for point in _points(axes, mode))
     _check_count(len(points), MAX_CONFIGS)
     varying = [name for name, values in axes.items() if len(values) > 1]
@@ -157,7 +157,12 @@ def _differs(configs: Iterable[RunConfig], name: str) -> bool:
     return len({repr(setting(config, name)) for config in configs}) > 1
 
 
-def _check_axes(axes: Mapping[str, Sequence[Any]], mode: str) -> None:
+def check_axes(axes: Mapping[str, Sequence[Any]], mode: str) -> None:
+    """Refuse axes that make no sweep, whatever its base; see `sweep`.
+
+    Raises:
+        ValueError: If one is unknown, they do not fit each other, or are too many.
+    """
     if mode not in MODES:
         raise ValueError(f"sweep must be one of {', '.join(MODES)}, got {mode!r}.")
     known = (*CHOICES, *SECTION_OF, *HYPERPARAMETERS)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from trainers.runs import Run, RunError
-from trainers.status import read_status
+from trainers.status import processes_of
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def ended(tmp_path):
     left = set(psutil.Process().children(recursive=True)) - before
     for path in tmp_path.rglob("status.json"):
         try:
-            left |= set(read_status(Run(path.parent)).processes())
+            left |= set(processes_of(Run(path.parent)))
         except RunError:
             continue
     left.discard(psutil.Process())

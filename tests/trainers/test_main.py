@@ -17,6 +17,7 @@ from trainers.config import RunConfig, command
 from trainers.ranks import Ranks
 from trainers.runs import Run, list_runs, load_config, read_json
 from trainers.status import FAILED, STOPPED, begin_status, end_status, read_status
+from trainers.sweep import SECTIONS
 
 SHORT = [
     "run", "--dataset", "moons", "--model", "mlp", "--optimizer", "vogn", "--epochs",
@@ -295,6 +296,6 @@ def test_the_demo_is_called(monkeypatch):
 
 
 def test_the_sections_are_those_of_the_configuration():
-    assert set(module.SECTIONS) < set(RunConfig.__dataclass_fields__)
+    assert set(SECTIONS) < set(RunConfig.__dataclass_fields__)
     assert logging.getLogger().handlers
     assert Path(module.__file__).name == "__main__.py"

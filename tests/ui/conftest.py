@@ -1,12 +1,18 @@
 """A folder of runs, and pages opened on it."""
 
-import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
+
+from trainers import jobs
+from trainers.jobs import local
+from trainers.jobs.home import Home
+from trainers.jobs.store import Store
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 APP = REPOSITORY / "ui" / "app.py"
@@ -19,6 +25,30 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("VOGN_RUNS", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_dispatcher(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let no page start a process, and close the stores that pages opened."""
+    monkeypatch.delenv("VOGN_JOBS", raising=False)
+    monkeypatch.delenv("VOGN_JOBS_URL", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(local, "ensure_dispatcher", lambda home: True)
+    monkeypatch.setattr(jobs, "keep_dispatcher", lambda: None)
+    opened: list[Store] = []
+
+    def opening(home: Home) -> Store:
+        opened.append(Store(home))
+        return opened[-1]
+
+    monkeypatch.setattr(local, "Store", opening)
+    jobs._engine.cache_clear()
+    yield
+    for store in opened:
+        store.close()
+    jobs._engine.cache_clear()
+    st.cache_resource.clear()
+    st.cache_data.clear()
 
 
 @pytest.fixture
@@ -37,6 +67,9 @@ def open_page(root: Path) -> Callable[..., AppTest]:
 
 
 @pytest.fixture
-def alive() -> int:
-    """A process that is certainly alive: this one."""
-    return os.getpid()
+def alive() -> Iterator[int]:
+    """A process that is alive, and stays so when it is told to end."""
+    command = ["sh", "-c", "trap '' TERM; exec sleep 600"]
+    with subprocess.Popen(command, start_new_session=True) as process:
+        yield process.pid
+        process.kill()

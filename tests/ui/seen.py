@@ -24,8 +24,19 @@ def _read(values: Iterable[Any]) -> str:
 
 def charts(app: AppTest) -> dict[str, dict[str, Any]]:
     """What the chart component was given, by the key of the chart."""
+    return _mounted(app, "vogn_plot")
+
+
+def notifier(app: AppTest) -> dict[str, Any]:
+    """What the switch for notifications was given."""
+    return _mounted(app, "vogn_notify")["notify"]
+
+
+def _mounted(app: AppTest, component: str) -> dict[str, dict[str, Any]]:
     found = app.get("bidi_component")
     # An id is "$$ID-HASH-KEY".
     return {
-        item.proto.id.split("-", 2)[2]: json.loads(item.proto.json) for item in found
+        item.proto.id.split("-", 2)[2]: json.loads(item.proto.json)
+        for item in found
+        if item.proto.component_name == component
     }

@@ -27,9 +27,11 @@ def test_every_page_has_an_address(open_page):
         assert open_page(page).main.markdown[0].value == heading
 
 
-def test_the_whole_dashboard_runs_without_torch():
+def test_the_whole_dashboard_runs_without_torch(root):
     code = (
         "import sys\n"
+        "from trainers import jobs\n"
+        "jobs.keep_dispatcher = lambda: None\n"
         "from streamlit.testing.v1 import AppTest\n"
         f"app = AppTest.from_file({str(APP)!r}, default_timeout=30).run()\n"
         "import ui.views.run, ui.views.runs\n"

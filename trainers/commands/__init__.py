@@ -5,6 +5,8 @@ import neither torch nor, before they are called, the job store.
 """
 
 import argparse
+import os
+import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -62,11 +64,17 @@ def add_commands(commands: Any) -> None:
 def _alone(
     name: str, run: Callable[[argparse.Namespace], int]
 ) -> Callable[[argparse.Namespace, Ranks], int]:
-    """Refuse to do once a rank what is to be done once."""
+    """Refuse to do once a rank what is to be done once, and print as far as wanted."""
 
     def checked(options: argparse.Namespace, ranks: Ranks) -> int:
         if ranks.size > 1:
             raise ValueError(f"{name} must be run by one process, got {ranks.size}.")
-        return run(options)
+        try:
+            code = run(options)
+            sys.stdout.flush()
+        except BrokenPipeError:  # who reads, such as `head`, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        return code
 
     return checked

@@ -1,6 +1,5 @@
 """Which runs a command means: by id or path, by group, or all of them."""
 
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from trainers.runs import Run, RunError, find_run, list_runs
 from trainers.status import ALIVE
 
 if TYPE_CHECKING:
-    from trainers.jobs.engine import Engine
+    from trainers.jobs.local import Engine
 
 MAX_GROUP = 128  # characters
 MAX_PRIORITY = 1_000_000
@@ -28,7 +27,7 @@ def find_here(name: str) -> Run:
 
 def known_runs(engine: "Engine") -> dict[Run, JobState]:
     """How all runs stand that are in the queue, at work here, or among the runs."""
-    active = engine.store.active(socket.gethostname())
+    active = engine.store.active(engine.store.host)
     runs = [*engine.queue(), *(job.run for job in active), *list_runs()]
     return engine.states(dict.fromkeys(runs))
 
@@ -70,9 +69,7 @@ def chosen_runs(
         raise RunError(f"There is no group {group!r} of runs.")
     for run in sorted(known, key=lambda run: run.id):
         state = known[run]
-        if (group is not None and state.group == group) or (
-            everything and alive(state)
-        ):
+        if state.group == group or (everything and alive(state)):
             chosen.setdefault(run, state)
     return chosen
 

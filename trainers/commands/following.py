@@ -11,7 +11,7 @@ from trainers.runs import Run
 from trainers.status import ALIVE, FINISHED
 
 if TYPE_CHECKING:
-    from trainers.jobs.engine import Engine
+    from trainers.jobs.local import Engine
 
 POLL = 0.5  # seconds between two looks
 GONE = "gone"  # the state of a run whose folder was removed or damaged

@@ -22,7 +22,7 @@ from trainers.status import QUEUED
 from trainers.sweep import differing
 
 if TYPE_CHECKING:
-    from trainers.jobs.engine import Engine
+    from trainers.jobs.local import Engine
 
 HELP = "show the queue, or arrange it"
 TITLES = (

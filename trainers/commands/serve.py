@@ -7,25 +7,21 @@ import argparse
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO, Self
 
-import psutil
-
 from trainers import jobs
+from trainers.commands.choosing import alive, known_runs
 from trainers.jobs.home import Home
-from trainers.jobs.locks import is_held
-from trainers.jobs.processes import DISPATCHER, role_of
 from trainers.jobs.start import ensure_dispatcher
-from trainers.runs import RunError
+from trainers.jobs.switch import end_dispatcher
+from trainers.status import QUEUED
 
 HELP = "keep the dispatcher alive in this terminal, or end it"
 POLL = 0.5  # seconds between two looks
-PATIENCE = 20.0  # seconds that a dispatcher has to end
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -38,22 +34,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Keep the dispatcher until told to go, or end it."""
     home = Home.here()
-    home.prepare()
     return _end(home) if options.stop else _keep(home)
 
 
-def dispatcher_of(home: Home) -> psutil.Process | None:
-    """The living dispatcher of a home, None if there is none or it just begins."""
-    if not is_held(home.dispatcher_lock):
-        return None
-    try:  # what an earlier one wrote may be there still, so its role is asked for
-        process = psutil.Process(int(home.dispatcher_lock.read_text()))
-    except (OSError, ValueError, psutil.Error):
-        return None
-    return process if role_of(process) == DISPATCHER else None
-
-
 def _keep(home: Home) -> int:
+    home.prepare()
     with _interruption() as interrupted, Lines(home.dispatcher_log) as lines:
         ensure_dispatcher(home)
         print(f"The dispatcher's log is {home.dispatcher_log}; Ctrl-C leaves it.")
@@ -63,33 +48,23 @@ def _keep(home: Home) -> int:
                 print("The dispatcher was ended by somebody else.")
                 return 0
         print(lines.read(), end="")
-    print("The dispatcher and all runs go on; end it with: serve --stop")
+    print(
+        "The dispatcher and all runs go on; end it with: "
+        "python -m trainers serve --stop"
+    )
     return 0
 
 
 def _end(home: Home) -> int:
-    home.switched_off.touch()  # nobody starts another one meanwhile
-    deadline = time.monotonic() + PATIENCE
-    while is_held(home.dispatcher_lock):
-        process = dispatcher_of(home)
-        if process is not None:
-            with suppress(psutil.NoSuchProcess):
-                process.terminate()
-        if time.monotonic() > deadline:
-            who = f"process {process.pid}" if process else "a process of another user"
-            raise RunError(f"The dispatcher, {who}, does not end.")
-        time.sleep(0.2)
-    print(f"The dispatcher is off. {_left(home)}")
+    was_there = end_dispatcher(home)
+    print("The dispatcher has ended." if was_there else "No dispatcher was there.")
+    states = known_runs(jobs.engine()).values()
+    waiting = sum(state.status.state == QUEUED for state in states)
+    working = sum(map(alive, states)) - waiting
+    print(f"At work and going on: {working}. Waiting in the queue: {waiting}.")
+    if waiting:
+        print("What waits starts again with: python -m trainers serve")
     return 0
-
-
-def _left(home: Home) -> str:
-    """What is at work and what waits, in a sentence."""
-    if not (home.url or home.database.exists()):
-        return "Nothing waits."
-    engine = jobs.engine()
-    states = [state.status.state for state in engine.states(engine.queue()).values()]
-    return str(states)
 
 
 @contextmanager

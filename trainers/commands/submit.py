@@ -20,7 +20,7 @@ from trainers.runs import Run
 from trainers.sweep import GRID, MODES, new_group
 
 if TYPE_CHECKING:
-    from trainers.jobs.engine import Engine
+    from trainers.jobs.local import Engine
 
 HELP = "queue a run, or all runs of a sweep"
 

@@ -9,4 +9,25 @@ __all__ = ["FAIL", "OK", "WARN", "Finding", "diagnose"]
 
 def diagnose() -> Iterator[Finding]:
     """Look at everything; each finding comes as soon as it is known."""
-    return run_checks([])
+    # Imported on use: they bring in the job store, which few commands want.
+    from trainers.doctor import engine, installation, machine, settings
+
+    return run_checks([
+        installation.python,
+        installation.packages,
+        installation.torch_and_compiler,
+        installation.browser,
+        machine.cpu,
+        machine.memory,
+        machine.gpus,
+        machine.disks,
+        machine.datasets,
+        engine.store,
+        engine.dispatcher,
+        engine.leases,
+        engine.processes,
+        engine.locks,
+        settings.grace,
+        settings.webhook,
+        settings.trackers,
+    ])

@@ -1,6 +1,5 @@
 """Opening the job store: SQLite in WAL mode or PostgreSQL, brought up to date."""
 
-import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -36,7 +35,9 @@ def open_database(home: Home) -> sa.Engine:
     """
     home.prepare()
     try:
-        engine = _connected(_address(home))
+        url = _address(home)
+        _check(url)
+        engine = _connected(url)
         try:
             if _version(engine) != VERSION:
                 _migrate(engine, home)
@@ -73,23 +74,26 @@ def _cause(error: Exception) -> object:
 
 
 def _address(home: Home) -> sa.URL:
-    if not home.url:
-        return sa.URL.create("sqlite", database=str(home.database))
-    url = sa.make_url(home.url)
-    backend = url.get_backend_name()
+    if home.url:
+        return sa.make_url(home.url)
+    return sa.URL.create("sqlite", database=str(home.database))
+
+
+def _check(url: sa.URL) -> None:
+    """Refuse by ValueError or RunError what cannot be a store of several processes."""
+    backend, path = url.get_backend_name(), Path(url.database or "")
     if backend not in ("sqlite", "postgresql"):
         raise ValueError(
             f"VOGN_JOBS_URL must be of SQLite or PostgreSQL, got {backend}."
         )
     if backend == "sqlite":
-        # Each process would make a store of its own in its folder or its memory.
-        if not os.path.isabs(url.database or ""):
+        # Each process would make a store of its own, in its folder or its memory.
+        if not path.is_absolute():
             raise ValueError(
                 "VOGN_JOBS_URL must name an SQLite file by its whole path, as in "
                 f"sqlite:////folder/jobs.db, got {url.render_as_string()}."
             )
-        check_local(Path(url.database or ""), "VOGN_JOBS_URL")
-    return url
+        check_local(path, "VOGN_JOBS_URL")
 
 
 def _shown(home: Home) -> str:

@@ -307,3 +307,20 @@ def environment(
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "CUDA_VISIBLE_DEVICES": ",".join(shown),
     }
+
+
+def threads(devices: Sequence[Device], slots: int, num_cores: int) -> dict[str, str]:
+    """The variable that keeps runs on several CPU slots off each other's cores.
+
+    Args:
+        devices: What the run has leased.
+        slots: CPU slots of this machine; one alone needs no fence.
+        num_cores: Cores of this machine.
+
+    Returns:
+        OMP_NUM_THREADS, the run's share of the cores and at least 1; nothing for GPUs.
+    """
+    leased = sum(device.kind == CPU for device in devices)
+    if not leased or slots == 1:
+        return {}
+    return {"OMP_NUM_THREADS": str(max(1, num_cores * leased // slots))}

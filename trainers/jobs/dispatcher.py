@@ -9,13 +9,11 @@ import json
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from logging.handlers import RotatingFileHandler
-from pathlib import Path
 from types import FrameType
 
 from trainers.jobs import devices, nvml
@@ -23,6 +21,7 @@ from trainers.jobs.announce import Announcer
 from trainers.jobs.folders import prepare_folder
 from trainers.jobs.home import Home
 from trainers.jobs.locks import FileLock, is_held
+from trainers.jobs.logs import last_words, tail_of
 from trainers.jobs.processes import (
     ROLE,
     belonging_to,
@@ -35,7 +34,7 @@ from trainers.jobs.processes import (
 from trainers.jobs.scheduling import Plan, plan
 from trainers.jobs.start import detached
 from trainers.jobs.store import PAUSED, REVISION, Decision, Job, Lease, Store
-from trainers.runs import RunError, log_tail
+from trainers.runs import RunError
 from trainers.status import (
     ENDED,
     FAILED,
@@ -54,7 +53,6 @@ LOOK = 3.0  # seconds between two looks at everything: GPUs become free unannoun
 ATTACH_INTERVAL = 2.0  # seconds between two new supervisors for a run
 PAUSE_AFTER_ERROR = 5.0  # seconds
 MAX_STARTS = 3  # of a supervisor that dies before it has begun
-TAIL_LINES = 20
 
 
 class Dispatcher:
@@ -67,7 +65,7 @@ class Dispatcher:
 
     def __init__(self, home: Home, store: Store) -> None:
         self.home, self.store = home, store
-        self.host = socket.gethostname()
+        self.host = store.host
         self.announcer = Announcer(store, self.host)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._attached: dict[str, float] = {}
@@ -124,6 +122,7 @@ class Dispatcher:
             names = ", ".join(device.name for device in got)
             logger.info("Run %s starts on %s.", job.run.id, names)
             variables = devices.environment(got, job.device, inventory)
+            variables |= devices.threads(got, slots, os.cpu_count() or 1)
             prepare_folder(claimed[job.path])
             self._supervise(claimed[job.path], variables)
 
@@ -143,8 +142,8 @@ class Dispatcher:
         run = job.run
         words = [job.path, "--num-processes", str(job.num_processes)]
         environment = {
-            **json.loads(job.environment),
             **variables,
+            **json.loads(job.environment),
             **self.home.environment(),
             ROLE: supervisor_role(run),
         }
@@ -205,7 +204,7 @@ class Dispatcher:
             if asked:
                 status = end_status(run, status, STOPPED, message="Stopped on request.")
             elif watch is not None and watch.launcher is not None:
-                tail = _tail(run.log)
+                tail = last_words(run)
                 status = end_status(run, status, LOST, error_tail=tail)
             elif job.starts < MAX_STARTS:
                 self._again(job)
@@ -214,7 +213,7 @@ class Dispatcher:
                 status = end_status(
                     run, status, FAILED, error_class="other",
                     message="The supervisor of this run could not be started.",
-                    error_tail=_tail(run.log.with_name("supervisor.log")),
+                    error_tail=tail_of(run.log.with_name("supervisor.log")),
                 )  # fmt: skip
         self._settle(job, status.state)
 
@@ -232,12 +231,8 @@ class Dispatcher:
         self._attached.pop(job.path, None)
 
 
-def _tail(log: Path) -> str:
-    return "\n".join(log_tail(log).splitlines()[-TAIL_LINES:])
-
-
 def main() -> int:
-    """Entry point: dispatch until told to end, or until the folder is gone."""
+    """Entry point: dispatch until switched off, or until the folder is gone."""
     home = Home.here()
     ended = threading.Event()
 
@@ -253,7 +248,7 @@ def main() -> int:
         lock.write(str(Process.current().pid))
         dispatcher = Dispatcher(home, Store(home))
         logger.info("Dispatcher %d begins.", os.getpid())
-        while lock.is_ours() and not ended.is_set():
+        while not (ended.is_set() or home.switched_off.exists()) and lock.is_ours():
             pause = POLL
             try:
                 dispatcher.tick()

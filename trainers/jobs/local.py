@@ -41,6 +41,8 @@ from trainers.status import (
 )
 from trainers.status import QUEUED as QUEUED_STATE
 
+MAX_PRIORITY = 1000
+MAX_GROUP = 128  # characters
 SETTLING = 10.0  # seconds that an ended run's supervisor and dispatcher may take
 # Variables of the engine itself, which are not the submitter's to hand on.
 OWN = (
@@ -73,6 +75,11 @@ class Engine:
         priority: int = 0,
     ) -> list[Run]:
         """Queue new runs, all or none; see `Launcher`."""
+        _check_place(group, priority)
+        if paths is not None and len(paths) != len(configs):
+            raise ValueError(
+                f"paths must be as many as configs, {len(configs)}, got {len(paths)}."
+            )
         inventory = self.inventory()
         for config in configs:
             training = config.training
@@ -205,7 +212,9 @@ class Engine:
 
         Raises:
             RunError: If it is not queued.
+            ValueError: If the priority is out of range.
         """
+        _check_place("", priority)
         self._check_queued(run)
         self.store.arrange(lambda queue: with_priority(queue, str(run.path), priority))
 
@@ -247,6 +256,19 @@ class Engine:
         job = self.store.get(run.path)
         if job is None or job.stage != QUEUED:
             raise RunError(f"Run {run.id} must be queued to be moved; it is not.")
+
+
+def _check_place(group: str, priority: int) -> None:
+    whole = isinstance(priority, int) and not isinstance(priority, bool)
+    if not whole or abs(priority) > MAX_PRIORITY:
+        raise ValueError(
+            f"priority must be a whole number in [-{MAX_PRIORITY}, {MAX_PRIORITY}], "
+            f"got {priority!r}."
+        )
+    if not isinstance(group, str) or len(group) > MAX_GROUP or not group.isprintable():
+        raise ValueError(
+            f"group must be one line of at most {MAX_GROUP} characters, got {group!r}."
+        )
 
 
 def _job(

@@ -6,6 +6,7 @@ Where the database fails, each method raises RunError with its words.
 """
 
 import secrets
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -71,10 +72,17 @@ class Store:
 
     Args:
         home: Where the engine lives.
+
+    Attributes:
+        host: Under which name this machine's dispatcher claims.
     """
 
     def __init__(self, home: Home) -> None:
         self._writing = open_database(home)
+        # An SQLite store belongs to one machine, even if that changes its name, as a
+        # container does with every start; on PostgreSQL several may share the queue.
+        alone = self._writing.dialect.name == "sqlite"
+        self.host = "here" if alone else socket.gethostname()
         self._reading = self._writing.execution_options(reads=True)
 
     def close(self) -> None:

@@ -23,6 +23,7 @@ import psutil
 from trainers.jobs import failures
 from trainers.jobs.home import Home
 from trainers.jobs.locks import FileLock
+from trainers.jobs.logs import begin_logs, last_words
 from trainers.jobs.processes import (
     ROLE,
     adopt_orphans,
@@ -34,7 +35,7 @@ from trainers.jobs.processes import (
     with_role,
 )
 from trainers.jobs.start import REPOSITORY, ensure_dispatcher
-from trainers.runs import Run, RunError, log_tail
+from trainers.runs import Run, RunError
 from trainers.status import (
     ENDED,
     FAILED,
@@ -55,7 +56,6 @@ GRACE = float(os.environ.get("VOGN_STOP_GRACE", "30"))  # seconds
 POLL = 0.2  # seconds
 BEAT = 2.0  # seconds between two signs of life
 MIRROR_PATIENCE = 15.0  # seconds that trackers have to take the last rows
-TAIL_LINES = 20
 UNSEEN = (
     "The training process ended without a word while its supervisor was being "
     "replaced; it can be resumed."
@@ -128,6 +128,7 @@ class Supervisor:
             read_status(self.run), state=STARTING, trainer=None, workers=(), phase=""
         )
         write_status(self.run, status)
+        begin_logs(self.run)
         failures.report_path(self.run).unlink(missing_ok=True)  # of an earlier start
         kills = failures.oom_kills()
         trainer = self._started()
@@ -242,7 +243,7 @@ class Supervisor:
     ) -> dict[str, str]:
         if self.run.stop_request.exists():
             return {"state": STOPPED, "message": "Stopped on request."}
-        tail = self._tail(report.rank or 0 if report else 0)
+        tail = last_words(self.run, (report.rank or 0) if report else 0)
         if code == UNKNOWN and report is None:
             return {"state": LOST, "message": UNSEEN, "error_tail": tail}
         failure = failures.explain(
@@ -255,12 +256,6 @@ class Supervisor:
             "state": FAILED, "error_class": failure.error_class,
             "message": failure.message, "error_tail": tail,
         }  # fmt: skip
-
-    def _tail(self, rank: int) -> str:
-        """The last lines of a rank, or of torchrun if it said nothing."""
-        log = self.run.log_of(rank)
-        text = log_tail(log) or log_tail(log.with_name("launcher.log"))
-        return "\n".join(text.splitlines()[-TAIL_LINES:])
 
     def _end_mirrors(self) -> None:
         """Let trackers take the last rows, but not for ever."""

@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from importlib import import_module
+from time import sleep
 from typing import Any, final
 
 from trainers.mirrors.memory import folder_of
@@ -28,7 +29,11 @@ DEFAULTS = {
     "WANDB_ERROR_REPORTING": "false",
     "WANDB__DISABLE_META": "true",
     "WANDB__DISABLE_STATS": "true",
+    "WANDB__TRANSACTION_LOG_FLUSH_INTERVAL": "0.05",
 }
+# Seconds in which wandb's own process surely writes what it was given. Killed before,
+# together with this one, it would lose rows that count as mirrored.
+SETTLED = 0.25
 # Exit codes as of `python -m trainers`; wandb shows all but 0 as failed.
 CODES = {FINISHED: 0, STOPPED: 130}
 
@@ -69,6 +74,7 @@ class WandbMirror(Mirror):
             place = {"step": row.step, "epoch": row.epoch, "seconds": row.seconds}
             known = {name: value for name, value in place.items() if value is not None}
             self._tracked.log({**known, **row.values})
+        sleep(SETTLED)
 
     def finish(self, ending: Ending) -> None:
         """Set the summary and the state, and end the run of wandb."""

@@ -23,6 +23,7 @@ from trainers.config import (
     EvaluationConfig,
     TrainingConfig,
 )
+from trainers.jobs.local import MAX_PRIORITY
 from ui.components.formats import count, plain, words
 from ui.components.forms import in_columns
 
@@ -149,6 +150,9 @@ def advanced(dataset_name: str, spec: OptimizerSpec) -> dict[str, Any]:
         [
             _schedule,
             _device,
+            lambda: _whole("num_processes", "Processes that share every batch. On CUDA "
+                           "each takes a GPU.", _TRAINING, "Processes"),
+            _priority,
             lambda: _whole("log_interval", "Steps between two log lines.", _TRAINING),
             lambda: _whole("test_samples", "Weight samples of the final evaluation."
                            + note, _EVALUATION, "Samples, final", alone),
@@ -197,6 +201,14 @@ def _device() -> tuple[str, str]:
         help="Auto takes CUDA if there is one; type cuda:1 for a certain device.",
     )  # fmt: skip
     return "device", answer
+
+
+def _priority() -> tuple[str, int]:
+    answer = st.number_input(
+        "Priority", -MAX_PRIORITY, MAX_PRIORITY, 0, 1, key="priority",
+        help="Larger goes first in the queue; those alike go in their order.",
+    )  # fmt: skip
+    return "priority", answer
 
 
 def _fraction() -> tuple[str, float]:

@@ -1,7 +1,7 @@
 """The job engine as the pages use it: what it can do, and what it says against it."""
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import streamlit as st
 
@@ -19,6 +19,7 @@ def engine() -> Launcher:
 def queue() -> Queue | None:
     """The engine, if its queue can be looked at and arranged; RunError if it fails."""
     launcher = engine()
+    # Up to Python 3.11 this asks whether it is paused, which may fail.
     return launcher if isinstance(launcher, Queue) else None
 
 
@@ -50,12 +51,21 @@ def attempt(actions: Iterable[Callable[[], object]]) -> None:
     for action in actions:
         try:
             action()
-        except (RunError, OSError) as error:
+        except (RunError, OSError, ValueError) as error:
             problems.append(plain(str(error)))
     if problems:
         st.error("  \n".join(problems), icon=":material/error:")
     else:
         st.rerun()
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Show what the engine says against it in place of the rest of a block."""
+    try:
+        yield
+    except RunError as error:
+        trouble(str(error))
 
 
 def trouble(problem: str) -> None:

@@ -100,16 +100,21 @@ def _buttons(view: Summary) -> None:
         _button_to_front(view)
     if view.state in ALIVE:
         _button_stop(view)
-    elif view.state in RESUMABLE and (archive := engine.archive()) is not None:
-        if st.button(
-            "Resume", type="primary", icon=":material/resume:", key="resume"
-        ):
-            attempt([lambda: archive.resume(view.run)])
+    elif view.state in RESUMABLE:
+        _button_resume(view)
     if st.button(
         "Clone", icon=":material/content_copy:", key="clone",
         help="Open the launch form with the settings of this run.",
     ):  # fmt: skip
         navigation.open_page(navigation.LAUNCH, **{navigation.CLONE: view.run.id})
+
+
+def _button_resume(view: Summary) -> None:
+    archive = engine.archive()
+    if archive is not None and st.button(
+        "Resume", type="primary", icon=":material/resume:", key="resume"
+    ):
+        attempt([lambda: archive.resume(view.run)])
 
 
 def _button_to_front(view: Summary) -> None:

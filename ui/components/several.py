@@ -1,30 +1,21 @@
 """The part of the launch form that makes many runs of one: a race, or a sweep."""
 
-import time
-from argparse import Namespace
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import streamlit as st
 
-from trainers.catalogue import OPTIMIZERS, OptimizerSpec
-from trainers.config import RunConfig
-from trainers.flags import given_settings
-from trainers.sweep import (
-    CHOICES,
-    GRID,
-    HYPERPARAMETERS,
-    LIST,
-    SECTION_OF,
-    differing,
-    setting,
-    sweep,
-)
-from ui.components.formats import plain, words
-from ui.components.forms import explanation, label
+from data import DATASETS
+from trainers.catalogue import MODELS, OPTIMIZERS, HyperParameter, OptimizerSpec
+from trainers.config import OOD_AUTO, OOD_NONE, SCHEDULES
+from trainers.flags import flag
+from trainers.jobs.local import MAX_GROUP
+from trainers.sweep import CHOICES, GRID, LIST, SECTION_OF, SECTIONS
+from ui.components.formats import plain
+from ui.components.forms import explanation
+from ui.components.plans import ONE, RACE, SWEEP, Plan, parts, setting_title
 
-ONE, RACE, SWEEP = "one", "race", "sweep"
 _KINDS = {
     ONE: ":material/looks_one: One run",
     RACE: ":material/flag: Race",
@@ -35,59 +26,16 @@ NUM_AXES = 3
 # What is no axis: seeds have a field of their own, and the others do not make another
 # training.
 _NO_AXES = {"seed", "folder", "log_interval", "num_processes", "device"}
-LONGEST_GROUP = 80  # characters
+_WORDS = {
+    "dataset": [name for name, spec in DATASETS.items() if not spec.ood_only],
+    "model": [*MODELS, "timm:NAME"],
+    "optimizer": [*OPTIMIZERS],
+    "schedule": [*SCHEDULES],
+    "ood": [OOD_AUTO, OOD_NONE, *DATASETS],
+}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Several:
-    """What is made of the one run that the form describes.
-
-    Args:
-        kind: `ONE`, `RACE` or `SWEEP`.
-        typed: The values of each setting that varies, as they were typed.
-        mode: Every combination, or side by side; see `trainers.sweep`.
-        group: The name that the runs share.
-    """
-
-    kind: str = ONE
-    typed: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    mode: str = GRID
-    group: str = ""
-
-    def configs(self, base: RunConfig) -> list[RunConfig]:
-        """The runs; ValueError says what is wrong with one."""
-        if self.kind == ONE:
-            return [base]
-        if len(self.group) > LONGEST_GROUP:
-            raise ValueError(f"group must be at most {LONGEST_GROUP} characters long.")
-        if not self.typed:
-            raise ValueError("Choose what varies: several seeds, or a setting.")
-        return sweep(base.to_dict(), self._axes(), self.mode)
-
-    def group_for(self, base: RunConfig) -> str:
-        """The name that the runs share, made up where none was typed."""
-        if self.kind == ONE:
-            return ""
-        made_up = time.strftime(f"{self.kind}-{base.dataset.name}-%m%d-%H%M%S")
-        return self.group or made_up
-
-    def _axes(self) -> dict[str, list[Any]]:
-        """The typed values as the command line reads them."""
-        names = (*CHOICES, *SECTION_OF, *HYPERPARAMETERS)
-        axes = given_settings(Namespace(**(dict.fromkeys(names) | dict(self.typed))))
-        axes = {name: axes[name] for name in self.typed}  # the order of the form
-        if self.mode == LIST:  # what has one value has it in each run
-            longest = max(map(len, axes.values()))
-            axes |= {k: v * longest for k, v in axes.items() if len(v) == 1}
-        return axes
-
-
-def parts(text: str) -> list[str]:
-    """The values of a comma list."""
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def several(spec: OptimizerSpec) -> Several:
+def several(spec: OptimizerSpec) -> Plan:
     """Ask how many runs are wanted, and in what they differ.
 
     Args:
@@ -101,10 +49,10 @@ def several(spec: OptimizerSpec) -> Several:
         return _race(spec)
     if kind == SWEEP:
         return _sweep(spec)
-    return Several()
+    return Plan()
 
 
-def _race(spec: OptimizerSpec) -> Several:
+def _race(spec: OptimizerSpec) -> Plan:
     st.caption(
         f"The same data and model with each optimizer: {spec.title} with the values "
         "above, every other one with its own defaults."
@@ -115,10 +63,10 @@ def _race(spec: OptimizerSpec) -> Several:
     )  # fmt: skip
     seeds, group = _seeds_and_group()
     typed = {"optimizer": chosen, "seed": seeds} if chosen else {}
-    return Several(kind=RACE, typed=_given(typed), group=group)
+    return Plan(kind=RACE, typed=_given(typed), group=group)
 
 
-def _sweep(spec: OptimizerSpec) -> Several:
+def _sweep(spec: OptimizerSpec) -> Plan:
     st.caption(
         "The run above with other values of some settings: several seeds for the "
         "spread, a row for each setting that varies. Values stand between commas."
@@ -135,7 +83,7 @@ def _sweep(spec: OptimizerSpec) -> Several:
         horizontal=True, help="Every combination of all values; or the first values "
         "together, then the second ones, and so on.",
     )  # fmt: skip
-    return Several(
+    return Plan(
         kind=SWEEP, typed=_given(typed | {"seed": seeds}), mode=mode, group=group
     )
 
@@ -151,7 +99,7 @@ def _seeds_and_group() -> tuple[list[str], str]:
         help="Each run once with every one of these seeds. Left empty: the seed above.",
     )  # fmt: skip
     group = right.text_input(
-        "Group", key="group", placeholder="named by itself",
+        "Group", key="group", placeholder="named by itself", max_chars=MAX_GROUP,
         help="A name that the runs share: the list of runs can show them alone.",
     )  # fmt: skip
     return parts(seeds), group.strip()
@@ -165,7 +113,7 @@ def _axis(
     names = [name for name in axis_names(spec) if name not in taken]
     name = left.selectbox(
         "Setting" if number == 0 else "And", names, index=None, key=f"axis-{number}",
-        format_func=lambda name: axis_title(spec, name),
+        format_func=setting_title,
         placeholder="Choose what varies",
     )  # fmt: skip
     text = right.text_input(
@@ -183,9 +131,30 @@ def axis_names(spec: OptimizerSpec) -> list[str]:
     return own + rest
 
 
-def axis_title(spec: OptimizerSpec, name: str) -> str:
-    """A setting's name for people."""
-    for item in spec.hyperparameters:
-        if item.name == name:
-            return label(item)
-    return words(name)
+def example(spec: OptimizerSpec, name: str) -> str:
+    """What a person could type as the values of a setting."""
+    item = _own(spec, name)
+    if item is not None and item.kind == "bool":
+        return "true, false"
+    known = item.choices if item is not None else _WORDS.get(name, ())
+    if known:
+        return ", ".join(known[:3])
+    return f"{item.default if item is not None else _default(name)}, ..."
+
+
+def hint(spec: OptimizerSpec, name: str) -> str:
+    """What stands behind the question mark of a setting's values."""
+    item = _own(spec, name)
+    if item is not None:
+        return explanation(item)
+    known = f"One or more of {', '.join(_WORDS[name])}. " if name in _WORDS else ""
+    return plain(f"{known}As on the command line, {flag(name)}.")
+
+
+def _own(spec: OptimizerSpec, name: str) -> HyperParameter | None:
+    return next((item for item in spec.hyperparameters if item.name == name), None)
+
+
+def _default(name: str) -> Any:
+    section = SECTIONS[SECTION_OF[name]]
+    return next(item.default for item in fields(section) if item.name == name)

@@ -28,10 +28,11 @@ LOOKS = {
     status.LOST: Look("Lost", "violet", ":material/help:"),
     DAMAGED: Look("Damaged", "orange", ":material/broken_image:"),
 }
+QUEUED_COLOR = LOOKS[status.QUEUED].color
 RESUMABLE = (status.STOPPED, status.FAILED, status.LOST)
 
 
-def label(state: str, position: int | None = None) -> str:
+def state_label(state: str, position: int | None = None) -> str:
     """A state in a word, with the place of a run that waits for its turn."""
     place = f" #{position}" if position is not None else ""
     return LOOKS[state].label + place
@@ -40,4 +41,4 @@ def label(state: str, position: int | None = None) -> str:
 def badge(state: str, position: int | None = None) -> str:
     """The same as a coloured badge, in Markdown."""
     look = LOOKS[state]
-    return f":{look.color}-badge[{look.icon} {label(state, position)}]"
+    return f":{look.color}-badge[{look.icon} {state_label(state, position)}]"

@@ -1,9 +1,11 @@
 """The queue for the eye: where a run stands in it, why it waits, and the pause."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from trainers.runs import Run, RunError
-from trainers.status import Status
+from trainers.jobs.launcher import Queue
+from trainers.runs import Run
 from ui.components import engine, navigation, reading
 from ui.components.engine import attempt
 from ui.components.formats import count, counted, plain
@@ -14,7 +16,9 @@ NUM_NAMED = 4  # runs before one that are named; the rest are counted
 
 def place_text(position: int) -> str:
     """A place in the queue in words."""
-    return "It is the next one." if position == 1 else f"It is #{position} in the queue."
+    if position == 1:
+        return "It is the next one."
+    return f"It is #{position} in the queue."
 
 
 def before(view: Summary) -> None:
@@ -26,17 +30,63 @@ def before(view: Summary) -> None:
     parts.append(plain(view.job.reason) or "The dispatcher looks at it in a moment.")
     if view.job.status.step:
         parts.append(f"It goes on from step {count(view.job.status.step)}.")
-    st.info(" ".join(parts), icon=":material/hourglass_empty:")
-    paused()
-    _named(_ahead(view.position))
-
-
-def _ahead(position: int) -> list[Run]:
     queue = engine.queue()
-    return queue.queue()[: position - 1] if queue else []
+    if queue is not None and queue.paused:
+        paused(queue)
+    st.info(" ".join(parts), icon=":material/hourglass_empty:")
+    if queue is not None:
+        _named(queue.queue()[: view.position - 1])
 
 
-def _named(runs: list[Run]) -> None:
+def paused(queue: Queue) -> None:
+    """Say that the queue stands still, and offer to go on."""
+    with st.container(horizontal=True, vertical_alignment="center", key="paused"):
+        st.warning(
+            "**The queue is paused.** Nothing new starts; what runs goes on.",
+            icon=":material/pause_circle:",
+        )
+        if st.button("Go on", icon=":material/play_arrow:", key="go_on",
+                     type="primary"):  # fmt: skip
+            attempt([queue.unpause])
+
+
+def overview(queue: Queue, views: Sequence[Summary]) -> None:
+    """Show the queue in a line above the list of runs.
+
+    Args:
+        queue: The queue.
+        views: All runs, of which some may wait.
+    """
+    if queue.paused:
+        paused(queue)
+    waiting = [view for view in views if view.position is not None]
+    first = min(waiting, key=lambda view: view.position or 0, default=None)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(standing(len(waiting), first), width="stretch")
+        if not queue.paused and st.button(
+            "Pause the queue", icon=":material/pause:", key="pause",
+            help="Nothing new starts until you go on; what runs goes on.",
+        ):  # fmt: skip
+            attempt([queue.pause])
+
+
+def standing(number: int, first: Summary | None) -> str:
+    """The queue in a sentence, with the reason why its first run waits."""
+    if first is None:
+        return ":material/hourglass_empty: The queue is empty."
+    told = f":material/hourglass_empty: **{counted(number, 'run')} queued.** "
+    reason = first.job.reason if first.job else ""
+    return f"{told}Next is {plain(first.run.id)}. {plain(reason)}".strip()
+
+
+def move(run: Run, place: int) -> None:
+    """Put a queued run at a place, counted from 1; nothing where there is no queue."""
+    queue = engine.queue()
+    if queue is not None:
+        queue.move(run, place)
+
+
+def _named(runs: Sequence[Run]) -> None:
     if not runs:
         return
     shown, _ = reading.summaries(runs[:NUM_NAMED])

@@ -1,13 +1,13 @@
-"""The page that starts a run: choose, see the command, launch."""
+"""The page that starts runs: choose, see what it amounts to, launch."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from trainers import jobs
 from trainers.catalogue import OPTIMIZERS, OptimizerSpec
 from trainers.config import (
     DatasetConfig,
@@ -19,11 +19,43 @@ from trainers.config import (
 )
 from trainers.runs import RunError
 from ui.components import choices, navigation
-from ui.components.commands import command_block
-from ui.components.formats import plain
+from ui.components.commands import block
+from ui.components.engine import engine
+from ui.components.formats import counted, plain
 from ui.components.forms import hyperparameters
+from ui.components.outlook import outlook
+from ui.components.plans import Plan, table
+from ui.components.prefill import prefill
+from ui.components.several import several
 
 Section = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What stands in the form.
+
+    Args:
+        sections: How to build each section of the configuration.
+        problems: What is wrong with hyper-parameters; told under their fields.
+        plan: How many runs, and in what they differ.
+        priority: Their priority in the queue.
+    """
+
+    sections: Mapping[str, Section]
+    problems: Sequence[str]
+    plan: Plan
+    priority: int
+
+
+@dataclass(frozen=True)
+class Order:
+    """What would be queued: the run that the form describes, and what comes of it."""
+
+    base: RunConfig
+    configs: Sequence[RunConfig]
+    plan: Plan
+    priority: int
 
 
 def render() -> None:
@@ -33,15 +65,15 @@ def render() -> None:
         "Train a network, then read how far its predictions can be trusted. The run "
         "goes on when this page, the browser or the server is closed."
     )
-    form, side = st.columns([5, 3], gap="large")
-    with form:
-        sections, problems = _form()
+    prefill()
+    left, side = st.columns([5, 3], gap="large")
+    with left:
+        form = _form()
     with side:
-        _summary(sections, problems)
+        _summary(form)
 
 
-def _form() -> tuple[dict[str, Section], list[str]]:
-    """Show all fields; return how to build each section, and what is wrong so far."""
+def _form() -> Form:
     with st.container(border=True):
         st.markdown("### :material/dataset: Data and model")
         left, right = st.columns(2)
@@ -57,11 +89,14 @@ def _form() -> tuple[dict[str, Section], list[str]]:
         values, problems = hyperparameters(optimizer)
     with st.container(border=True):
         st.markdown("### :material/timer: Training and evaluation")
-        training = choices.training(data["name"])
+        settings = choices.training(data["name"])
         with st.expander("Advanced settings", icon=":material/settings:"):
-            more = choices.advanced(data["name"], optimizer)
-    sections = _sections(data, model, optimizer, values, training | more)
-    return sections, problems
+            settings |= choices.advanced(data["name"], optimizer)
+    with st.container(border=True):
+        st.markdown("### :material/stacks: Several runs at once")
+        asked = several(optimizer)
+    sections = _sections(data, model, optimizer, values, settings)
+    return Form(sections, problems, asked, settings["priority"] or 0)
 
 
 def _sections(
@@ -85,9 +120,8 @@ def _sections(
             name=optimizer.name, hyperparameters=values
         ),
         "training": lambda: TrainingConfig(
-            **chosen(
-                "epochs", "batch_size", "schedule", "seed", "device", "log_interval"
-            )
+            **chosen("epochs", "batch_size", "schedule", "seed"),
+            **chosen("device", "log_interval", "num_processes"),
         ),
         "evaluation": lambda: EvaluationConfig(
             **chosen("test_samples", "validation_samples", "ood")
@@ -108,10 +142,10 @@ def _absolute(folder: str | None) -> str | None:
     return str(path)
 
 
-def _checked(sections: Mapping[str, Section]) -> tuple[RunConfig | None, list[str]]:
-    """Build the configuration by the command line's rules, or say what is wrong."""
+def _checked(form: Form) -> tuple[Order | None, list[str]]:
+    """Build what is asked for by the command line's rules, or say what is wrong."""
     built, problems = {}, []
-    for name, build in sections.items():
+    for name, build in form.sections.items():
         try:
             built[name] = build()
         except (ValueError, TypeError) as error:
@@ -119,38 +153,80 @@ def _checked(sections: Mapping[str, Section]) -> tuple[RunConfig | None, list[st
     if problems:
         return None, problems
     try:
-        return RunConfig(**built), []
+        base = RunConfig(**built)
+        configs = form.plan.configs(base)
     except ValueError as error:
         return None, [str(error)]
+    return Order(base, configs, form.plan, form.priority), []
 
 
-def _summary(sections: Mapping[str, Section], told: list[str]) -> None:
+def _summary(form: Form) -> None:
     """Show what will be run, or why it cannot be."""
-    config, problems = _checked(sections)
+    order, problems = _checked(form)
     with st.container(border=True):
-        ready = "Ready to go" if config is not None else "Not ready yet"
+        ready = "Ready to go" if order is not None else "Not ready yet"
         st.markdown(f"### :material/rocket_launch: {ready}")
         # A hyper-parameter's problem stands under its own field already.
         for problem in problems:
-            if problem not in told:
+            if problem not in form.problems:
                 st.error(plain(problem), icon=":material/error:")
-        if problems and told:
+        if problems and form.problems:
             st.error("Correct the marked hyper-parameters.", icon=":material/error:")
+        possible = order is not None and _outlook(order)
         if st.button(
-            "Launch", type="primary", icon=":material/rocket_launch:", key="launch",
-            width="stretch", disabled=config is None,
-        ) and config is not None:  # fmt: skip
-            _launch(config)
-        if config is not None:
-            st.caption("The same from a terminal, to repeat or to share:")
-            st.code(command_block(config), language="bash", wrap_lines=True)
+            _button(order), type="primary", icon=":material/rocket_launch:",
+            key="launch", width="stretch", disabled=not possible,
+        ) and order is not None:  # fmt: skip
+            _submit(order)
+        if order is not None:
+            _told(order)
     choices.about(OPTIMIZERS, st.session_state["optimizer"])
 
 
-def _launch(config: RunConfig) -> None:
+def _outlook(order: Order) -> bool:
+    """Say where it would run and what is before it; whether it can be queued at all."""
     try:
-        run = jobs.launch(config)
-    except (RunError, OSError) as error:
-        st.error(f"Nothing was started: {plain(str(error))}", icon=":material/error:")
+        seen = outlook(order.configs[0], order.priority)
+    except (RunError, ValueError) as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return False
+    if seen is not None:
+        st.markdown(
+            f":material/memory: {plain(seen.where)}  \n"
+            f":material/hourglass_empty: {plain(seen.when)}"
+        )
+    return True
+
+
+def _button(order: Order | None) -> str:
+    if order is None or len(order.configs) == 1:
+        return "Launch"
+    return f"Queue {counted(len(order.configs), 'run')}"
+
+
+def _told(order: Order) -> None:
+    """List the runs, and give the command that does the same."""
+    if len(order.configs) > 1:
+        st.markdown(f"**{counted(len(order.configs), 'run')}, in this order**")
+        st.dataframe(
+            table(order.configs), height=min(330, 38 + 35 * len(order.configs)),
+            alt="The runs and what tells them apart",
+        )  # fmt: skip
+    command = order.plan.command(order.base, order.priority)
+    if command:
+        st.caption("The same from a terminal, to repeat or to share:")
+        st.code(block(command), language="bash", wrap_lines=True)
+    else:
+        st.caption("The page of each run will show its command.")
+
+
+def _submit(order: Order) -> None:
+    group = order.plan.new_group()
+    try:
+        runs = engine().submit(order.configs, group=group, priority=order.priority)
+    except (RunError, OSError, ValueError) as error:
+        st.error(f"Nothing was queued: {plain(str(error))}", icon=":material/error:")
         return
-    navigation.open_run(run)
+    if group:
+        navigation.open_page(navigation.RUNS, **{navigation.GROUP: group})
+    navigation.open_run(runs[0])

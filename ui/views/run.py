@@ -3,10 +3,11 @@
 import streamlit as st
 
 from trainers.runs import Run, RunError, list_runs, log_tail
-from trainers.status import ALIVE
+from trainers.status import ALIVE, QUEUED
 from ui.components import navigation, reading
 from ui.components.curves import curves
 from ui.components.details import details
+from ui.components.engine import told, trouble
 from ui.components.formats import plain
 from ui.components.header import header
 from ui.components.headline import headline
@@ -33,7 +34,7 @@ def render() -> None:
     alive = view.state in ALIVE
     st.fragment(_live, run_every=REFRESH if alive else None)(run, alive)
     _evaluated(view)
-    details(run, view.config)
+    details(run, view.config, alive)
 
 
 def _chosen() -> Run | None:
@@ -82,13 +83,15 @@ def _damaged(view: Summary) -> None:
 
 def _live(run: Run, was_alive: bool) -> None:
     """The moving part: run again by itself as long as the run is alive."""
-    view = reading.summary(run)
+    (view,), problem = reading.summaries([run])
     if was_alive and view.state not in ALIVE:
         st.rerun()  # the whole page: its results are there now
+    trouble(problem)
     rows = reading.metrics(run)
-    header(view, rows)
+    with told():
+        header(view, rows)
     _headline(view)
-    _convergence(run, rows, view.state in ALIVE)
+    _convergence(run, rows, view.state)
 
 
 def _headline(view: Summary) -> None:
@@ -103,12 +106,19 @@ def _headline(view: Summary) -> None:
             guarded(lambda: headline(content), "The headline")
 
 
-def _convergence(run: Run, rows: list[Row], alive: bool) -> None:
+def _nothing_drawn(state: str) -> str:
+    if state == QUEUED:
+        return "The curves appear here by themselves once it trains."
+    if state in ALIVE:
+        return "Waiting for the first logged steps…"
+    return "Nothing logged."
+
+
+def _convergence(run: Run, rows: list[Row], state: str) -> None:
     st.markdown("### Convergence")
     drawn = curves(rows)
     if not drawn:
-        waiting = "Waiting for the first logged steps…" if alive else "Nothing logged."
-        st.caption(waiting)
+        st.caption(_nothing_drawn(state))
         return
     for group, columns in ((drawn[:2], 2), (drawn[2:], max(2, len(drawn) - 2))):
         for place, curve in zip(st.columns(columns), group, strict=False):

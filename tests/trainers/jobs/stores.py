@@ -22,6 +22,7 @@ import pytest
 
 from tests.trainers.examples import wait_for
 from trainers.jobs.home import Home
+from trainers.jobs.processes import ROLE
 from trainers.jobs.store import Job
 
 KINDS = ("sqlite", "postgresql")
@@ -71,7 +72,9 @@ def binaries():
     """The folder of PostgreSQL's programs, None where there is none."""
     folders = [Path(path).resolve().parent for path in [shutil.which("initdb")] if path]
     debian = Path("/usr/lib/postgresql").glob("*/bin")
-    folders += sorted(debian, key=lambda path: -int(re.sub(r"\D", "", path.parent.name)))
+    folders += sorted(
+        debian, key=lambda path: -int(re.sub(r"\D", "", path.parent.name))
+    )
     wanted = ("initdb", "postgres")
     complete = (f for f in folders if all((f / name).exists() for name in wanted))
     return next(complete, None)
@@ -104,6 +107,8 @@ def server():
     process = subprocess.Popen(
         [*words, "sh", "-c", SERVER, "sh", programs, folder, *options],
         stdin=subprocess.PIPE,
+        # What has no role below this process may be taken for a run's and be killed.
+        env={**os.environ, ROLE: "PostgreSQL of the tests"},
         start_new_session=True,
     )
     started = Server(folder, process)

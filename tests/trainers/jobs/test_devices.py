@@ -17,6 +17,7 @@ from trainers.jobs.devices import (
     minimum_free_share,
     occupied,
     pick,
+    threads,
     visible,
     wanted,
 )
@@ -383,3 +384,13 @@ def test_the_n_th_gpu_is_counted_in_visible_order():
     assert ids(lease) == [UUIDS[1]]
     shown = environment(lease, "cuda:1", machine)["CUDA_VISIBLE_DEVICES"]
     assert visible(BOARDS, shown)[1].uuid == UUIDS[1]
+
+
+@pytest.mark.parametrize(
+    ("leased", "slots", "cores", "expected"),
+    [(1, 1, 8, None), (1, 4, 8, "2"), (3, 4, 8, "6"), (1, 16, 8, "1"), (0, 4, 8, None)],
+)
+def test_cpu_slots_share_the_cores(leased, slots, cores, expected):
+    had = [Device(f"cpu:{k}", "cpu", f"CPU slot {k}") for k in range(leased)]
+    had = had or [Device("GPU-a", "gpu", "GPU 0")]
+    assert threads(had, slots, cores).get("OMP_NUM_THREADS") == expected

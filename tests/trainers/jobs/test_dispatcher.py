@@ -24,8 +24,6 @@ from trainers.status import (
     write_supervision,
 )
 
-HOST = os.uname().nodename
-
 
 class Started(list):
     """Takes note of what would be started, and starts nothing."""
@@ -69,7 +67,7 @@ def test_the_first_in_the_queue_gets_the_slot_and_a_supervisor(dispatch, started
     assert words == [str(first.path), "--num-processes", "1"]
     assert variables["VOGN_ROLE"] == supervisor_role(first)
     assert (stage(dispatch, first), stage(dispatch, second)) == ("active", "queued")
-    (lease,) = dispatch.store.leases(HOST)
+    (lease,) = dispatch.store.leases(dispatch.host)
     assert (lease.device, lease.path) == ("cpu:0", str(first.path))
 
 
@@ -103,7 +101,7 @@ def test_a_supervisor_that_never_began_is_tried_thrice(dispatch, started):
     status = read_status(run)
     assert (status.state, status.error_class) == ("failed", "other")
     assert "could not be started" in status.message
-    assert dispatch.store.leases(HOST) == []
+    assert dispatch.store.leases(dispatch.host) == []
 
 
 def test_a_run_that_is_alone_gets_a_new_supervisor_but_not_every_tick(
@@ -143,7 +141,7 @@ def test_a_dead_run_is_lost_with_the_end_of_its_log(dispatch, started, state):
     status = read_status(run)
     assert (status.state, stage(dispatch, run)) == ("lost", "ended")
     assert status.error_tail.endswith("the last words")
-    assert dispatch.store.leases(HOST) == []
+    assert dispatch.store.leases(dispatch.host) == []
     assert dispatch.store.get(run.path).outcome == "lost"
     assert not dispatch.home.run_lock(run).exists()
 
@@ -192,7 +190,7 @@ def test_a_folder_that_was_removed_ends_its_job(dispatch, started):
     run.path.rmdir()
     dispatch.tick()
     assert dispatch.store.get(run.path).outcome == "lost"
-    assert dispatch.store.leases(HOST) == []
+    assert dispatch.store.leases(dispatch.host) == []
 
 
 def test_gpus_are_leased_by_uuid_and_a_busy_one_waits(dispatch, started, monkeypatch):
@@ -208,7 +206,7 @@ def test_gpus_are_leased_by_uuid_and_a_busy_one_waits(dispatch, started, monkeyp
     ((_, words, variables),) = started
     assert words[0] == str(one.path)
     assert variables["CUDA_VISIBLE_DEVICES"] == "GPU-a"
-    assert [lease.device for lease in dispatch.store.leases(HOST)] == ["GPU-a"]
+    assert [lease.device for lease in dispatch.store.leases(dispatch.host)] == ["GPU-a"]
     reason = dispatch.store.get(two.path).reason
     assert reason.startswith("Waits for GPU 0 (H200): leased by run")
     assert devices.occupied(gpus, set(), 0.8)["GPU-b"].startswith(

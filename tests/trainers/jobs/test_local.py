@@ -1,7 +1,6 @@
 """Tests of the engine as its clients use it, with a dispatcher and fake trainers."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -27,8 +26,6 @@ from trainers.status import (
     write_status,
 )
 
-HOST = os.uname().nodename
-
 
 def state_of(engine, run):
     return engine.state(run).status.state
@@ -42,7 +39,7 @@ def wait_for_state(engine, run, *states):
 
 def wait_until_settled(engine, *runs):
     wait_for(lambda: all(engine.store.get(r.path).stage == "ended" for r in runs))
-    assert engine.store.leases(HOST) == []
+    assert engine.store.leases(engine.store.host) == []
 
 
 @pytest.fixture
@@ -236,6 +233,14 @@ def test_all_or_nothing_is_queued(still, tmp_path):
     cuda = config(training={"device": "cuda"})
     with pytest.raises(ValueError, match="device must be auto or cpu without a GPU"):
         still.submit([fake("ok"), cuda])
+    with pytest.raises(ValueError, match="paths must be as many as configs, 2, got 1"):
+        still.submit([fake("ok")] * 2, paths=[tmp_path / "new"])
+    with pytest.raises(ValueError, match=r"priority must be a whole number in \[-1000"):
+        still.submit([fake("ok")], priority=1001)
+    with pytest.raises(ValueError, match="group must be one line of at most 128"):
+        still.submit([fake("ok")], group="a\nb")
+    with pytest.raises(RunError, match="is queued already"):
+        still.submit([fake("ok")] * 2, paths=[tmp_path / "new"] * 2)
     assert still.queue() == []
     assert not (tmp_path / "new").exists()
     assert list_runs() == []

@@ -23,11 +23,11 @@ lock = FileLock(Path(sys.argv[1]))
 assert lock.acquire()
 child = None
 if sys.argv[2] == "child":
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 print(child.pid if child else 0, flush=True)
 if sys.argv[2] == "leave":
     raise SystemExit
-time.sleep(600)
+time.sleep(60)
 """
 
 # Races for the lock at a given time; the one that has it says so and keeps it.

@@ -65,7 +65,6 @@ def run(tmp_path, engine, monkeypatch):
 @pytest.fixture
 def supervise(run, tmp_path, monkeypatch, engine):
     """Start a supervisor over a trainer that is a script."""
-
     begun = []
 
     def start(script, *words):

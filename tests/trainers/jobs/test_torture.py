@@ -69,7 +69,7 @@ class Torture:
         if kind == "dispatcher":
             return dispatchers(self.engine.home)
         found = []
-        for job in self.engine.store.active(os.uname().nodename):
+        for job in self.engine.store.active(self.engine.store.host):
             if kind == "supervisor":
                 found += with_role(supervisor_role(job.run))
             else:
@@ -122,7 +122,7 @@ class Torture:
         if len(rows) != len(self.submitted):
             wrong.append("runs are lost")
         active = {path for path, job in rows.items() if job.stage == ACTIVE}
-        held = store.leases(os.uname().nodename)
+        held = store.leases(self.engine.store.host)
         if {lease.path for lease in held} != active or len(held) > SLOTS:
             wrong.append(f"leases {held} for {active}")
         if not is_held(self.engine.home.dispatcher_lock):
@@ -176,7 +176,7 @@ class Torture:
             assert time.monotonic() < deadline, self.rows()
             time.sleep(0.2)
         self.settle("the end")
-        assert self.engine.store.leases(os.uname().nodename) == []
+        assert self.engine.store.leases(self.engine.store.host) == []
         below = roles_below(self.engine.home.folder.parent)
         assert set(below) <= {"dispatcher", "server"}
 

@@ -4,9 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.trainers.examples import run_of
+import psutil
+
+from tests.trainers.examples import run_of, wait_for_state
 from trainers.mirrors.mirror import Mirror
 from trainers.runs import metric_line, write_json
 from trainers.status import ENDED, Process, Status, write_status
@@ -131,6 +134,43 @@ def mirror(run, *names, **variables):
         timeout=60,
         check=False,
     )
+
+
+@contextmanager
+def following(run, *names, **variables):
+    """Run the command, and end it with the block whatever happens there."""
+    process = subprocess.Popen(
+        command(run, *names),
+        cwd=run.path.parent,
+        env=environment(run.path.parent, **variables),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        left = [process]
+        with suppress(psutil.NoSuchProcess):
+            left += psutil.Process(process.pid).children()
+        for each in left:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        process.communicate()
+
+
+@contextmanager
+def training(run):
+    """Train the run in a process that is alive as the block begins; end it after."""
+    words = [sys.executable, "-m", "trainers", "train", str(run.path)]
+    process = subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_for_state(run, "running")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def fake(folder, module, source):

@@ -1,29 +1,28 @@
 """The command: several mirrors, broken ones, hanging ones, a run that really trains."""
 
-import os
 import signal
-import subprocess
 import time
 from dataclasses import replace
 
 import psutil
 import pytest
 
-from tests.trainers.examples import long_config, start, wait_for
+from tests.trainers.examples import long_config, wait_for
 from tests.trainers.mirrors.examples import (
     a_run,
     append,
-    command,
-    environment,
     fake,
+    following,
     memory_of,
     mirror,
     set_state,
     step_row,
     ten_steps,
+    training,
 )
 from trainers.mirrors import MIRRORS
 from trainers.mirrors.__main__ import CLASSES, main
+from trainers.mirrors.memory import recall
 from trainers.runs import new_run, read_metrics
 
 BROKEN = {
@@ -48,6 +47,10 @@ def steps_in_tensorboard(run):
     if "train_loss" not in found.Tags()["scalars"]:
         return []
     return [event.step for event in found.Scalars("train_loss")]
+
+
+def memory_step(run):
+    return recall(run, "tensorboard").step
 
 
 def steps_on_disk(run):
@@ -98,10 +101,7 @@ def test_a_broken_mirror_does_not_stop_the_others(run, kind, tmp_path):
 def test_a_hanging_mirror_leaves_when_asked_and_the_others_took_all(run, tmp_path):
     pytest.importorskip("tensorboard")
     folder = fake(tmp_path / "fakes", "mlflow", HANGS)
-    with subprocess.Popen(
-        command(run, "mlflow,tensorboard"), env=environment(tmp_path, path=[folder]),
-        stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
+    with following(run, "mlflow,tensorboard", path=[folder]) as process:
         ended = run.path / "mirrors" / "tensorboard.json"
         wait_for(lambda: ended.exists() and memory_of(run, "tensorboard")["ended"])
         wait_for((run.path / "mirrors" / "mlflow.lock").exists)
@@ -116,20 +116,16 @@ def test_a_hanging_mirror_leaves_when_asked_and_the_others_took_all(run, tmp_pat
     assert steps_in_tensorboard(run) == list(range(1, 11))
 
 
-def test_a_training_is_mirrored_live_stopped_and_resumed(tmp_path, ended):
+@pytest.mark.slow
+def test_a_training_is_mirrored_live_stopped_and_resumed(tmp_path):
     pytest.importorskip("tensorboard")
     run = new_run(long_config(), "test", tmp_path / "run")
     last = 0
     for _ in range(2):
-        trainer = start("train", str(run.path))
-        with subprocess.Popen(
-            command(run, "tensorboard"), env=environment(tmp_path),
-            stderr=subprocess.PIPE, text=True,
-        ) as follower:  # fmt: skip
-            wait_for(lambda last=last: max(steps_in_tensorboard(run), default=0) > last)
+        with training(run) as trainer, following(run, "tensorboard") as follower:
+            wait_for(lambda last=last: memory_step(run) > last)
             assert trainer.poll() is None
             trainer.send_signal(signal.SIGTERM)
-            trainer.communicate(timeout=60)
             _, errors = follower.communicate(timeout=60)
         assert (follower.returncode, errors) == (0, "")
         assert steps_in_tensorboard(run) == steps_on_disk(run)
@@ -137,14 +133,12 @@ def test_a_training_is_mirrored_live_stopped_and_resumed(tmp_path, ended):
     assert steps_on_disk(run) == list(range(1, last + 1))
 
 
-def test_a_mirror_that_is_killed_goes_on_without_repeats(tmp_path, ended):
+def test_a_mirror_that_is_killed_goes_on_without_repeats(tmp_path):
     pytest.importorskip("tensorboard")
     run = a_run(tmp_path / "run", "running", ten_steps())
-    words, variables = command(run, "tensorboard"), environment(tmp_path)
-    with subprocess.Popen(words, env=variables) as first:
-        wait_for(lambda: steps_in_tensorboard(run) == list(range(1, 11)))
-        wait_for(lambda: memory_of(run, "tensorboard")["step"] == 10)
-        os.kill(first.pid, signal.SIGKILL)
+    with following(run, "tensorboard") as killed:
+        wait_for(lambda: memory_step(run) == 10)
+        killed.kill()
     append(run, step_row(11))
     set_state(run, "finished")
     assert mirror(run, "tensorboard").returncode == 0

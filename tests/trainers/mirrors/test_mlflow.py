@@ -13,6 +13,7 @@ from tests.trainers.mirrors.examples import (
     append,
     epoch_row,
     evaluate,
+    fake,
     memory_of,
     mirror,
     set_state,
@@ -93,8 +94,15 @@ def test_a_run_that_mlflow_lost_is_named_with_a_remedy(tmp_path, store):
     assert done.returncode == 1
     assert "mirror 'mlflow' failed: mlflow has no run" in done.stderr
     assert "Traceback" not in done.stderr
-    (run.path / "mirrors" / "mlflow.json").unlink()
-    assert mirror(run, "mlflow", **other).returncode == 0
+
+
+def test_mlflow_s_own_reports_are_off_unless_wanted(tmp_path):
+    source = "import os; raise ValueError(os.environ['MLFLOW_DISABLE_TELEMETRY'])"
+    path = [fake(tmp_path / "fakes", "mlflow", source)]
+    run = a_run(tmp_path / "run", rows=ten_steps())
+    assert "ValueError: true" in mirror(run, "mlflow", path=path).stderr
+    wanted = {"MLFLOW_DISABLE_TELEMETRY": "false"}
+    assert "ValueError: false" in mirror(run, "mlflow", path=path, **wanted).stderr
 
 
 class SlowServer(ThreadingHTTPServer):
@@ -114,6 +122,12 @@ class SlowServer(ThreadingHTTPServer):
         return [body for called, body in self.calls if called == path]
 
 
+INFO = {
+    "run_id": "r1", "run_uuid": "r1", "experiment_id": "1", "status": "RUNNING",
+    "lifecycle_stage": "active", "artifact_uri": "",
+}  # fmt: skip
+
+
 class Handler(BaseHTTPRequestHandler):
     def answer(self, content, status=200):
         text = json.dumps(content).encode()
@@ -127,12 +141,10 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0].rpartition("mlflow/")[2]
         self.server.calls.append((path, None))
         if path == "experiments/get-by-name":
-            experiment = {
-                "experiment_id": "1",
-                "name": "x",
-                "lifecycle_stage": "active",
-            }
-            return self.answer({"experiment": experiment})
+            stage = {"lifecycle_stage": "active"}
+            return self.answer({"experiment": {"experiment_id": "1", **stage}})
+        if path == "runs/get":
+            return self.answer({"run": {"info": INFO, "data": {}}})
         return self.answer({"error_code": "ENDPOINT_NOT_FOUND"}, 404)
 
     def do_POST(self):
@@ -140,11 +152,9 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.rpartition("mlflow/")[2]
         self.server.calls.append((path, body))
         time.sleep(self.server.delay)
-        info = {"run_id": "r1", "run_uuid": "r1", "experiment_id": "1"}
-        info |= {"status": "RUNNING", "lifecycle_stage": "active", "artifact_uri": ""}
         if path == "runs/create":
-            return self.answer({"run": {"info": info, "data": {}}})
-        return self.answer({"run_info": info} if path == "runs/update" else {})
+            return self.answer({"run": {"info": INFO, "data": {}}})
+        return self.answer({"run_info": INFO} if path == "runs/update" else {})
 
     def log_message(self, *words):
         pass

@@ -1,24 +1,28 @@
 """What wandb writes offline, read back record by record."""
 
 import json
+import signal
 import struct
 
+import psutil
 import pytest
 
+from tests.trainers.examples import wait_for
 from tests.trainers.mirrors.examples import (
-    NAN,
     STARTED,
     a_run,
     append,
     epoch_row,
     evaluate,
     fake,
+    following,
     memory_of,
     mirror,
     set_state,
     step_row,
     ten_steps,
 )
+from trainers.mirrors.memory import recall
 
 wandb = pytest.importorskip("wandb")
 
@@ -38,6 +42,8 @@ def records(path):
             continue
         _, length, kind = struct.unpack_from("<IHB", content, position)
         position += 7
+        if position + length > len(content):
+            return  # it is being written
         parts += content[position : position + length]
         position += length
         if kind in (FULL, LAST):
@@ -103,16 +109,9 @@ def test_a_whole_run_is_read_back(tmp_path):
     assert summary["test/accuracy"] == 0.75
     assert summary["ood/digits/fpr95"] == 0.2
     assert exit_code(path) == [0]
-
-
-def test_nothing_of_the_mirror_s_own_process_is_noted(tmp_path):
-    run = a_run(tmp_path / "run", rows=[step_row(1, loss=NAN)])
-    assert mirror(run, "wandb").returncode == 0
-    (path,) = files(run)
+    # Nothing of the mirror's own process is noted.
     kinds = {record.WhichOneof("record_type") for record in records(path)}
-    assert not kinds & {"stats", "output", "output_raw"}
-    assert not list(path.parent.rglob("wandb-metadata.json"))
-    assert history(path) == [{"step": 1, "epoch": 0.1, "seconds": 0.25, "lr": 0.1}]
+    assert not kinds & {"environment", "stats", "output", "output_raw"}
 
 
 def test_a_resumed_run_goes_on_under_the_same_id(tmp_path):
@@ -129,6 +128,20 @@ def test_a_resumed_run_goes_on_under_the_same_id(tmp_path):
     assert [row["step"] for row in history(second)] == [2, 3]
     assert (exit_code(first), exit_code(second)) == ([130], [1])
     assert list(run_records(second)[-1].tags) == ["failed"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_mirror_that_is_ended_leaves_what_it_took(tmp_path, number):
+    run = a_run(tmp_path / "run", "running", ten_steps())
+    with following(run, "wandb") as process:
+        wait_for(lambda: recall(run, "wandb").kind == "epoch")
+        wait_for(lambda: len(history(*files(run))) == 11, 5.0)
+        writer = psutil.Process(process.pid).children()
+        process.send_signal(number)
+        process.communicate(timeout=30)
+        assert not psutil.wait_procs(writer, timeout=30)[1]
+    assert process.returncode == (0 if number == signal.SIGTERM else -number)
+    assert len(history(*files(run))) == 11
 
 
 def test_the_user_s_mode_is_left_alone(tmp_path):

@@ -11,7 +11,7 @@ from trainers.status import Process
 
 def live(root, alive, **details):
     return fakes.write_run(
-        root, "live", state="running", done=0.5, supervisor=Process.of(alive), **details
+        root, "live", state="running", done=0.5, trainer=Process.of(alive), **details
     )
 
 

@@ -9,7 +9,7 @@ from trainers.runs import RunError, list_runs
 from trainers.status import Process
 from ui.components import reading
 from ui.components.states import LOOKS
-from ui.views.runs import row
+from ui.components.table import row
 
 
 def select(app, *rows):
@@ -33,7 +33,7 @@ def _is_table(key):
 def table(root, alive):
     """Four runs; row 0 is the newest."""
     fakes.write_run(root, "1-done", evaluated=True)
-    fakes.write_run(root, "2-live", state="running", supervisor=Process.of(alive))
+    fakes.write_run(root, "2-live", state="running", trainer=Process.of(alive))
     fakes.write_run(root, "3-lost", state="running")
     damaged = root / "4-damaged"
     damaged.mkdir()

@@ -1,0 +1,1 @@
+"""Tests of the commands that talk to the job engine."""

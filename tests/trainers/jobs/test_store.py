@@ -1,0 +1,529 @@
+"""Tests of the job store, each on SQLite and on PostgreSQL."""
+
+import json
+import random
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.trainers.examples import wait_for
+from tests.trainers.jobs.stores import KINDS, home_on, job, names
+from trainers.jobs.schema import ACTIVE, ENDED, QUEUED
+from trainers.jobs.store import REVISION, Lease, Store
+from trainers.runs import Run, RunError
+
+FOLDER = Path(__file__).parent
+
+
+@pytest.fixture(params=KINDS)
+def home(request, tmp_path):
+    return home_on(request.param, tmp_path / "jobs")
+
+
+@pytest.fixture
+def stores(home):
+    """Return how to open the store as another client does."""
+    opened = []
+
+    def another():
+        opened.append(Store(home))
+        return opened[-1]
+
+    yield another
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def store(stores):
+    return stores()
+
+
+def first(number, devices=("cpu:0",)):
+    """Return a decision to start the first jobs of the queue, one device each."""
+
+    def decide(queue, leases):
+        chosen = queue[:number]
+        starts = [
+            (each, [device]) for each, device in zip(chosen, devices, strict=False)
+        ]
+        return starts, {each.path: "It waits." for each in queue[number:]}
+
+    return decide
+
+
+def path(name):
+    return job(name).path
+
+
+# --- adding and finding ---
+
+
+def test_an_empty_store(store):
+    assert store.queued() == store.active("h") == store.leases("h") == []
+    assert store.unannounced("h") == []
+    assert store.get("/runs/a") is None
+    assert store.find(["/runs/a"]) == {}
+    assert store.setting("paused") is None
+    assert store.cancel("/runs/a") is False
+    store.forget("/runs/a")
+
+
+def test_a_job_comes_back_as_it_was_added(store, stores):
+    added = job(
+        "a ü'\"%", priority=-3, group="sweep ü", device="cuda:1", num_processes=4,
+        environment='{"OMP_NUM_THREADS": "2"}', submitted=1700000000.123456,
+    )  # fmt: skip
+    store.add([added])
+    expected = replace(added, position=1)
+    assert store.get(added.path) == store.get(Path(added.path)) == expected
+    assert stores().queued() == [expected]
+    assert expected.run == Run(Path(added.path))
+    assert (expected.stage, expected.starts, expected.announced) == (QUEUED, 0, False)
+
+
+def test_the_queue_is_in_the_order_of_submission_and_of_priority(store):
+    store.add([job("a"), job("b")])
+    store.add([job("c", priority=1), job("d")])
+    store.add([job("e", priority=-1), job("f", priority=1)])
+    assert names(store.queued()) == ["c", "f", "a", "b", "d", "e"]
+
+
+def test_all_or_none_are_added(store):
+    store.add([job("b")])
+    with pytest.raises(RunError, match="Run b is queued already"):
+        store.add([job("a"), job("b"), job("c")])
+    assert names(store.queued()) == ["b"]
+    with pytest.raises(RunError, match="Run x is queued already"):
+        store.add([job("x"), job("x")])
+    assert names(store.queued()) == ["b"]
+    store.add([])
+
+
+def test_an_active_job_is_not_added_and_an_ended_one_is_added_anew(store):
+    store.add([job("a"), job("b")])
+    (claimed,) = store.claim("h", first(1))
+    with pytest.raises(RunError, match="Run a is active already"):
+        store.add([job("a")])
+    store.settle(claimed, "failed", announced=False)
+    store.add([job("a", priority=0, group="again")])
+    again = store.get(path("a"))
+    assert names(store.queued()) == ["b", "a"]
+    assert (again.group, again.starts, again.outcome) == ("again", 0, "")
+    assert (again.claimed, again.ended, again.host) == (None, None, "")
+    assert store.unannounced("h") == []
+
+
+def test_many_jobs_are_found_at_once(store):
+    store.add([job(f"{number:04}") for number in range(1203)])
+    wanted = [path(f"{number:04}") for number in range(0, 1203, 2)]
+    found = store.find([*wanted, Path("/runs/none"), *wanted])
+    assert set(found) == set(wanted)
+    assert all(found[name].path == name for name in wanted)
+    assert len(store.find(path(f"{number:04}") for number in range(1300))) == 1203
+
+
+@pytest.mark.parametrize("bad", [{"path": "/runs/\udcff"}, {"group": "x\udcff"}])
+def test_what_no_database_can_keep_is_refused(store, bad):
+    with pytest.raises(RunError, match="the job store: .*surrogates not allowed"):
+        store.add([job("a"), replace(job("b"), **bad)])
+    assert store.queued() == []
+
+
+def test_two_clients_that_add_the_same_at_once(store, stores):
+    """The second one is told, whichever it is, and one row is there."""
+    other, told = stores(), []
+    barrier = threading.Barrier(2)
+
+    def add(which):
+        for number in range(10):
+            barrier.wait(20)
+            try:
+                which.add([job(f"{number}a"), job(f"{number}b")])
+            except RunError as error:
+                told.append(str(error))
+
+    threads = [threading.Thread(target=add, args=(each,)) for each in (store, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(told) == 10
+    assert all("already" in each or "was faster" in each for each in told)
+    assert len(store.queued()) == 20
+
+
+# --- claiming ---
+
+
+def test_a_claim_makes_jobs_active_and_leases_their_devices(store, stores):
+    store.add([job("a"), job("b"), job("c")])
+    seen = []
+
+    def decide(queue, leases):
+        seen.append((names(queue), leases))
+        return [(queue[0], ["gpu:0", "gpu:1"]), (queue[2], ["cpu:0"])], {
+            queue[1].path: "It waits for more."
+        }
+
+    claimed = store.claim("h", decide)
+    assert seen == [(["a", "b", "c"], [])]
+    assert names(claimed) == ["a", "c"]
+    for each in claimed:
+        assert (each.stage, each.host, each.starts) == (ACTIVE, "h", 1)
+        assert each.claimed == pytest.approx(time.time(), abs=10)
+    other = stores()
+    assert other.active("h") == claimed
+    assert other.active("elsewhere") == other.leases("elsewhere") == []
+    assert sorted(other.leases("h"), key=str) == [
+        Lease("cpu:0", path("c")), Lease("gpu:0", path("a")), Lease("gpu:1", path("a")),
+    ]  # fmt: skip
+    (waiting,) = other.queued()
+    assert (waiting.run.id, waiting.reason) == ("b", "It waits for more.")
+    store.claim("h", lambda queue, leases: (seen.append(leases), ([], {}))[1])
+    assert sorted(seen[-1], key=str) == sorted(other.leases("h"), key=str)
+
+
+def test_a_started_job_has_no_reason_any_more(store):
+    store.add([job("a")])
+    store.claim("h", first(0))
+    assert store.get(path("a")).reason == "It waits."
+    (claimed,) = store.claim("h", first(1))
+    assert claimed.reason == ""
+
+
+def test_a_device_is_leased_once_on_a_host(store):
+    store.add([job("a"), job("b"), job("c")])
+    store.claim("h", first(1))
+    with pytest.raises(RunError, match="another process was faster"):
+        store.claim("h", first(2, ["cpu:1", "cpu:0"]))
+    assert names(store.queued()) == ["b", "c"]  # neither was claimed
+    assert store.leases("h") == [Lease("cpu:0", path("a"))]
+    (claimed,) = store.claim("other", first(1))
+    assert claimed.run.id == "b"
+    assert store.leases("other") == [Lease("cpu:0", path("b"))]
+
+
+def test_a_decision_that_fails_leaves_everything(store):
+    store.add([job("a")])
+    before = store.setting(REVISION)
+
+    def decide(queue, leases):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.claim("h", decide)
+    assert store.setting(REVISION) == before
+    assert names(store.queued()) == ["a"]
+    store.cancel(path("a"))  # nothing is locked
+
+
+def test_a_claim_without_devices_is_one(store):
+    store.add([job("a")])
+    claimed = store.claim("h", lambda queue, leases: ([(queue[0], [])], {}))
+    assert names(claimed) == ["a"]
+    assert store.leases("h") == []
+
+
+# --- the end of a job ---
+
+
+def test_a_settled_job_gives_its_devices_back(store):
+    store.add([job("a"), job("b")])
+    one, two = store.claim("h", first(2, ["gpu:0", "gpu:1"]))
+    store.settle(one, "finished", announced=False)
+    ended = store.get(one.path)
+    assert (ended.stage, ended.outcome, ended.host) == (ENDED, "finished", "h")
+    assert ended.ended == pytest.approx(time.time(), abs=10)
+    assert store.leases("h") == [Lease("gpu:1", two.path)]
+    assert store.active("h") == [two]
+    assert store.unannounced("h") == [ended]
+    assert store.unannounced("other") == []
+    store.announce(ended)
+    assert store.unannounced("h") == []
+    store.settle(two, "lost", announced=True)
+    assert store.unannounced("h") == store.leases("h") == []
+
+
+def test_a_requeued_job_has_its_place_again(store):
+    store.add([job("a"), job("b"), job("c")])
+    one, two = store.claim("h", first(2, ["gpu:0", "gpu:1"]))
+    store.requeue(two)
+    assert names(store.queued()) == ["b", "c"]
+    store.requeue(one)
+    waiting = store.queued()
+    assert names(waiting) == ["a", "b", "c"]
+    assert [(each.host, each.claimed, each.starts) for each in waiting[:2]] == [
+        ("", None, 1), ("", None, 1),
+    ]  # fmt: skip
+    assert store.leases("h") == []
+    (again,) = store.claim("h", first(1))
+    assert (again.run.id, again.starts) == ("a", 2)
+
+
+@pytest.mark.parametrize("late", ["settle", "requeue"])
+def test_a_dispatcher_that_comes_late_does_no_harm(store, late):
+    """Another one settled the job meanwhile, and it was resumed and claimed anew."""
+
+    def come_late():
+        if late == "settle":
+            store.settle(stale, "lost", announced=True)
+        else:
+            store.requeue(stale)
+
+    store.add([job("a")])
+    (stale,) = store.claim("h", first(1))
+    store.settle(stale, "failed", announced=False)
+    come_late()
+    assert store.get(stale.path).outcome == "failed"
+    assert store.queued() == []
+    store.add([job("a")])
+    come_late()
+    assert names(store.queued()) == ["a"]
+    (fresh,) = store.claim("h", first(1))
+    come_late()
+    assert store.active("h") == [fresh]
+    assert store.leases("h") == [Lease("cpu:0", fresh.path)]
+
+
+def test_an_announcer_that_comes_late_does_not_hide_the_next_end(store):
+    store.add([job("a")])
+    store.settle(*store.claim("h", first(1)), "failed", announced=False)
+    (stale,) = store.unannounced("h")
+    store.add([job("a")])
+    store.announce(stale)
+    store.settle(*store.claim("h", first(1)), "finished", announced=False)
+    store.announce(stale)
+    (left,) = store.unannounced("h")
+    assert left.outcome == "finished"
+
+
+def test_only_a_queued_job_is_cancelled(store):
+    store.add([job("a"), job("b")])
+    (active,) = store.claim("h", first(1))
+    assert store.cancel(active.path) is False
+    assert store.active("h") == [active]
+    assert store.cancel(Path(path("b"))) is True
+    assert store.cancel(path("b")) is False
+    cancelled = store.get(path("b"))
+    assert (cancelled.stage, cancelled.outcome) == (ENDED, "stopped")
+    assert cancelled.announced  # nobody has to be told what he did
+    assert cancelled.reason == ""
+    assert store.queued() == []
+
+
+def test_only_an_ended_job_is_forgotten(store):
+    store.add([job("a"), job("b")])
+    (active,) = store.claim("h", first(1))
+    for name in "ab":
+        store.forget(path(name))
+    assert len(store.find([path("a"), path("b")])) == 2
+    store.settle(active, "finished", announced=True)
+    store.forget(active.path)
+    store.forget(active.path)
+    assert store.get(active.path) is None
+    assert names(store.queued()) == ["b"]
+
+
+# --- order, settings, changes ---
+
+
+def test_the_queue_is_arranged_anew(store):
+    store.add([job(name) for name in "abcd"])
+    store.claim("h", first(1))
+    store.arrange(lambda queue: [replace(each, priority=7) for each in queue[::-1]])
+    queue = store.queued()
+    assert names(queue) == ["d", "c", "b"]
+    assert [(each.priority, each.position) for each in queue] == [
+        (7, 1),
+        (7, 2),
+        (7, 3),
+    ]
+    store.add([job("e", priority=7)])
+    assert names(store.queued()) == ["d", "c", "b", "e"]
+    with pytest.raises(ZeroDivisionError):
+        store.arrange(lambda queue: queue[::-1] + [1 // 0])
+    assert names(store.queued()) == ["d", "c", "b", "e"]
+    store.arrange(lambda queue: queue)
+    assert names(store.queued()) == ["d", "c", "b", "e"]
+
+
+def test_a_setting_is_kept_and_replaced(store, stores):
+    store.set("paused", "1")
+    assert stores().setting("paused") == "1"
+    store.set("paused", "0 ü")
+    assert stores().setting("paused") == "0 ü"
+    assert store.setting("other") is None
+
+
+def test_settings_are_set_by_many_at_once(store, stores):
+    clients = [store, stores(), stores()]
+
+    def change(client):
+        for number in range(15):
+            client.set("paused", str(number))
+
+    threads = [threading.Thread(target=change, args=(each,)) for each in clients]
+    failed = []
+    threading_hook, threading.excepthook = threading.excepthook, failed.append
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        threading.excepthook = threading_hook
+    assert failed == []
+    assert store.setting("paused") == "14"
+
+
+def test_every_change_is_noticed_by_the_revision(store):
+    seen = {store.setting(REVISION)}
+
+    def noticed(change, *words):
+        result = change(*words)
+        assert store.setting(REVISION) not in seen
+        seen.add(store.setting(REVISION))
+        return result
+
+    noticed(store.add, [job("a"), job("b"), job("c")])
+    noticed(store.set, "paused", "0")
+    noticed(store.arrange, lambda queue: queue)
+    noticed(store.claim, "h", first(0))  # only reasons
+    (one,) = noticed(store.claim, "h", first(1))
+    noticed(store.requeue, one)
+    (one,) = noticed(store.claim, "h", first(1))
+    noticed(store.settle, one, "lost", False)
+    noticed(store.announce, one)
+    noticed(store.cancel, path("b"))
+    noticed(store.forget, path("b"))
+    quiet = store.setting(REVISION)
+    store.claim("h", first(0))  # the same reasons again
+    store.claim("h", lambda queue, leases: ([], {}))
+    store.queued()
+    assert store.setting(REVISION) == quiet
+
+
+def test_a_closed_store_opens_again(store):
+    store.add([job("a")])
+    store.close()
+    store.close()
+    assert names(store.queued()) == ["a"]
+
+
+def test_a_store_whose_database_vanished_tells_it(store, home, monkeypatch):
+    with store._writing.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE leases")
+    for fails in (lambda: store.leases("h"), lambda: store.claim("h", first(1))):
+        with pytest.raises(RunError, match="the job store: .*leases"):
+            fails()
+
+
+# --- several processes ---
+
+
+@contextmanager
+def held_claim(store):
+    """A claim of another host that is in the middle of its transaction."""
+    begun, done = threading.Event(), threading.Event()
+
+    def decide(queue, leases):
+        begun.set()
+        assert done.wait(20)
+        return first(1)(queue, leases)
+
+    claimed = []
+    thread = threading.Thread(target=lambda: claimed.extend(store.claim("far", decide)))
+    thread.start()
+    assert begun.wait(20)
+    try:
+        yield claimed
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.fixture
+def shared(tmp_path):
+    """Two clients of a store on PostgreSQL."""
+    home = home_on("postgresql", tmp_path / "jobs")
+    opened = [Store(home), Store(home)]
+    yield opened
+    for each in opened:
+        each.close()
+
+
+def test_a_host_passes_over_what_another_one_has_in_hand(shared):
+    here, there = shared
+    here.add([job("a"), job("b")])
+    with held_claim(there) as claimed:
+        here.add([job("c"), job("d")])
+        near = here.claim("near", first(1))
+        assert names(near) == ["c"]
+    assert names(claimed) == ["a"]
+    assert names(here.queued()) == ["b", "d"]
+
+
+def test_a_move_waits_for_a_claim_and_is_not_lost(shared):
+    here, there = shared
+    here.add([job(name) for name in "abc"])
+    with held_claim(there):
+        mover = threading.Thread(target=here.arrange, args=(lambda queue: queue[::-1],))
+        mover.start()
+        mover.join(timeout=0.3)
+        assert mover.is_alive()
+    mover.join(timeout=20)
+    assert names(here.queued()) == ["c", "b"]
+
+
+def run_script(name, *words):
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.trainers.jobs.{name}", *map(str, words)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=FOLDER.parents[2],
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_many_processes_lose_and_double_nothing(home, store):
+    """Four processes do all that can be done, at random, for two seconds."""
+    told = run_script(
+        "store_crowd", home.folder, home.url, 2.0, random.randrange(10**6)
+    )
+    rows = store.find(told["added"])
+    assert set(rows) == set(told["added"])  # no job is lost, none was added twice
+    assert len(told["added"]) == len(set(told["added"])) > 30
+    for name, row in rows.items():
+        assert row.starts == told["claimed"].count(name)
+        assert (row.outcome == "stopped") == (name in told["cancelled"])
+    assert len(set(told["cancelled"])) == len(told["cancelled"]) > 0
+    active = [row for row in rows.values() if row.stage == ACTIVE]
+    leased = [lease for host in told["hosts"] for lease in store.leases(host)]
+    assert {lease.path for lease in leased} == {row.path for row in active}
+    for row in active:  # each has the devices that it was promised
+        devices = [lease.device for lease in leased if lease.path == row.path]
+        assert len(devices) == row.num_processes
+    places = [each.path for each in store.queued()]
+    assert set(places) == {row.path for row in rows.values() if row.stage == QUEUED}
+    ended = {row.path for row in rows.values() if row.stage == ENDED}
+    assert ended == {*told["cancelled"], *told["settled"]}
+    assert len(told["settled"]) > 0
+
+
+def test_a_claim_that_is_killed_is_there_or_it_is_not(home, store):
+    """One is killed before each of its statements and before its commit."""
+    outcomes = run_script("store_killed", home.folder, home.url)
+    assert set(map(str, outcomes)) == {"[]", "['a', 'b']"}
+    assert outcomes[-1] == ["a", "b"]  # it was not killed
+    assert len(outcomes) > 8
+    assert wait_for(lambda: store.cancel(path("c")))  # nothing is locked

@@ -1,0 +1,97 @@
+"""Tests of the flags that describe runs. `run`'s own are tested in test_main."""
+
+import argparse
+import json
+
+import pytest
+
+from tests.trainers.examples import config
+from trainers.config import RunConfig
+from trainers.flags import (
+    add_config_flag,
+    add_setting_flags,
+    configs_from_options,
+    flag,
+    given_settings,
+)
+from trainers.sweep import CHOICES, HYPERPARAMETERS, SECTION_OF, SECTIONS
+
+MOONS = ["--dataset", "moons", "--model", "mlp"]
+
+
+def parsed(*words, nargs="+"):
+    parser = argparse.ArgumentParser()
+    add_config_flag(parser)
+    add_setting_flags(parser, nargs)
+    return parser.parse_args([str(word) for word in words])
+
+
+def made(*words, mode="grid"):
+    configs, axes = configs_from_options(parsed(*words), mode)
+    return [(c.optimizer.name, c.training.seed) for c in configs], axes
+
+
+def test_there_is_a_flag_for_every_setting():
+    options = vars(parsed())
+    assert set(options) == {"config", *CHOICES, *SECTION_OF, *HYPERPARAMETERS}
+    assert set(SECTIONS) < set(RunConfig.__dataclass_fields__)
+    assert flag("batch_size") == "--batch-size"
+
+
+def test_values_come_as_the_type_of_their_default():
+    words = ["--seed", "1", "2", "--validation-fraction", "0.2", "--epochs", "x"]
+    assert given_settings(parsed(*words, "--lr", "auto")) == {
+        "validation_fraction": [0.2], "epochs": ["x"], "seed": [1, 2], "lr": ["auto"],
+    }  # fmt: skip
+    assert given_settings(parsed("--seed", "3", nargs=None)) == {"seed": [3]}
+    assert given_settings(parsed()) == {}
+
+
+def test_several_values_make_a_grid():
+    words = [*MOONS, "--optimizer", "sgd", "vogn", "--seed", 0, 1, "--epochs", 3]
+    runs, axes = made(*words)
+    assert runs == [("sgd", 0), ("sgd", 1), ("vogn", 0), ("vogn", 1)]
+    assert axes == ["optimizer", "seed"]
+
+
+def test_in_a_list_one_value_holds_for_all():
+    words = [*MOONS, "--optimizer", "sgd", "vogn", "--seed", 0, 1, "--lr", 0.1]
+    runs, axes = made(*words, mode="list")
+    assert runs == [("sgd", 0), ("vogn", 1)]
+    assert axes == ["optimizer", "seed"]
+    assert made(*MOONS, "--optimizer", "sgd", mode="list")[0] == [("sgd", 0)]
+    with pytest.raises(ValueError, match="got optimizer 2, seed 3"):
+        made(*MOONS, "--optimizer", "sgd", "vogn", "--seed", 1, 2, 3, mode="list")
+
+
+def test_a_saved_configuration_is_the_base_of_a_sweep(tmp_path):
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps(config(optimizer="adamw").to_dict()))
+    assert made("--config", path, "--seed", 0, 1)[0] == [("adamw", 0), ("adamw", 1)]
+    assert made("--config", path, "--optimizer", "sgd", "vogn")[0] == [
+        ("sgd", 0), ("vogn", 0),
+    ]  # fmt: skip
+
+
+def test_folders_are_kept_as_seen_from_here(tmp_path, monkeypatch):
+    saved = config().to_dict() | {
+        "dataset": {"name": "folder", "folder": "a"},
+        "model": {"name": "lenet5"},
+    }
+    (tmp_path / "c.json").write_text(json.dumps(saved))
+    monkeypatch.chdir(tmp_path)
+    (only,), _ = configs_from_options(parsed("--config", "c.json"))
+    assert only.dataset.folder == str(tmp_path / "a")
+    configs, _ = configs_from_options(
+        parsed("--config", "c.json", "--folder", "b", tmp_path / "c")
+    )
+    assert [each.dataset.folder for each in configs] == [
+        str(tmp_path / "b"), str(tmp_path / "c"),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="folder must be given"):
+        configs_from_options(parsed("--config", "c.json", "--folder", ""))
+
+
+def test_the_three_choices_must_be_made():
+    with pytest.raises(ValueError, match="--optimizer must be given"):
+        made(*MOONS)

@@ -1,0 +1,99 @@
+"""What can be done with the runs that are selected in the list."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import streamlit as st
+
+from trainers.jobs.launcher import Archive, Queue
+from trainers.jobs.local import MAX_PRIORITY
+from trainers.status import ALIVE
+from ui.components import engine, navigation
+from ui.components.engine import attempt
+from ui.components.formats import counted
+from ui.components.reading import Summary
+from ui.components.states import RESUMABLE
+
+
+def actions(chosen: Sequence[Summary]) -> None:
+    """Show the buttons; each acts on those of the selection that it suits."""
+    one = chosen[0].run if len(chosen) == 1 else None
+    if st.button(
+        "Open", type="primary", icon=":material/open_in_new:", key="open",
+        disabled=one is None,
+    ) and one:  # fmt: skip
+        navigation.open_run(one)
+    alive = [view for view in chosen if view.state in ALIVE]
+    if st.button("Stop", icon=":material/stop_circle:", key="stop", disabled=not alive):
+        attempt(partial(engine.engine().stop, view.run) for view in alive)
+    archive = engine.archive()
+    if archive is not None:
+        _keep(archive, chosen)
+    if (
+        st.button(
+            "Clone", icon=":material/content_copy:", key="clone", disabled=one is None
+        )
+        and one
+    ):
+        navigation.open_page(navigation.LAUNCH, **{navigation.CLONE: one.id})
+    queued = [view for view in chosen if view.position is not None]
+    queue = engine.queue() if queued else None
+    if queue is not None:
+        _arrange(queue, sorted(queued, key=lambda view: view.position or 0))
+
+
+def _keep(archive: Archive, chosen: Sequence[Summary]) -> None:
+    """Go on with ended runs, or delete them."""
+    resumable = [view for view in chosen if view.state in RESUMABLE]
+    if st.button(
+        "Resume", icon=":material/resume:", key="resume", disabled=not resumable
+    ):
+        attempt(partial(archive.resume, view.run) for view in resumable)
+    ended = [view for view in chosen if view.state not in ALIVE]
+    if st.button("Delete", icon=":material/delete:", key="delete", disabled=not ended):
+        _confirm_delete(archive, ended)
+
+
+def _arrange(queue: Queue, queued: Sequence[Summary]) -> None:
+    """Change the order of the queue.
+
+    Args:
+        queue: The queue.
+        queued: The selected ones in it, first one first.
+    """
+    if st.button("To the front", icon=":material/vertical_align_top:", key="front"):
+        # The last one first, so that they keep their order.
+        attempt(partial(queue.move, view.run, 1) for view in reversed(queued))
+    if st.button("Up", icon=":material/arrow_upward:", key="up"):
+        attempt(
+            partial(queue.move, view.run, max(least, (view.position or 0) - 1))
+            for least, view in enumerate(queued, start=1)
+        )
+    with st.popover("Priority", icon=":material/low_priority:"):
+        _priority(queue, queued)
+
+
+def _priority(queue: Queue, queued: Sequence[Summary]) -> None:
+    known = {view.job.priority for view in queued if view.job}
+    value = st.number_input(
+        f"Priority of {counted(len(queued), 'run')}", -MAX_PRIORITY, MAX_PRIORITY,
+        max(known), 1, key="new_priority",
+        help="Larger goes first; those alike go in their order.",
+    )  # fmt: skip
+    if st.button("Set", type="primary", key="set_priority"):
+        attempt(partial(queue.set_priority, view.run, value) for view in queued)
+
+
+@st.dialog("Delete for good?", icon=":material/delete:")
+def _confirm_delete(archive: Archive, views: Sequence[Summary]) -> None:
+    one = len(views) == 1
+    st.markdown(
+        f"{'This run' if one else f'These {len(views)} runs'} and all of "
+        f"{'its' if one else 'their'} files will be gone:"
+    )
+    st.code("\n".join(view.run.id for view in views), language=None)
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Keep", key="keep"):
+            st.rerun()
+        if st.button("Delete for good", type="primary", key="delete_for_good"):
+            attempt(partial(archive.delete, view.run) for view in views)

@@ -1,0 +1,112 @@
+"""Where a run would be trained if it were queued now, and what stands before it."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from trainers.config import RunConfig
+from trainers.jobs import devices
+from trainers.jobs.devices import CPU, Device
+from trainers.jobs.local import Engine
+from ui.components.engine import engine
+from ui.components.formats import counted
+
+VARIABLES = ("CUDA_VISIBLE_DEVICES", "VOGN_CPU_SLOTS")  # of the inventory
+INVENTORY_AGE = 10.0  # seconds; asking the driver of the GPUs takes a while
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a person wants to know before a launch, each in a sentence.
+
+    Args:
+        where: On which devices.
+        when: What stands before it.
+    """
+
+    where: str
+    when: str
+
+
+def outlook(config: RunConfig, priority: int) -> Outlook | None:
+    """What would happen to a run that is queued now.
+
+    Args:
+        config: The run; of several the first.
+        priority: Larger goes first.
+
+    Returns:
+        None where other machines decide.
+
+    Raises:
+        ValueError: If this machine can never run it.
+        RunError: If the engine cannot be asked.
+    """
+    local = engine()
+    if not isinstance(local, Engine):
+        return None
+    variables = tuple(os.environ.get(name) for name in VARIABLES)
+    inventory = _inventory(variables, local)
+    training = config.training
+    kind, number, pinned = devices.wanted(
+        training.device, training.num_processes, inventory
+    )
+    queue = local.queue()
+    standing = local.states(queue)
+    ahead = sum(job.priority >= priority for job in standing.values())
+    held = {
+        lease.device: f"leased by run {Path(lease.path).name}"
+        for lease in local.store.leases(local.store.host)
+    }
+    _, reason = devices.pick(kind, number, pinned, inventory, held)
+    return Outlook(
+        where(kind, number, pinned, training.num_processes, inventory),
+        when(ahead, len(queue), local.paused, reason),
+    )
+
+
+def where(
+    kind: str,
+    number: int,
+    pinned: str | None,
+    num_processes: int,
+    inventory: Sequence[Device],
+) -> str:
+    """Name the devices; see `trainers.jobs.devices.wanted` for what they are."""
+    alike = [device for device in inventory if device.kind == kind]
+    if kind == CPU:
+        share = f", in {num_processes} processes" if num_processes > 1 else ""
+        return f"Runs on the CPU of this machine{share}."
+    if pinned is not None or len(alike) == 1:
+        name = next(d.name for d in alike if pinned in (None, d.id))
+        return f"Runs on {name}."
+    return f"Runs on {number} of {len(alike)} GPUs."
+
+
+def when(ahead: int, queued: int, paused: bool, reason: str) -> str:
+    """Say what a run would wait for.
+
+    Args:
+        ahead: Queued runs that go first.
+        queued: All queued runs.
+        paused: Whether the queue is paused.
+        reason: What its devices are waited for, "" if they are free.
+    """
+    if paused:
+        return "The queue is paused: nothing starts until somebody goes on with it."
+    if ahead:
+        return f"{counted(ahead, 'run')} {'is' if ahead == 1 else 'are'} before it."
+    empty = "Nothing is before it" if queued else "The queue is empty"
+    return f"{empty}: starts at once." if not reason else f"{empty}. {reason}"
+
+
+# Keyed by what it depends on, so that tests and servers do not share one.
+@st.cache_data(ttl=INVENTORY_AGE, show_spinner=False)
+def _inventory(
+    variables: tuple[str | None, ...],  # noqa: ARG001 - the cache's key
+    _local: Engine,
+) -> list[Device]:
+    return _local.inventory()
