@@ -1,5 +1,6 @@
 """Command line: `python -m trainers run ...`, `python -m trainers demo`.
 
+`submit`, `queue` and others talk to the job engine; they are in `trainers.commands`.
 With `--num-processes N`, or under `torchrun --nproc-per-node N -m trainers run ...`, N
 processes train one run: each takes its share of every batch, and the first alone writes
 and prints.

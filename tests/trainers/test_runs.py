@@ -12,16 +12,19 @@ from trainers import runs
 from trainers.runs import (
     Run,
     RunError,
+    check_free,
     find_run,
     list_runs,
     load_config,
     log_tail,
     metric_line,
+    new_paths,
     new_run,
     read_json,
     read_metrics,
     runs_root,
     truncate_metrics,
+    whole_path,
     write_atomically,
     write_json,
 )
@@ -90,6 +93,49 @@ def test_new_runs_hold_their_configuration_and_have_names_of_their_own():
     assert first.id != second.id
     assert load_config(first) == config()
     assert read_json(first.config)["code_version"] == "1.2"
+
+
+def test_new_paths_are_unique_in_their_order_and_not_made():
+    paths = new_paths(200)
+    assert paths == sorted(set(paths))
+    assert len(paths) == 200
+    assert {path.parent for path in paths} == {runs_root()}
+    assert all(runs.RUN_ID.fullmatch(path.name) for path in paths)
+    assert not runs_root().exists()
+    assert len(new_paths()) == 1
+    assert new_paths(0) == []
+    assert not set(paths) & set(new_paths(200))
+
+
+def test_a_free_place_is_new_or_an_empty_folder(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "new", "new/below"):
+        check_free(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+    (tmp_path / "file").touch()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / ".x").touch()
+    for name in ("file", "full"):
+        with pytest.raises(RunError, match="run folder must be new or empty, got"):
+            check_free(tmp_path / name)
+    with pytest.raises(RunError, match="cannot be made: "):
+        check_free(tmp_path / ("x" * 300))
+
+
+def test_a_run_has_one_spelling(tmp_path, monkeypatch):
+    """The job store knows a run by it."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "far" / "deep").mkdir(parents=True)
+    (tmp_path / "here" / "link").symlink_to(tmp_path / "far" / "deep")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("VOGN_RUNS", "../runs")
+    assert runs_root() == tmp_path / "runs"
+    run = new_run(config(), "1")
+    other = run_of(Path("../elsewhere/./x"))
+    assert other.path == tmp_path / "elsewhere" / "x"
+    assert find_run(f"../runs/{run.id}") == find_run(run.id) == run == list_runs()[0]
+    assert find_run("link/../../elsewhere/x") == other  # as the system sees it
+    assert whole_path(Path("link")) == tmp_path / "here" / "link"
 
 
 def test_run_folders_may_have_spaces_and_be_relative(tmp_path, monkeypatch):
@@ -218,10 +264,11 @@ def test_values_that_are_not_finite_become_null():
 
 def test_the_tail_of_a_log_shows_the_last_state_of_the_bar(tmp_path):
     run = Run(tmp_path)
-    assert log_tail(run) == ""
+    assert log_tail(run.log) == ""
     run.log.parent.mkdir()
     run.log.write_bytes(b"first\r\n\r10%\r20%\nend \xff\n")
-    assert log_tail(run) == "first\n20%\nend \ufffd"
+    assert log_tail(run.log) == "first\n20%\nend \ufffd"
+    assert log_tail(run.log_of(1)) == log_tail(tmp_path) == ""
 
 
 def test_the_tail_of_a_huge_log_is_short(tmp_path):
@@ -230,7 +277,7 @@ def test_the_tail_of_a_huge_log_is_short(tmp_path):
     with run.log.open("wb") as file:
         file.seek(2**30)  # sparse
         file.write(b"\nlast line\n")
-    tail = log_tail(run, 100)
+    tail = log_tail(run.log, 100)
     assert len(tail) <= 100
     assert tail.endswith("last line")
 

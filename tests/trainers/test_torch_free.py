@@ -8,9 +8,10 @@ import pytest
 
 HEAVY = ("torch", "sklearn", "streamlit", "timm", "torchvision", "scipy")
 MODULES = (
-    "catalogue", "commands", "config", "farewells", "jobs", "jobs.dispatcher",
-    "jobs.local", "jobs.supervisor", "launcher", "mirrors", "ranks", "runs", "status",
-    "stopping", "sweep", "__main__",
+    "catalogue", "commands", "config", "doctor", "doctor.engine",
+    "doctor.installation", "doctor.machine", "doctor.settings", "farewells", "flags",
+    "jobs", "jobs.dispatcher", "jobs.local", "jobs.supervisor", "launcher", "mirrors",
+    "ranks", "runs", "status", "stopping", "sweep", "__main__",
 )  # fmt: skip
 
 
@@ -25,7 +26,14 @@ def test_no_light_module_imports_anything_heavy():
     assert not loaded & set(HEAVY)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"]])
+def test_a_trainer_has_no_use_for_the_job_store():
+    code = "import trainers.__main__, sys; sys.exit('sqlalchemy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["run", "--help"], ["submit", "--help"], ["doctor", "--help"]]
+)
 def test_help_appears_without_torch(words):
     code = (
         "import sys\nfrom trainers.__main__ import main\n"

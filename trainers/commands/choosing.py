@@ -55,7 +55,7 @@ def chosen_runs(
         The runs in the order in which they were named, members of a group by their id.
 
     Raises:
-        ValueError: If nothing was named.
+        ValueError: If nothing was named, or the group by no name.
         RunError: If a run or the group does not exist, or a named run is damaged.
     """
     if not (names or group is not None or everything):
@@ -65,7 +65,8 @@ def chosen_runs(
     if group is None and not everything:
         return chosen
     known = known_runs(engine)
-    if group is not None and group not in {state.group for state in known.values()}:
+    groups = {state.group for state in known.values()}
+    if group is not None and checked_group(group) not in groups:
         raise RunError(f"There is no group {group!r} of runs.")
     for run in sorted(known, key=lambda run: run.id):
         state = known[run]

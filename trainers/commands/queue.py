@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ TITLES = (
     "#", "state", "run", "group", "what", "priority", "progress", "waits for",
 )  # fmt: skip
 
-Rows = dict[Run, JobState]
+Rows = Mapping[Run, JobState]
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -56,11 +56,11 @@ def run(options: argparse.Namespace) -> int:
     known = known_runs(engine)
     rows = {r: s for r, s in known.items() if options.all or alive(s)}
     rows = dict(sorted(rows.items(), key=_order))
-    told = [content(each, state) for each, state in rows.items()]
     if options.json:
+        told = [content(each, state) for each, state in rows.items()]
         print(json.dumps({"paused": engine.paused, "runs": told}, indent=1))
     else:
-        _print_table(rows)
+        _print_table(rows, known)
         _print_notes(engine, rows)
     return 0
 
@@ -125,12 +125,11 @@ def _config(each: Run) -> RunConfig | None:
         return None
 
 
-def _print_table(rows: Mapping[Run, JobState]) -> None:
-    configs = {each: _config(each) for each in rows}
-    axes = _axes(rows, configs)
+def _print_table(rows: Rows, known: Rows) -> None:
+    axes = _axes({state.group for state in rows.values()}, known)
     lines = []
     for each, state in rows.items():
-        config = configs[each]
+        config = _config(each)
         lines.append((
             str(state.position or ""),
             state.status.state,
@@ -147,19 +146,16 @@ def _print_table(rows: Mapping[Run, JobState]) -> None:
         print("Nothing is queued and nothing runs.")
 
 
-def _axes(
-    rows: Mapping[Run, JobState], configs: Mapping[Run, RunConfig | None]
-) -> dict[str, list[str]]:
-    """In which settings the runs of each group differ."""
-    groups: dict[str, list[RunConfig]] = {}
-    for each, state in rows.items():
-        config = configs[each]
-        if state.group and config:
-            groups.setdefault(state.group, []).append(config)
-    return {group: differing(members) for group, members in groups.items()}
+def _axes(groups: Set[str], known: Rows) -> dict[str, list[str]]:
+    """In which settings the runs of each group differ, ended ones included."""
+    members: dict[str, list[RunConfig]] = {group: [] for group in groups if group}
+    for each, state in known.items():
+        if state.group in members and (config := _config(each)):
+            members[state.group].append(config)
+    return {group: differing(configs) for group, configs in members.items()}
 
 
-def _print_notes(engine: "Engine", rows: Mapping[Run, JobState]) -> None:
+def _print_notes(engine: "Engine", rows: Rows) -> None:
     if engine.paused:
         print("The queue is paused; go on with: python -m trainers queue --unpause")
     waits = any(state.status.state == QUEUED for state in rows.values())

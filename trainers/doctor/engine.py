@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -56,6 +56,20 @@ def store() -> Iterator[Finding]:
 
 def _has_store(home: Home) -> bool:
     return bool(home.url) or home.database.exists()
+
+
+@contextmanager
+def _opened(home: Home) -> Iterator[Store | None]:
+    """The store; None if there is none yet, or one that `store` has complained of."""
+    try:
+        opened = Store(home) if _has_store(home) else None
+    except RunError:
+        opened = None
+    try:
+        yield opened
+    finally:
+        if opened:
+            opened.close()
 
 
 def _address(home: Home) -> str:
@@ -134,10 +148,8 @@ def _drifted(theirs: Mapping[str, str], ours: Mapping[str, str]) -> Iterator[Fin
 def _absent(home: Home) -> Finding:
     off = home.switched_off.exists()
     text = "It was switched off." if off else "None runs."
-    waiting = 0
-    if _has_store(home):
-        with closing(Store(home)) as opened:
-            waiting = len(opened.queued())
+    with _opened(home) as opened:
+        waiting = len(opened.queued()) if opened else 0
     if waiting:
         text += f" {waiting} queued runs wait for it."
         return Finding(WARN, "dispatcher", text, START)
@@ -147,9 +159,9 @@ def _absent(home: Home) -> Finding:
 def leases() -> Iterator[Finding]:
     """Which devices are held, and whether by living runs."""
     home = Home.here()
-    if not _has_store(home):
-        return
-    with closing(Store(home)) as opened:
+    with _opened(home) as opened:
+        if opened is None:
+            return
         held = opened.leases(opened.host)
         paused = opened.setting(PAUSED) == "1"
     if paused:
@@ -181,10 +193,9 @@ def _ended_just_now(status: Status) -> bool:
 def processes() -> Iterator[Finding]:
     """Whether ended runs have left processes behind."""
     home = Home.here()
-    active: set[str] = set()
-    if _has_store(home):
-        with closing(Store(home)) as opened:
-            active = {job.path for job in opened.active(opened.host)}
+    with _opened(home) as opened:
+        jobs_here = opened.active(opened.host) if opened else []
+    active = {job.path for job in jobs_here}
     left = [member for member in members(home) if _is_left(member, active)]
     for member in left:
         pid = member.process.pid
@@ -205,9 +216,9 @@ def _is_left(member: Member, active: set[str]) -> bool:
 def locks() -> Iterator[Finding]:
     """Whether lock files of ended runs are left."""
     home = Home.here()
-    if not _has_store(home):
-        return
-    with closing(Store(home)) as opened:
+    with _opened(home) as opened:
+        if opened is None:
+            return
         queued, active = opened.queued(), opened.active(opened.host)
     wanted = {_lock_name(home, job) for job in (*queued, *active)}
     files = sorted((home.folder / "locks").glob("*.lock"))

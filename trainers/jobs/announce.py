@@ -39,6 +39,7 @@ class Announcer:
         self._store, self._host = store, host
         self.url = os.environ.get("VOGN_WEBHOOK", "") if url is None else url
         self._attempts: dict[Job, tuple[int, float]] = {}
+        self._over: set[Job] = set()
         self._sending: threading.Thread | None = None
 
     @property
@@ -64,21 +65,30 @@ class Announcer:
 
     def _send(self, due: list[Job]) -> None:
         for job in due:
-            problem = post(self.url, announcement(job.run, job.outcome))
-            attempts = self._attempts.pop(job, (0, 0.0))[0]
-            if problem:
-                logger.warning("The end of run %s was not told: %s", job.path, problem)
-            if problem and attempts < len(DELAYS):
-                later = time.monotonic() + DELAYS[attempts]
-                self._attempts[job] = (attempts + 1, later)
-            else:
+            if job in self._over or self._attempt(job):
                 self._note(job)
 
+    def _attempt(self, job: Job) -> bool:
+        """Try to tell of a job; whether this is over, by success or for good."""
+        problem = post(self.url, announcement(job.run, job.outcome))
+        attempts = self._attempts.pop(job, (0, 0.0))[0]
+        if not problem:
+            return True
+        logger.warning("The end of run %s was not told: %s", job.path, problem)
+        if attempts == len(DELAYS):
+            return True
+        self._attempts[job] = (attempts + 1, time.monotonic() + DELAYS[attempts])
+        return False
+
     def _note(self, job: Job) -> None:
+        """Write down that it is over; a full disk does not make it be told again."""
+        self._over.add(job)
         try:
             self._store.announce(job)
-        except RunError as error:  # told again at a later tick
-            logger.warning("Run %s will be told again: %s", job.path, error)
+        except RunError as error:
+            logger.warning("Run %s is still to be noted as told: %s", job.path, error)
+        else:
+            self._over.remove(job)
 
 
 def announcement(run: Run, outcome: str) -> dict[str, Any]:

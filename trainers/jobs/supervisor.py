@@ -56,6 +56,7 @@ GRACE = float(os.environ.get("VOGN_STOP_GRACE", "30"))  # seconds
 POLL = 0.2  # seconds
 BEAT = 2.0  # seconds between two signs of life
 MIRROR_PATIENCE = 15.0  # seconds that trackers have to take the last rows
+MIRROR_GRACE = 6.0  # seconds more after they were asked to leave
 UNSEEN = (
     "The training process ended without a word while its supervisor was being "
     "replaced; it can be resumed."
@@ -260,7 +261,11 @@ class Supervisor:
     def _end_mirrors(self) -> None:
         """Let trackers take the last rows, but not for ever."""
         mirrors = with_role(mirror_role(self.run))
-        psutil.wait_procs(mirrors, timeout=MIRROR_PATIENCE)
+        _, slow = psutil.wait_procs(mirrors, timeout=MIRROR_PATIENCE)
+        for mirror in slow:
+            with suppress(psutil.NoSuchProcess):
+                mirror.terminate()  # it notes how far it came
+        psutil.wait_procs(slow, timeout=MIRROR_GRACE)
         end_all(lambda: with_role(mirror_role(self.run)))
 
 

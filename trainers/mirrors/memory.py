@@ -1,11 +1,11 @@
 """What a mirror remembers between two processes, in `mirrors/NAME.json` of a run."""
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from trainers.jobs.locks import FileLock
 from trainers.mirrors.leave import Leave
 from trainers.mirrors.mirror import STEP
 from trainers.runs import Run, RunError, read_json, write_json
@@ -100,18 +100,9 @@ def alone(run: Run, name: str, leave: Leave) -> Iterator[bool]:
     Yields:
         True; False if it is time to leave and there is still another.
     """
-    folder_of(run).mkdir(exist_ok=True)
-    with (folder_of(run) / f"{name}.lock").open("wb") as file:
-        held = _lock(file.fileno())
+    with FileLock(folder_of(run) / f"{name}.lock") as lock:
+        held = lock.acquire(0)
         while not held and not leave.requested:
             leave.pause(PATIENCE)
-            held = _lock(file.fileno())
+            held = lock.acquire(0)
         yield held
-
-
-def _lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

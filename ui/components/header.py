@@ -35,7 +35,7 @@ def title(config: RunConfig) -> str:
     return f"{optimizer} on {DATASETS[config.dataset.name].title}"
 
 
-def subtitle(run: Run, config: RunConfig, status: Status) -> str:
+def subtitle(run: Run, config: RunConfig, status: Status, group: str = "") -> str:
     """Where a run comes from, in a line."""
     parts = [
         model_spec(config.model.name).title,
@@ -47,6 +47,7 @@ def subtitle(run: Run, config: RunConfig, status: Status) -> str:
     if status.ended is not None:
         taken = duration(status.ended - (status.started or status.created))
         parts.append(f"took {taken} for {count(status.step)} steps")
+    parts += [f"group {group}"] if group else []
     parts.append(f"run {run.id}")
     return plain(" · ".join(parts))
 
@@ -77,14 +78,14 @@ def header(view: Summary, rows: Sequence[Row]) -> None:
     status, config = view.status, view.config
     if status is None or config is None:
         return
-    words_place, buttons_place = st.columns([3, 2], vertical_alignment="center")
+    words_place, buttons_place = st.columns(2, vertical_alignment="center")
     with words_place:
         shown = badge(view.state, view.position)
         st.markdown(f"## {plain(title(config))} &ensp;:small[{shown}]")
-        st.caption(subtitle(view.run, config, status))
     with buttons_place, st.container(horizontal=True, horizontal_alignment="right"):
         notify([view])
         _buttons(view)
+    st.caption(subtitle(view.run, config, status, view.group))
     if view.state == QUEUED:
         waiting.before(view)
     elif view.state in ALIVE:

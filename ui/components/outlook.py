@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from trainers.config import RunConfig
+from trainers.config import RunConfig, TrainingConfig
 from trainers.jobs import devices
 from trainers.jobs.devices import CPU, Device
 from trainers.jobs.local import Engine
@@ -31,11 +31,11 @@ class Outlook:
     when: str
 
 
-def outlook(config: RunConfig, priority: int) -> Outlook | None:
-    """What would happen to a run that is queued now.
+def outlook(configs: Sequence[RunConfig], priority: int) -> Outlook | None:
+    """What would happen to runs that are queued now.
 
     Args:
-        config: The run; of several the first.
+        configs: The runs, first one first, at least one.
         priority: Larger goes first.
 
     Returns:
@@ -50,10 +50,8 @@ def outlook(config: RunConfig, priority: int) -> Outlook | None:
         return None
     variables = tuple(os.environ.get(name) for name in VARIABLES)
     inventory = _inventory(variables, local)
-    training = config.training
-    kind, number, pinned = devices.wanted(
-        training.device, training.num_processes, inventory
-    )
+    needs = [_wanted(config.training, inventory) for config in configs]
+    kind, number, pinned = needs[0]
     queue = local.queue()
     standing = local.states(queue)
     ahead = sum(job.priority >= priority for job in standing.values())
@@ -63,9 +61,15 @@ def outlook(config: RunConfig, priority: int) -> Outlook | None:
     }
     _, reason = devices.pick(kind, number, pinned, inventory, held)
     return Outlook(
-        where(kind, number, pinned, training.num_processes, inventory),
-        when(ahead, len(queue), local.paused, reason),
+        where(*needs[0], configs[0].training.num_processes, inventory),
+        when(ahead, len(queue), local.paused, reason, len(configs)),
     )
+
+
+def _wanted(
+    training: TrainingConfig, inventory: Sequence[Device]
+) -> tuple[str, int, str | None]:
+    return devices.wanted(training.device, training.num_processes, inventory)
 
 
 def where(
@@ -86,21 +90,26 @@ def where(
     return f"Runs on {number} of {len(alike)} GPUs."
 
 
-def when(ahead: int, queued: int, paused: bool, reason: str) -> str:
-    """Say what a run would wait for.
+def when(ahead: int, queued: int, paused: bool, reason: str, number: int = 1) -> str:
+    """Say what runs would wait for.
 
     Args:
         ahead: Queued runs that go first.
         queued: All queued runs.
         paused: Whether the queue is paused.
-        reason: What its devices are waited for, "" if they are free.
+        reason: What the first one's devices are waited for, "" if they are free.
+        number: How many runs.
     """
+    them = "them" if number > 1 else "it"
     if paused:
         return "The queue is paused: nothing starts until somebody goes on with it."
     if ahead:
-        return f"{counted(ahead, 'run')} {'is' if ahead == 1 else 'are'} before it."
-    empty = "Nothing is before it" if queued else "The queue is empty"
-    return f"{empty}: starts at once." if not reason else f"{empty}. {reason}"
+        return f"{counted(ahead, 'run')} {'is' if ahead == 1 else 'are'} before {them}."
+    empty = f"Nothing is before {them}" if queued else "The queue is empty"
+    if reason:
+        return f"{empty}. {reason}"
+    first = "the first starts at once, the others follow" if number > 1 else ""
+    return f"{empty}: {first or 'starts at once'}."
 
 
 # Keyed by what it depends on, so that tests and servers do not share one.

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainers.catalogue import OPTIMIZERS, optimizer_spec
+from data import DATASETS
+from trainers.catalogue import MODELS, OPTIMIZERS, optimizer_spec
 from trainers.config import RunConfig, command
 from trainers.flags import flag, given_settings
 from trainers.sweep import (
@@ -46,9 +47,12 @@ class Plan:
         """The runs in their order; ValueError says what is wrong with one."""
         if self.kind == ONE:
             return [base]
-        if not self.typed:
-            raise ValueError("Choose what varies: several seeds, or a setting.")
         return sweep(base.to_dict(), self._axes(), self.mode)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing was said yet of what varies."""
+        return self.kind != ONE and not self.typed
 
     def new_group(self) -> str:
         """The name for runs that are queued now, "" for a single one."""
@@ -79,9 +83,8 @@ class Plan:
         return words + (["--priority", str(priority)] if priority else [])
 
     def _axes(self) -> dict[str, list[Any]]:
-        """The typed values as the command line reads them, in the form's order."""
-        read = given_settings(Namespace(**(dict.fromkeys(SETTINGS) | dict(self.typed))))
-        axes = {name: read[name] for name in self.typed}
+        """The typed values, as and in the order in which the command line has them."""
+        axes = given_settings(Namespace(**(dict.fromkeys(SETTINGS) | dict(self.typed))))
         if self.mode == LIST:  # what has one value has it in each run
             longest = max(map(len, axes.values()))
             axes |= {k: v * longest for k, v in axes.items() if len(v) == 1}
@@ -121,4 +124,12 @@ def table(configs: Sequence[RunConfig]) -> list[dict[str, str]]:
 
 def _shown(config: RunConfig, name: str) -> str:
     value = setting(config, name)
-    return MISSING if value is None else str(value)
+    titles: dict[str, Mapping[str, Any]] = {
+        "optimizer": OPTIMIZERS,
+        "dataset": DATASETS,
+        "model": MODELS,
+    }
+    if value is None:
+        return MISSING
+    known = titles.get(name, {}).get(value)
+    return known.title if known is not None else str(value)

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -193,14 +194,15 @@ def _evaluation(
     return content
 
 
-# Apart from the whole evaluation, which may hold maps: the table reads every run's.
-@st.cache_resource(max_entries=4096, show_spinner=False)
+# Apart from the whole evaluation, which may hold maps: the table reads every run's, for
+# which Streamlit's own caches take too long to find an entry.
+@lru_cache(maxsize=4096)
 def _headline(path: str, stamp: tuple[int, int, int]) -> dict[str, Any]:
     content = _evaluation(path, stamp)
     metrics = content["metrics"].items() if content else ()
     return {key: value for key, value in metrics if number(value)}
 
 
-@st.cache_resource(max_entries=4096, show_spinner=False)
+@lru_cache(maxsize=4096)
 def _config(path: str, stamp: tuple[int, int, int]) -> RunConfig:  # noqa: ARG001
     return load_config(Run(Path(path)))

@@ -1,6 +1,6 @@
 """The table of runs: its rows, its columns, and which of them are worth a place."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,11 +59,17 @@ def row(view: Summary, names: Sequence[str] = ()) -> dict[str, Any]:
     }
 
 
-def shown(lines: Sequence[dict[str, Any]]) -> list[str]:
-    """The columns that have something to show, in their order."""
+def shown(lines: Sequence[dict[str, Any]], but: Collection[str] = ()) -> list[str]:
+    """The columns that have something to show, in their order.
+
+    Args:
+        lines: The table.
+        but: Columns that are not wanted.
+    """
     first = lines[0] if lines else {}
     told = {name for line in lines for name, value in line.items() if value}
-    return [name for name in first if name in told or name not in _OPTIONAL]
+    kept = [name for name in first if name in told or name not in _OPTIONAL]
+    return [name for name in kept if name not in but]
 
 
 def columns(lines: Sequence[dict[str, Any]], open_key: str) -> dict[str, Any]:

@@ -24,11 +24,26 @@ from ui.components.engine import engine
 from ui.components.formats import counted, plain
 from ui.components.forms import hyperparameters
 from ui.components.outlook import outlook
-from ui.components.plans import Plan, table
+from ui.components.plans import RACE, SWEEP, Plan, table
 from ui.components.prefill import prefill
 from ui.components.several import several
 
 Section = Callable[[], Any]
+
+
+# The summary stays in sight while the form, which is longer, is filled.
+_STICKY = """<style>
+[data-testid="stLayoutWrapper"]:has(> .st-key-summary) {
+  position: sticky;
+  top: 4.5rem;
+}
+</style>"""
+
+
+_WHAT_VARIES = {
+    RACE: "Choose two optimizers or more, several seeds, or both.",
+    SWEEP: "Choose a setting and type its values, or type several seeds.",
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +84,8 @@ def render() -> None:
     left, side = st.columns([5, 3], gap="large")
     with left:
         form = _form()
-    with side:
+    with side, st.container(key="summary"):
+        st.html(_STICKY)
         _summary(form)
 
 
@@ -152,6 +168,8 @@ def _checked(form: Form) -> tuple[Order | None, list[str]]:
             problems.append(str(error))
     if problems:
         return None, problems
+    if form.plan.is_open:
+        return None, []
     try:
         base = RunConfig(**built)
         configs = form.plan.configs(base)
@@ -172,6 +190,8 @@ def _summary(form: Form) -> None:
                 st.error(plain(problem), icon=":material/error:")
         if problems and form.problems:
             st.error("Correct the marked hyper-parameters.", icon=":material/error:")
+        if form.plan.is_open:
+            st.info(_WHAT_VARIES[form.plan.kind], icon=":material/stacks:")
         possible = order is not None and _outlook(order)
         if st.button(
             _button(order), type="primary", icon=":material/rocket_launch:",
@@ -186,7 +206,7 @@ def _summary(form: Form) -> None:
 def _outlook(order: Order) -> bool:
     """Say where it would run and what is before it; whether it can be queued at all."""
     try:
-        seen = outlook(order.configs[0], order.priority)
+        seen = outlook(order.configs, order.priority)
     except (RunError, ValueError) as error:
         st.error(plain(str(error)), icon=":material/error:")
         return False

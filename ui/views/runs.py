@@ -59,10 +59,11 @@ def _table(views: Sequence[Summary], number: int) -> None:
     ids = "/".join(view.run.id for view in views)
     key = f"runs-{hashlib.sha256(ids.encode()).hexdigest()[:12]}"
     toolbar = st.container(horizontal=True, vertical_alignment="center")
-    lines = rows(views, compared=navigation.GROUP in st.query_params)
+    in_group = navigation.GROUP in st.query_params
+    lines = rows(views, compared=in_group)
     selection = st.dataframe(
         lines,
-        column_order=shown(lines),
+        column_order=shown(lines, but=["Group"] if in_group else []),
         column_config=columns(lines, f"{key}-open"),
         hide_index=True,
         key=key,

@@ -123,7 +123,7 @@ def main():
         sys.exit(f"seed {seed}: {[each['error'] for each in told if 'error' in each]}")
     merged = {key: [path for each in told for path in each[key]] for key in told[0]}
     hosts = [f"host{number}" for number in range(SIZE)]
-    print(json.dumps(merged | {"hosts": hosts}))
+    sys.stdout.write(json.dumps(merged | {"hosts": hosts}))
 
 
 if __name__ == "__main__":

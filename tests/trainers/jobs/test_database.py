@@ -146,7 +146,7 @@ def test_a_server_that_does_not_answer_is_named_without_its_password(tmp_path):
 def test_no_sqlite_file_on_a_network_file_system(tmp_path, monkeypatch, opened):
     mount = namedtuple("Mount", "mountpoint fstype")
     mounts = [mount("/", "ext4"), mount(str(tmp_path / "far"), "nfs4")]
-    monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: mounts)
     (tmp_path / "far").mkdir()
     home = Home(tmp_path / "near", f"sqlite:///{tmp_path}/far/jobs.db")
     with pytest.raises(RunError, match=r"far/jobs.db on a network .*Set VOGN_JOBS_URL"):
@@ -221,6 +221,15 @@ def test_a_damaged_file_is_named_and_kept(tmp_path, content):
     assert home.database.read_bytes() == content
 
 
+def read_all(home):
+    engine = open_database(home)
+    try:
+        with transaction(engine) as connection:
+            connection.exec_driver_sql("SELECT * FROM jobs ORDER BY stage").all()
+    finally:
+        engine.dispose()
+
+
 def test_a_file_that_is_damaged_inside_is_an_error_and_no_crash(tmp_path):
     home = Home(tmp_path / "jobs")
     open_database(home).dispose()
@@ -229,12 +238,7 @@ def test_a_file_that_is_damaged_inside_is_an_error_and_no_crash(tmp_path):
         file.seek(4096)
         file.write(b"\xff" * (size - 4096))
     with pytest.raises(RunError, match="the job store"):
-        engine = open_database(home)
-        try:
-            with transaction(engine) as connection:
-                connection.exec_driver_sql("SELECT * FROM jobs ORDER BY stage").all()
-        finally:
-            engine.dispose()
+        read_all(home)
 
 
 def test_a_folder_in_the_place_of_the_file_is_named(tmp_path):
@@ -261,12 +265,16 @@ def test_a_failed_opening_leaves_no_connection(tmp_path):
 
 def test_a_failed_transaction_changes_nothing_and_tells_the_cause(home, opened):
     engine = opened(home)
-    with pytest.raises(RunError, match="nonsense"), transaction(engine) as connection:
-        connection.exec_driver_sql("INSERT INTO settings VALUES ('a', 'b')")
-        connection.exec_driver_sql("SELECT * FROM nonsense")
-    with pytest.raises(KeyError), transaction(engine) as connection:
-        connection.exec_driver_sql("INSERT INTO settings VALUES ('a', 'b')")
-        raise KeyError
+
+    def insert_and(then):
+        with transaction(engine) as connection:
+            connection.exec_driver_sql("INSERT INTO settings VALUES ('a', 'b')")
+            then(connection)
+
+    with pytest.raises(RunError, match="nonsense"):
+        insert_and(lambda it: it.exec_driver_sql("SELECT * FROM nonsense"))
+    with pytest.raises(KeyError):
+        insert_and(lambda _: {}["x"])
     with transaction(engine) as connection:
         assert connection.exec_driver_sql("SELECT * FROM settings").all() == []
 

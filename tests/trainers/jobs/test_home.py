@@ -22,7 +22,7 @@ def mounted(monkeypatch):
 
     def mount(*pairs):
         mounts = [Mount(str(place), kind) for place, kind in pairs]
-        monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
+        monkeypatch.setattr(psutil, "disk_partitions", lambda **_: mounts)
 
     return mount
 
@@ -137,8 +137,13 @@ def test_a_local_file_system_is_taken(tmp_path, mounted, kind):
 
 
 def test_the_deepest_mount_point_counts(tmp_path, mounted):
-    mounted(("/", "ext4"), (tmp_path, "nfs4"), (tmp_path / "a b", "xfs"),
-            (tmp_path / "a b" / "ü", "fuse.sshfs"), (tmp_path / "a", "cifs"))  # fmt: skip
+    mounted(
+        ("/", "ext4"),
+        (tmp_path, "nfs4"),
+        (tmp_path / "a b", "xfs"),
+        (tmp_path / "a b" / "ü", "fuse.sshfs"),
+        (tmp_path / "a", "cifs"),
+    )
     expected = {
         ".": "nfs4", "new": "nfs4", "a": "cifs", "a/x/y": "cifs", "a b": "",
         "a b/x": "", "a b/ü": "fuse.sshfs", "a b/ü/x/y": "fuse.sshfs",

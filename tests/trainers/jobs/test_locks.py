@@ -105,9 +105,13 @@ def test_a_lock_that_is_held_may_be_asked_for_again(path):
 
 
 def test_a_lock_ends_with_its_block_whatever_happens(path):
-    with pytest.raises(KeyError), FileLock(path) as lock:
-        assert lock.acquire()
-        raise KeyError
+    def fail():
+        with FileLock(path) as lock:
+            assert lock.acquire()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert not is_held(path)
 
 

@@ -65,8 +65,12 @@ def test_random_cases_have_all_that_matters(seed):
         waiting = [each for each in queue if each.path in made.reasons]
         found |= {("waits", kind_of(each, inventory)) for each in waiting}
     assert found == {
-        ("starts", GPU), ("starts", CPU), ("waits", GPU), ("waits", CPU), ("waits", None)
-    }  # fmt: skip
+        ("starts", GPU),
+        ("starts", CPU),
+        ("waits", GPU),
+        ("waits", CPU),
+        ("waits", None),
+    }
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -82,7 +86,7 @@ def test_a_plan_keeps_its_promises(seed):
         assert sorted([*started, *made.reasons]) == sorted(each.path for each in queue)
         assert all(reason.endswith(".") for reason in made.reasons.values())
 
-        # No device twice, none that is taken, each of the kind and number that is wanted.
+        # No device twice, none that is taken, of the kind and number that is wanted.
         given = [device.id for _, devices in made.starts for device in devices]
         assert len(given) == len(set(given))
         assert not set(given) & set(taken)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import socket
 import subprocess
 import sys
 import threading
@@ -131,7 +132,7 @@ def test_many_jobs_are_found_at_once(store):
 
 @pytest.mark.parametrize("bad", [{"path": "/runs/\udcff"}, {"group": "x\udcff"}])
 def test_what_no_database_can_keep_is_refused(store, bad):
-    with pytest.raises(RunError, match="the job store: .*surrogates not allowed"):
+    with pytest.raises(RunError, match=r"the job store: .*surrogates not allowed"):
         store.add([job("a"), replace(job("b"), **bad)])
     assert store.queued() == []
 
@@ -157,6 +158,12 @@ def test_two_clients_that_add_the_same_at_once(store, stores):
     assert len(told) == 10
     assert all("already" in each or "was faster" in each for each in told)
     assert len(store.queued()) == 20
+
+
+def test_a_store_of_one_machine_does_not_mind_its_name(stores, home, monkeypatch):
+    assert stores().host == (socket.gethostname() if home.url else "here")
+    monkeypatch.setattr(socket, "gethostname", lambda: "renamed")
+    assert stores().host == ("renamed" if home.url else "here")
 
 
 # --- claiming ---
@@ -417,11 +424,11 @@ def test_a_closed_store_opens_again(store):
     assert names(store.queued()) == ["a"]
 
 
-def test_a_store_whose_database_vanished_tells_it(store, home, monkeypatch):
+def test_a_store_whose_database_is_broken_tells_it(store):
     with store._writing.begin() as connection:
         connection.exec_driver_sql("DROP TABLE leases")
     for fails in (lambda: store.leases("h"), lambda: store.claim("h", first(1))):
-        with pytest.raises(RunError, match="the job store: .*leases"):
+        with pytest.raises(RunError, match=r"the job store: .*leases"):
             fails()
 
 

@@ -1,0 +1,3 @@
+"""The engine of the checks."""
+
+from tests.trainers.jobs.conftest import engine  # noqa: F401 - a fixture
