@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from trainers import jobs
+from trainers.jobs.home import Home
 from trainers.runs import RunError
 from ui.components import navigation
 from ui.components.plot import install_library
@@ -31,7 +32,7 @@ PAGES = {
 @st.cache_resource(show_spinner=False)
 def _keep_dispatcher() -> None:
     """Look after the dispatcher as long as this server lives; once a process."""
-    jobs.engine().home.prepare()  # the dispatcher ends when its folder goes
+    Home.here().prepare()  # the dispatcher ends when its folder goes
     jobs.keep_dispatcher()
 
 

@@ -5,7 +5,12 @@ import sys
 import tomllib
 from pathlib import Path
 
+from tests.ui import fakes
 from tests.ui.conftest import APP, REPOSITORY
+from tests.ui.seen import errors
+from trainers import jobs
+from trainers.jobs import home
+from trainers.runs import runs_root
 from ui.components import navigation
 
 CONFIG = tomllib.loads((REPOSITORY / ".streamlit" / "config.toml").read_text())
@@ -39,6 +44,27 @@ def test_the_whole_dashboard_runs_without_torch(root):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False)
     assert done.returncode == 0
+
+
+def test_the_dispatcher_is_looked_after_once_a_process(open_page, monkeypatch):
+    started = []
+    monkeypatch.setattr(jobs, "keep_dispatcher", lambda: started.append(1))
+    open_page("")
+    open_page("runs")
+    assert started == [1]
+
+
+def test_where_the_engine_cannot_live_every_page_says_so(open_page, monkeypatch):
+    monkeypatch.setattr(home, "network_file_system", lambda path: "nfs4")
+    started = []
+    monkeypatch.setattr(jobs, "keep_dispatcher", lambda: started.append(1))
+    for page in (navigation.LAUNCH, navigation.RUNS, navigation.RUN):
+        fakes.write_run(runs_root(), f"of-{page}")
+        app = open_page(page)
+        assert not app.exception
+        assert "network file system (nfs4)" in errors(app)
+        assert "Set VOGN_JOBS" in errors(app)
+    assert started == []
 
 
 def test_no_module_beside_the_script_shadows_a_package():

@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainers.jobs.launcher import JobState
+from trainers.jobs.launcher import JobState, checked_group
 from trainers.runs import Run, RunError, find_run, list_runs
 from trainers.status import ALIVE
 
 if TYPE_CHECKING:
     from trainers.jobs.local import Engine
-
-MAX_GROUP = 128  # characters
-MAX_PRIORITY = 1_000_000
 
 
 def find_here(name: str) -> Run:
@@ -73,34 +70,3 @@ def chosen_runs(
         if state.group == group or (everything and alive(state)):
             chosen.setdefault(run, state)
     return chosen
-
-
-def checked_group(group: str) -> str:
-    """A name that a group may have.
-
-    Raises:
-        ValueError: If it is empty, too long, or has line breaks and the like.
-    """
-    if not group.strip() or len(group) > MAX_GROUP or not group.isprintable():
-        raise ValueError(
-            f"group must be a name of 1 to {MAX_GROUP} characters, got {group!r}."
-        )
-    return group
-
-
-def checked_priority(text: str) -> int:
-    """A priority that a run may have.
-
-    Raises:
-        ValueError: If it is none.
-    """
-    try:
-        priority = int(text)
-    except ValueError:
-        priority = MAX_PRIORITY + 1
-    if abs(priority) > MAX_PRIORITY:
-        raise ValueError(
-            f"priority must be a whole number in [-{MAX_PRIORITY}, {MAX_PRIORITY}], "
-            f"got {text!r}."
-        )
-    return priority

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 from trainers import jobs
 from trainers.commands.choosing import (
     alive,
-    checked_priority,
     find_here,
     known_runs,
 )
 from trainers.commands.tables import progress, table, what
 from trainers.config import RunConfig
-from trainers.jobs.launcher import JobState
+from trainers.jobs.launcher import JobState, checked_priority
 from trainers.jobs.locks import is_held
 from trainers.runs import Run, RunError, load_config
 from trainers.status import QUEUED

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainers import jobs
-from trainers.commands.choosing import checked_group, checked_priority
 from trainers.commands.following import INTERRUPTED, follow
 from trainers.commands.tables import standing, table, what
 from trainers.config import RunConfig
 from trainers.flags import add_config_flag, add_setting_flags, configs_from_options
+from trainers.jobs.launcher import checked_group, checked_priority
 from trainers.runs import Run
 from trainers.sweep import GRID, MODES, new_group
 

@@ -1,5 +1,6 @@
 """Opening the job store: SQLite in WAL mode or PostgreSQL, brought up to date."""
 
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -99,7 +100,7 @@ def _check(url: sa.URL) -> None:
 def _shown(home: Home) -> str:
     """The address without its password."""
     try:
-        return _address(home).render_as_string(hide_password=True)
+        return _address(home).set(query={}).render_as_string(hide_password=True)
     except sa.exc.ArgumentError:
         return "VOGN_JOBS_URL"
 
@@ -159,6 +160,7 @@ def _migrate(engine: sa.Engine, home: Home) -> None:
     from alembic.config import Config
     from alembic.util import CommandError
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # no user asked for it
     config = Config()
     # Alembic reads % as the start of a variable.
     folder = str(Path(__file__).parent / "migrations").replace("%", "%%")

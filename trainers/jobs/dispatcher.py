@@ -34,15 +34,13 @@ from trainers.jobs.processes import (
 from trainers.jobs.scheduling import Plan, plan
 from trainers.jobs.start import detached
 from trainers.jobs.store import PAUSED, REVISION, Decision, Job, Lease, Store
-from trainers.runs import RunError
+from trainers.jobs.verdicts import Verdict, verdict
+from trainers.runs import Run, RunError
 from trainers.status import (
-    ENDED,
     FAILED,
     LOST,
     STOPPED,
-    Process,
     end_status,
-    observed,
     read_status,
     read_supervision,
 )
@@ -187,41 +185,23 @@ class Dispatcher:
 
     def _conclude(self, job: Job) -> None:
         """Tell how a job ended whose processes are all gone."""
-        run, watch = job.run, read_supervision(job.run)
+        run = job.run
         try:
-            written, status = read_status(run), observed(run)
+            status = read_status(run)
         except RunError as error:  # somebody removed the folder
             logger.error("Run %s: %s", run.id, error)
             self._settle(job, LOST)
             return
-        seen = watch is not None and watch.concluded
-        asked = run.stop_request.exists()
-        if written.state == STOPPED and not seen and not asked:
-            # Its torchrun and its supervisor were killed, and it stopped in order.
-            message = "The processes above this run were killed; it can be resumed."
-            status = end_status(run, status, LOST, message=message)
-        elif written.state not in ENDED:
-            if asked:
-                status = end_status(run, status, STOPPED, message="Stopped on request.")
-            elif watch is not None and watch.launcher is not None:
-                tail = last_words(run)
-                status = end_status(run, status, LOST, error_tail=tail)
-            elif job.starts < MAX_STARTS:
-                self._again(job)
-                return
-            else:
-                status = end_status(
-                    run, status, FAILED, error_class="other",
-                    message="The supervisor of this run could not be started.",
-                    error_tail=tail_of(run.log.with_name("supervisor.log")),
-                )  # fmt: skip
+        watch, asked = read_supervision(run), run.stop_request.exists()
+        judged = verdict(status, watch, asked, job.claimed or 0.0)
+        if judged is Verdict.NEVER_BEGAN and job.starts < MAX_STARTS:
+            logger.warning("Run %s never began; it is queued again.", run.id)
+            self.store.requeue(job)
+            prepare_folder(job)
+            return
+        if judged is not Verdict.AS_WRITTEN:
+            status = end_status(run, status, **_ending(judged, run))
         self._settle(job, status.state)
-
-    def _again(self, job: Job) -> None:
-        """Queue a run whose supervisor was killed before it had begun."""
-        logger.warning("Run %s never began; it is queued again.", job.run.id)
-        self.store.requeue(job)
-        prepare_folder(job)
 
     def _settle(self, job: Job, outcome: str) -> None:
         logger.info("Run %s: %s.", job.run.id, outcome)
@@ -229,6 +209,21 @@ class Dispatcher:
         self.home.run_lock(job.run).unlink(missing_ok=True)
         self._children.pop(job.path, None)
         self._attached.pop(job.path, None)
+
+
+def _ending(judged: Verdict, run: Run) -> dict[str, str]:
+    """State and words of a run that did not write them itself."""
+    if judged is Verdict.STOPPED:
+        return {"state": STOPPED, "message": "Stopped on request."}
+    if judged is Verdict.NEVER_BEGAN:
+        message = "The supervisor of this run could not be started."
+        tail = tail_of(run.log.with_name("supervisor.log"))
+        ending = {"state": FAILED, "error_class": "other", "message": message}
+        return ending | {"error_tail": tail}
+    message = "The processes of this run ended without a word; it can be resumed."
+    if judged is Verdict.FORCED:
+        message = "The processes above this run were killed; it can be resumed."
+    return {"state": LOST, "message": message, "error_tail": last_words(run)}
 
 
 def main() -> int:
@@ -245,7 +240,8 @@ def main() -> int:
         if not lock.acquire():
             return 0
         _log_to(home)
-        lock.write(str(Process.current().pid))
+        lock.write(str(os.getpid()))
+        home.booting.unlink(missing_ok=True)
         dispatcher = Dispatcher(home, Store(home))
         logger.info("Dispatcher %d begins.", os.getpid())
         while not (ended.is_set() or home.switched_off.exists()) and lock.is_ours():

@@ -42,11 +42,15 @@ def prepare_folder(job: Job) -> None:
             return
     except RunError:
         status = Status(state=STOPPED, created=job.submitted or time.time())
-    waiting = replace(
+    write_status(run, waiting(status))
+
+
+def waiting(status: Status) -> Status:
+    """The status of a run that is queued, from that of its last start."""
+    return replace(
         status, state=QUEUED, ended=None, phase="", trainer=None, workers=(),
         error_class="", message="", error_tail="",
     )  # fmt: skip
-    write_status(run, waiting)
 
 
 def leave_queue(job: Job) -> None:
@@ -74,6 +78,8 @@ def _check_ours(run: Run) -> None:
         names = [path.name for path in run.path.iterdir()]
     except FileNotFoundError:
         return
+    except NotADirectoryError:
+        names = [run.id]
     foreign = [name for name in names if not name.startswith(written)]
     if foreign and run.config.name not in foreign:
         raise RunError(f"run folder must be new or empty, got {run.path}.")

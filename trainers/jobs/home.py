@@ -60,6 +60,11 @@ class Home:
         return self.folder / "dispatcher.log"
 
     @property
+    def booting(self) -> Path:
+        """Touched by whoever starts the dispatcher, which has no lock yet."""
+        return self.folder / "dispatcher.booting"
+
+    @property
     def switched_off(self) -> Path:
         """Exists while nobody but a person may start the dispatcher."""
         return self.folder / "dispatcher.off"

@@ -14,6 +14,9 @@ from trainers.config import RunConfig
 from trainers.runs import Run
 from trainers.status import Status
 
+MAX_GROUP = 128  # characters
+MAX_PRIORITY = 1_000_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class JobState:
@@ -110,6 +113,39 @@ class Archive(Protocol):
 
     def delete(self, run: Run) -> None:
         """Remove a run that is not alive for good."""
+
+
+def checked_group(group: str) -> str:
+    """A name that a group may have.
+
+    Raises:
+        ValueError: If it is empty, too long, or has line breaks and the like.
+    """
+    text = isinstance(group, str) and group.isprintable()
+    if not text or not group.strip() or len(group) > MAX_GROUP:
+        raise ValueError(
+            f"group must be a name of 1 to {MAX_GROUP} characters, got {group!r}."
+        )
+    return group
+
+
+def checked_priority(priority: int | str) -> int:
+    """A priority that a run may have, from a number or its text.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        number = int(priority)
+        valid = float(number) == float(priority) and not isinstance(priority, bool)
+    except (ValueError, TypeError):
+        number, valid = 0, False
+    if not valid or abs(number) > MAX_PRIORITY:
+        raise ValueError(
+            f"priority must be a whole number in [-{MAX_PRIORITY}, {MAX_PRIORITY}], "
+            f"got {priority!r}."
+        )
+    return number
 
 
 def code_version() -> str:

@@ -20,9 +20,14 @@ import psutil
 
 from trainers.config import RunConfig
 from trainers.jobs import devices, nvml
-from trainers.jobs.folders import leave_queue, prepare_folder
+from trainers.jobs.folders import leave_queue, prepare_folder, waiting
 from trainers.jobs.home import Home
-from trainers.jobs.launcher import JobState, code_version
+from trainers.jobs.launcher import (
+    JobState,
+    checked_group,
+    checked_priority,
+    code_version,
+)
 from trainers.jobs.processes import ROLE
 from trainers.jobs.scheduling import moved, with_priority
 from trainers.jobs.schema import ACTIVE, ENDED, QUEUED
@@ -34,6 +39,7 @@ from trainers.status import (
     FINISHED,
     LOST,
     STARTING,
+    STOPPED,
     STOPPING,
     Status,
     observed,
@@ -41,8 +47,6 @@ from trainers.status import (
 )
 from trainers.status import QUEUED as QUEUED_STATE
 
-MAX_PRIORITY = 1000
-MAX_GROUP = 128  # characters
 SETTLING = 10.0  # seconds that an ended run's supervisor and dispatcher may take
 # Variables of the engine itself, which are not the submitter's to hand on.
 OWN = (
@@ -75,7 +79,7 @@ class Engine:
         priority: int = 0,
     ) -> list[Run]:
         """Queue new runs, all or none; see `Launcher`."""
-        _check_place(group, priority)
+        group, priority = group and checked_group(group), checked_priority(priority)
         if paths is not None and len(paths) != len(configs):
             raise ValueError(
                 f"paths must be as many as configs, {len(configs)}, got {len(paths)}."
@@ -93,7 +97,8 @@ class Engine:
         ]
         self.store.add(queued)
         for job in queued:
-            prepare_folder(job)
+            if not job.run.status.exists():  # else others were faster
+                prepare_folder(job)
         ensure_dispatcher(self.home)
         return [job.run for job in queued]
 
@@ -112,7 +117,6 @@ class Engine:
         group = earlier.group if earlier else ""
         job = _job(run.path, config, group=group, submitted=observed(run).created)
         self.store.add([job])
-        prepare_folder(job)
         ensure_dispatcher(self.home)
 
     def state(self, run: Run) -> JobState:
@@ -136,9 +140,13 @@ class Engine:
     def _seen(self, run: Run, job: Job | None, places: dict[str, int]) -> JobState:
         status = observed(run)
         if job is None or job.stage == ENDED:
-            return JobState(status=_not_waiting(status), group=job.group if job else "")
+            if status.state == QUEUED_STATE:
+                # Perhaps between the end of a queued job and the word of it.
+                taken = job is not None and job.outcome == STOPPED
+                status = replace(status, state=STOPPED) if taken else _stray(status)
+            return JobState(status=status, group=job.group if job else "")
         if job.stage == QUEUED and job.path in places:
-            status = replace(status, state=QUEUED_STATE)
+            status = waiting(status)
         elif status.state == QUEUED_STATE:
             stopping = run.stop_request.exists()
             status = replace(status, state=STOPPING if stopping else STARTING)
@@ -214,7 +222,7 @@ class Engine:
             RunError: If it is not queued.
             ValueError: If the priority is out of range.
         """
-        _check_place("", priority)
+        priority = checked_priority(priority)
         self._check_queued(run)
         self.store.arrange(lambda queue: with_priority(queue, str(run.path), priority))
 
@@ -258,19 +266,6 @@ class Engine:
             raise RunError(f"Run {run.id} must be queued to be moved; it is not.")
 
 
-def _check_place(group: str, priority: int) -> None:
-    whole = isinstance(priority, int) and not isinstance(priority, bool)
-    if not whole or abs(priority) > MAX_PRIORITY:
-        raise ValueError(
-            f"priority must be a whole number in [-{MAX_PRIORITY}, {MAX_PRIORITY}], "
-            f"got {priority!r}."
-        )
-    if not isinstance(group, str) or len(group) > MAX_GROUP or not group.isprintable():
-        raise ValueError(
-            f"group must be one line of at most {MAX_GROUP} characters, got {group!r}."
-        )
-
-
 def _job(
     path: Path,
     config: RunConfig,
@@ -306,9 +301,7 @@ def _submitters_variables() -> dict[str, str]:
     return handed | places
 
 
-def _not_waiting(status: Status) -> Status:
-    """The status of a run that is in no queue."""
-    if status.state != QUEUED_STATE:
-        return status
+def _stray(status: Status) -> Status:
+    """The status of a run that says it is queued and is in no queue."""
     message = "It is in no queue any more; resume it to queue it again."
     return replace(status, state=LOST, message=message)

@@ -63,7 +63,7 @@ def ensure_dispatcher(home: Home, by_person: bool = True) -> bool:
         return False
     if is_held(home.dispatcher_lock) or _is_booting(home):
         return True
-    _booting(home).touch()
+    home.booting.touch()
     environment = {
         **home.environment(),
         ROLE: DISPATCHER,
@@ -87,13 +87,9 @@ def keep_dispatcher(home: Home) -> None:
     threading.Thread(target=watch, daemon=True, name="keep_dispatcher").start()
 
 
-def _booting(home: Home) -> Path:
-    return home.folder / "dispatcher.booting"
-
-
 def _is_booting(home: Home) -> bool:
     """Whether it was started a moment ago, so that it may not hold its lock yet."""
     try:
-        return abs(time.time() - _booting(home).stat().st_mtime) < BOOT
+        return abs(time.time() - home.booting.stat().st_mtime) < BOOT
     except OSError:
         return False

@@ -12,7 +12,6 @@ from trainers.runs import RunError
 
 PATIENCE = 20.0  # seconds that a dispatcher has to end
 POLL = 0.1  # seconds
-BOOTING = "dispatcher.booting"  # as in `trainers.jobs.start`
 
 
 def dispatchers_of(home: Home) -> list[psutil.Process]:
@@ -52,5 +51,5 @@ def end_dispatcher(home: Home, patience: float = PATIENCE) -> bool:
             number = home.dispatcher_lock.read_text(encoding="utf-8")
             raise RunError(f"The dispatcher (process {number}) does not end.")
         time.sleep(POLL)
-    (home.folder / BOOTING).unlink(missing_ok=True)  # the next one need not wait
+    home.booting.unlink(missing_ok=True)  # the next one need not wait
     return was_there

@@ -6,7 +6,7 @@ from functools import partial
 import streamlit as st
 
 from trainers.jobs.launcher import Archive, Queue
-from trainers.jobs.local import MAX_PRIORITY
+from trainers.jobs.launcher import MAX_PRIORITY
 from trainers.status import ALIVE
 from ui.components import engine, navigation
 from ui.components.engine import attempt

@@ -23,7 +23,7 @@ from trainers.config import (
     EvaluationConfig,
     TrainingConfig,
 )
-from trainers.jobs.local import MAX_PRIORITY
+from trainers.jobs.launcher import MAX_PRIORITY
 from ui.components.formats import count, plain, words
 from ui.components.forms import in_columns
 

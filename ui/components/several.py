@@ -10,7 +10,7 @@ from data import DATASETS
 from trainers.catalogue import MODELS, OPTIMIZERS, HyperParameter, OptimizerSpec
 from trainers.config import OOD_AUTO, OOD_NONE, SCHEDULES
 from trainers.flags import flag
-from trainers.jobs.local import MAX_GROUP
+from trainers.jobs.launcher import MAX_GROUP
 from trainers.sweep import CHOICES, GRID, LIST, SECTION_OF, SECTIONS
 from ui.components.formats import plain
 from ui.components.forms import explanation

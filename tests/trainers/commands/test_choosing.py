@@ -4,8 +4,6 @@ import pytest
 
 from tests.trainers.examples import config, run_of
 from trainers.commands.choosing import (
-    checked_group,
-    checked_priority,
     chosen_runs,
     find_here,
     known_runs,
@@ -59,17 +57,3 @@ def test_what_does_not_exist_is_told(still, runs):
             chosen_runs(still, [], group)
     with pytest.raises(RunError, match="There is no run 'z'"):
         chosen_runs(still, [runs[0].id, "z"])
-
-
-@pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * 129])
-def test_a_group_needs_a_name(name):
-    with pytest.raises(ValueError, match="group must be a name of 1 to 128"):
-        checked_group(name)
-    assert checked_group("my sweep, ü") == "my sweep, ü"
-
-
-def test_a_priority_is_a_whole_number():
-    assert [checked_priority(text) for text in ("0", "-5", "+7")] == [0, -5, 7]
-    for text in ("high", "1.5", "", "1000001", "-99999999999999999999"):
-        with pytest.raises(ValueError, match="priority must be a whole number in"):
-            checked_priority(text)

@@ -41,8 +41,8 @@ def busy(engine):
 
 def claim(engine, run):
     """Make a queued job active on the first slot, as a dispatcher would."""
-    job = engine.store.get(run.path)
-    engine.store.claim(engine.store.host, lambda queue, held: ([(job, ["cpu:0"])], {}))
+    job, store = engine.store.get(run.path), engine.store
+    store.claim(store.host, lambda queue, held: ([(job, ["cpu:0"])], {}))
 
 
 def test_before_the_first_submit_there_is_nothing_to_find(engine):

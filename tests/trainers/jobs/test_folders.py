@@ -93,7 +93,7 @@ def test_a_folder_of_something_else_is_left_alone(job, name):
 def test_a_file_in_the_place_of_the_folder_is_left_alone(job):
     job.run.path.parent.mkdir(parents=True)
     job.run.path.write_text("mine")
-    with pytest.raises(OSError, match="Not a directory"):
+    with pytest.raises(RunError, match="run folder must be new or empty, got"):
         prepare_folder(job)
     assert job.run.path.read_text() == "mine"
 

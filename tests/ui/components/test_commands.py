@@ -10,7 +10,7 @@ from trainers.config import (
     RunConfig,
     command,
 )
-from ui.components.commands import command_block
+from ui.components.commands import block, command_block
 
 
 def test_each_option_has_a_line_and_the_shell_reads_one_command():
@@ -27,3 +27,9 @@ def test_a_folder_with_spaces_and_dashes_stays_one_word():
         optimizer=OptimizerConfig(name="sgd"),
     )
     assert "--folder '/my --pictures'" in command_block(chosen)
+
+
+def test_values_of_an_option_stand_on_its_line():
+    assert block(["submit", "--lr", "1", "2", "--seed", "0"]) == (
+        "submit \\\n  --lr 1 2 \\\n  --seed 0"
+    )

@@ -1,6 +1,7 @@
 """Tests of `ui/components/details.py`, on the page that shows them."""
 
 from tests.ui import fakes
+from tests.ui.seen import text
 from ui.components.details import _content
 
 
@@ -34,3 +35,24 @@ def test_only_files_that_exist_are_offered(open_page, root):
 def test_a_download_is_the_file_byte_for_byte(root):
     run = fakes.write_run(root, "a", evaluated=True)
     assert _content(run.predictions) == run.predictions.read_bytes()
+
+
+def test_of_several_ranks_one_log_is_shown(open_page, root):
+    run = fakes.write_run(root, "a")
+    run.log_of(1).write_text("rank 1 was here")
+    (run.log.parent / "launcher.log").write_text("launcher")
+    app = open_page("run", run="a")
+    assert list(app.selectbox(key="rank").options) == ["Rank 0", "Rank 1"]
+    assert "rank 1 was here" not in codes(app)
+    app.selectbox(key="rank").set_value(1).run()
+    assert "rank 1 was here" in codes(app)
+
+
+def test_one_rank_leaves_nothing_to_choose(open_page, root):
+    fakes.write_run(root, "a")
+    assert not open_page("run", run="a").selectbox
+
+
+def test_the_webhook_is_mentioned(open_page, root):
+    fakes.write_run(root, "a")
+    assert "VOGN_WEBHOOK" in text(open_page("run", run="a"))

@@ -4,7 +4,16 @@ import math
 
 import pytest
 
-from ui.components.formats import age, compact, decimal, duration, percent, plain, words
+from ui.components.formats import (
+    age,
+    compact,
+    counted,
+    decimal,
+    duration,
+    percent,
+    plain,
+    words,
+)
 
 
 def test_fractions_become_percentages_and_missing_numbers_a_dash():
@@ -44,3 +53,9 @@ def test_foreign_text_cannot_become_markup():
     assert plain("[x](http://y) $a$ :red[b]") == (
         r"\[x\]\(http\://y\) \$a\$ \:red\[b\]"
     )
+
+
+def test_things_are_counted():
+    assert [counted(n, "run") for n in (0, 1, 2, 1200)] == [
+        "0 runs", "1 run", "2 runs", "1,200 runs",
+    ]  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 
 from tests.ui import fakes
 from trainers.runs import RunError, truncate_metrics
-from ui.components import reading
+from ui.components import engine, reading
 from ui.components.reading import MetricsReader
 from ui.components.states import DAMAGED
 
@@ -126,3 +126,30 @@ def test_a_metric_that_is_no_number_is_left_out_at_a_glance(root):
     shown = reading.summary(run).metrics
     assert "nll" in shown
     assert not {"accuracy", "ece"} & set(shown)
+
+
+def test_many_runs_are_read_with_one_question(root, monkeypatch):
+    asked = []
+    states = engine.states
+
+    def counting(runs):
+        asked.append(len(runs))
+        return states(runs)
+
+    monkeypatch.setattr(engine, "states", counting)
+    runs = [fakes.write_run(root, name) for name in "abc"]
+    runs[1].status.unlink()
+    views, trouble = reading.summaries(runs)
+    assert asked == [3]
+    assert [view.state for view in views] == ["finished", DAMAGED, "finished"]
+    assert trouble == ""
+
+
+def test_without_an_engine_the_folders_are_believed(root, monkeypatch):
+    def broken(runs):
+        raise RunError("no store")
+
+    monkeypatch.setattr(engine, "states", broken)
+    (view,), trouble = reading.summaries([fakes.write_run(root, "a")])
+    assert (view.state, view.position, view.group) == ("finished", None, "")
+    assert trouble == "no store"

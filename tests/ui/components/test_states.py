@@ -1,7 +1,7 @@
 """Tests of `ui/components/states.py`."""
 
 from trainers.status import ALIVE, ENDED
-from ui.components.states import DAMAGED, LOOKS, RESUMABLE
+from ui.components.states import DAMAGED, LOOKS, RESUMABLE, badge, state_label
 
 
 def test_every_state_has_a_look_of_its_own():
@@ -12,3 +12,9 @@ def test_every_state_has_a_look_of_its_own():
 
 def test_only_ended_and_unfinished_runs_are_resumable():
     assert set(RESUMABLE) == set(ENDED) - {"finished"}
+
+
+def test_a_place_in_the_queue_is_part_of_the_state():
+    assert state_label("running") == "Running"
+    assert state_label("queued", 3) == "Queued #3"
+    assert badge("queued", 3) == ":gray-badge[:material/hourglass_empty: Queued #3]"

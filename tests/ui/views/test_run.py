@@ -1,12 +1,15 @@
 """Tests of `ui/views/run.py`."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.ui import fakes
-from tests.ui.seen import charts, errors, text
+from tests.ui.seen import charts, errors, notifier, text
 from trainers import jobs
+from trainers.jobs.local import Engine
 from trainers.runs import RunError
-from trainers.status import Process
+from trainers.status import Process, end_status, read_status
 
 
 def live(root, alive, **details):
@@ -95,23 +98,24 @@ def test_a_run_that_just_began_waits_visibly(open_page, root, alive):
     assert "Waiting for the first logged steps" in text(app)
 
 
-def test_a_lost_run_is_told_and_can_be_resumed(open_page, root, monkeypatch):
+def test_a_lost_run_is_told_and_can_be_resumed(open_page, root):
     fakes.write_run(root, "a", state="running", done=0.5)
-    resumed = []
-    monkeypatch.setattr(jobs, "resume", lambda run: resumed.append(run.id))
     app = open_page("run", run="a")
     assert "Lost" in app.main.markdown[0].value
     assert "ended without a word" in app.warning[0].value
     assert "curve-loss" in charts(app)
+    assert "loss 0.6" in text(app)  # the end of its log
     app.button(key="resume").click().run()
-    assert resumed == ["a"]
+    assert [run.id for run in jobs.engine().queue()] == ["a"]
+    assert "Queued #1" in app.main.markdown[0].value
+    assert "It goes on from step 250." in app.info[0].value
 
 
 def test_a_resume_that_is_refused_is_told(open_page, root, monkeypatch):
-    def refuse(run):
+    def refuse(self, run):
         raise RunError("Run a cannot be resumed: it is running.")
 
-    monkeypatch.setattr(jobs, "resume", refuse)
+    monkeypatch.setattr(Engine, "resume", refuse)
     fakes.write_run(root, "a", state="stopped")
     app = open_page("run", run="a")
     app.button(key="resume").click().run()
@@ -161,3 +165,117 @@ def test_a_damaged_evaluation_leaves_the_curves(open_page, root):
     assert "evaluation.json cannot be read" in errors(app)
     assert "curve-loss" in charts(app)
     assert "reliability" not in charts(app)
+
+
+def queued(number=1, **options):
+    return jobs.engine().submit([fakes.config()] * number, **options)
+
+
+def test_a_queued_run_tells_its_place_what_is_before_it_and_why(open_page):
+    runs = queued(7, group="mine")
+    app = open_page("run", run=runs[-1].id)
+    assert not app.exception
+    assert "Queued #7" in app.main.markdown[0].value
+    assert "group mine" in text(app)
+    assert app.info[0].value.startswith("**It is #7 in the queue.**")
+    links = [item.proto.label for item in app.get("page_link")]
+    assert links == [run.id for run in runs[:4]]
+    assert "and 2 more" in text(app)
+    assert not app.progress
+    assert "The curves appear here" in text(app)
+
+
+def test_the_reason_of_the_dispatcher_is_shown(open_page, monkeypatch):
+    (run,) = queued()
+    state = jobs.engine().state(run)
+    told = replace(state, reason="Waits for GPU 0: used by process 7 (python).")
+    monkeypatch.setattr(Engine, "states", lambda self, runs: {run: told})
+    app = open_page("run", run=run.id)
+    assert app.info[0].value.startswith("**It is the next one.** Waits for GPU 0")
+    assert "Before it" not in text(app)
+
+
+def test_a_queued_run_is_taken_from_the_queue(open_page):
+    (run,) = queued()
+    app = open_page("run", run=run.id)
+    assert app.button(key="stop").label == "Take from the queue"
+    app.button(key="stop").click().run()
+    assert jobs.engine().queue() == []
+    assert "Stopped" in app.main.markdown[0].value
+    assert "Taken from the queue before it started." in app.info[0].value
+
+
+def test_a_queued_run_goes_to_the_front(open_page):
+    first, second = queued(2)
+    app = open_page("run", run=second.id)
+    app.button(key="to_front").click().run()
+    assert jobs.engine().queue() == [second, first]
+    assert "Queued #1" in app.main.markdown[0].value
+    assert not [button for button in app.button if button.key == "to_front"]
+
+
+def test_a_paused_queue_is_told_to_who_waits(open_page):
+    (run,) = queued()
+    jobs.engine().pause()
+    app = open_page("run", run=run.id)
+    assert "The queue is paused" in app.warning[0].value
+    app.button(key="go_on").click().run()
+    assert not jobs.engine().paused
+    assert not app.warning
+
+
+def test_a_run_that_is_in_no_queue_is_not_taken_for_queued(open_page, root):
+    fakes.write_run(root, "a", state="queued", done=0.0)
+    app = open_page("run", run="a")
+    assert "Lost" in app.main.markdown[0].value
+    assert "in no queue any more" in app.warning[0].value
+
+
+def test_clone_opens_the_form_with_this_run(open_page, root):
+    fakes.write_run(root, "a", optimizer="sgd")
+    app = open_page("run", run="a")
+    app.button(key="clone").click().run()
+    assert not app.exception
+    assert app.query_params["clone"] == "a"
+    assert app.segmented_control(key="optimizer").value == "sgd"
+
+
+def test_without_an_engine_the_run_is_shown_with_the_reason(
+    open_page, root, monkeypatch
+):
+    def broken(self, runs):
+        raise RunError("the job engine must live on a disk of this machine.")
+
+    monkeypatch.setattr(Engine, "states", broken)
+    fakes.write_run(root, "a", evaluated=True)
+    app = open_page("run", run="a")
+    assert not app.exception
+    assert "The job engine cannot be used." in errors(app)
+    assert "on a disk of this machine" in errors(app)
+    assert "Finished" in app.main.markdown[0].value
+    assert "reliability" in charts(app)
+
+
+def test_the_end_of_a_run_that_was_watched_is_told_once(open_page, root, alive):
+    run = live(root, alive)
+    app = open_page("run", run="live")
+    assert notifier(app) == notifier(app) | {"visible": True, "ends": []}
+    assert not app.toast
+    fakes.write_evaluation(run, "digits", bayesian=True)
+    end_status(run, read_status(run), "finished")
+    app.run()
+    (told,) = notifier(app)["ends"]
+    assert told["title"] == "Run live finished"
+    assert told["body"].startswith("VOGN on Digits (8x8), accuracy 0.")
+    assert told["address"] == "run?run=live"
+    assert not notifier(app)["visible"]
+    assert "Run live finished" in app.toast[0].value
+    assert notifier(app.run())["ends"] == [told]  # the browser knows what it has told
+    assert not app.toast
+
+
+def test_the_end_of_a_run_that_was_not_watched_is_not_told(open_page, root):
+    fakes.write_run(root, "a")
+    app = open_page("run", run="a")
+    assert notifier(app)["ends"] == []
+    assert not notifier(app)["visible"]
