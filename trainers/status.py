@@ -11,6 +11,7 @@ import os
 import socket
 import time
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any, Self
 
 import psutil
@@ -38,6 +39,7 @@ SUGGESTIONS = {
     "other": "Read the last lines of the log below.",
 }
 
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 START_TOLERANCE = 1.0  # seconds: clocks of /proc and of the caller differ slightly
 # Seconds without a sign of life after which processes of another host count as dead.
 SILENCE = 60.0
@@ -55,6 +57,7 @@ class Process:
     pid: int
     started: float
     host: str = ""  # "" is this one
+    birth: str = ""  # boot of the machine, and ticks since; "" where it is not known
 
     def __post_init__(self) -> None:
         if not isinstance(self.pid, int) or self.pid < 1:
@@ -64,8 +67,12 @@ class Process:
     @classmethod
     def of(cls, pid: int) -> Self:
         """Describe a running process; psutil.NoSuchProcess if there is none."""
-        started = psutil.Process(pid).create_time()
-        return cls(pid=pid, started=started, host=socket.gethostname())
+        return cls(
+            pid=pid,
+            started=psutil.Process(pid).create_time(),
+            host=socket.gethostname(),
+            birth=_birth(pid),
+        )
 
     @classmethod
     def current(cls) -> Self:
@@ -83,11 +90,23 @@ class Process:
             return None
         try:
             process = psutil.Process(self.pid)
+            # Unix times move when the clock is set; ticks since the boot do not.
             same = abs(process.create_time() - self.started) < START_TOLERANCE
+            same = self.birth == _birth(self.pid) if self.birth else same
             alive = process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return None
         return process if same and alive else None
+
+
+def _birth(pid: int) -> str:
+    try:
+        boot = BOOT_ID.read_text(encoding="ascii").strip()
+        # The name of a process, in parentheses, may contain anything.
+        line = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2]
+    except OSError:
+        return ""
+    return f"{boot}:{int(line.split()[19])}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,12 +177,16 @@ class Supervision:
     Args:
         supervisor: The watching process.
         launcher: What it started: the trainer, or torchrun above several ranks.
+        session: Leader of the session in which it was started.
+        start: Which start of the run this is: when its job was claimed.
         heartbeat: Unix time of the supervisor's last sign of life.
         concluded: Whether it has seen to the run's final status.
     """
 
     supervisor: Process
     launcher: Process | None = None
+    session: Process | None = None
+    start: float = 0.0
     heartbeat: float = 0.0
     concluded: bool = False
 
@@ -173,9 +196,11 @@ class Supervision:
         known = {item.name for item in fields(cls)}
         values = {key: value for key, value in dict(content).items() if key in known}
         values["supervisor"] = Process(**values.get("supervisor", {}))
-        if values.get("launcher"):
-            values["launcher"] = Process(**values["launcher"])
-        _check_number("heartbeat", values.get("heartbeat", 0))
+        for name in ("launcher", "session"):
+            if values.get(name):
+                values[name] = Process(**values[name])
+        for name in ("start", "heartbeat"):
+            _check_number(name, values.get(name, 0))
         return cls(**values)
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -361,3 +362,13 @@ def test_a_silence_near_by_is_judged_by_the_processes_alone(run, monkeypatch):
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + SILENCE + 5)
     assert observed(run).state == "running"
+
+
+def test_a_process_is_known_though_the_clock_was_set():
+    own = Process.current()
+    assert own.birth
+    moved = replace(own, started=own.started - 3600)
+    assert moved.handle() is not None
+    other = replace(own, birth=own.birth[:-1] + "x")
+    assert other.handle() is None
+    assert replace(moved, birth="").handle() is None  # an older record

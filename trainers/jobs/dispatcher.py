@@ -139,6 +139,7 @@ class Dispatcher:
         """Start the supervisor of a claimed job."""
         run = job.run
         words = [job.path, "--num-processes", str(job.num_processes)]
+        words += ["--start", repr(job.claimed)]
         environment = {
             **variables,
             **json.loads(job.environment),
@@ -163,7 +164,10 @@ class Dispatcher:
             self._attach(job)
             return
         # The role first: nothing may start between the look and the verdict.
-        if not end_all(lambda: [*belonging_to(run), *with_role(mirror_role(run))]):
+        session = watch.session if watch else None
+        if not end_all(
+            lambda: [*belonging_to(run, session), *with_role(mirror_role(run))]
+        ):
             logger.error("Run %s has processes that cannot be killed.", run.id)
             return
         self._conclude(job)

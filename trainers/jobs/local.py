@@ -33,7 +33,15 @@ from trainers.jobs.scheduling import moved, with_priority
 from trainers.jobs.schema import ACTIVE, ENDED, QUEUED
 from trainers.jobs.start import ensure_dispatcher
 from trainers.jobs.store import PAUSED, Job, Store
-from trainers.runs import Run, RunError, check_free, load_config, log_tail, new_paths
+from trainers.runs import (
+    Run,
+    RunError,
+    check_free,
+    load_config,
+    log_tail,
+    new_paths,
+    whole_path,
+)
 from trainers.status import (
     ALIVE,
     FINISHED,
@@ -88,7 +96,7 @@ class Engine:
         for config in configs:
             training = config.training
             devices.wanted(training.device, training.num_processes, inventory)
-        folders = [path.absolute() for path in paths or new_paths(len(configs))]
+        folders = [whole_path(path) for path in paths or new_paths(len(configs))]
         for folder in folders:
             check_free(folder)
         queued = [
@@ -185,11 +193,11 @@ class Engine:
         Raises:
             RunError: If the run is alive.
         """
-        self._settled(run)
-        state = ""
+        job, places = self._settled(run), self._places()
+        state = job.stage if job and job.stage != ENDED else ""
         with suppress(RunError):  # a damaged run may always be removed
-            state = self.state(run).status.state
-        if state in ALIVE:
+            state = self._seen(run, job, places).status.state
+        if state in ALIVE or state == ACTIVE:
             raise RunError(f"Run {run.id} cannot be deleted: it is {state}.")
         self.store.forget(run.path)
         # Renamed first: a half-removed folder is never taken for a run.

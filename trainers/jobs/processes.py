@@ -14,6 +14,7 @@ from contextlib import suppress
 import psutil
 
 from trainers.runs import Run
+from trainers.status import Process
 
 ROLE = "VOGN_ROLE"
 DISPATCHER = "dispatcher"
@@ -69,18 +70,42 @@ def descendants(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def belonging_to(run: Run) -> list[psutil.Process]:
-    """The living processes of a run, and what this process has below it without a role.
+def belonging_to(run: Run, session: Process | None = None) -> list[psutil.Process]:
+    """The living processes of a run.
 
-    Below a supervisor there may also be a dispatcher that it woke, and supervisors
-    that this one left behind; their roles tell them apart. What emptied its
-    environment is taken for the run's.
+    Those with its role, and of those that emptied their environment the ones below
+    this process or in the run's session. Below a supervisor there may also be a
+    dispatcher that it woke, and supervisors of other runs: their roles tell them apart.
+
+    Args:
+        run: The run.
+        session: Leader of the session in which the run was started.
     """
     found = {process.pid: process for process in with_role(run_role(run))}
-    for process in descendants(psutil.Process()):
+    for process in [*descendants(psutil.Process()), *in_session(session)]:
         if is_alive(process) and role_of(process) in ("", run_role(run)):
             found[process.pid] = process
     return list(found.values())
+
+
+def in_session(leader: Process | None) -> list[psutil.Process]:
+    """The other processes of a session, whose leader may be gone."""
+    if leader is None or leader.is_elsewhere:
+        return []
+    if psutil.pid_exists(leader.pid) and leader.handle() is None:
+        return []  # its number was used again, so that session has ended
+    return [
+        process
+        for process in psutil.process_iter()
+        if process.pid != leader.pid and _session_of(process.pid) == leader.pid
+    ]
+
+
+def _session_of(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0
 
 
 def end_all(find: Callable[[], Iterable[psutil.Process]]) -> bool:
@@ -99,7 +124,7 @@ def end_all(find: Callable[[], Iterable[psutil.Process]]) -> bool:
         for process in left:
             with suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(left, timeout=0.5)
+        time.sleep(0.02)  # not by a wait: whose child it is wants its exit code
     return True
 
 

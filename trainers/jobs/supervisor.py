@@ -109,15 +109,23 @@ class Supervisor:
         run: The run.
         home: Where the engine lives.
         num_processes: Ranks of the run.
+        start: Which start of the run this is.
         grace: Seconds between the polite and the final signal.
     """
 
     def __init__(
-        self, run: Run, home: Home, num_processes: int = 1, grace: float = GRACE
+        self,
+        run: Run,
+        home: Home,
+        num_processes: int = 1,
+        start: float = 0.0,
+        grace: float = GRACE,
     ) -> None:
         self.run, self.home, self.grace = run, home, grace
         self.num_processes = num_processes
-        self._watch = Supervision(supervisor=Process.current())
+        own = Process.current()
+        session = own if os.getsid(0) == own.pid else None
+        self._watch = Supervision(supervisor=own, session=session, start=start)
         self._beaten = 0.0
 
     def supervise(self) -> Status:
@@ -148,7 +156,7 @@ class Supervisor:
         earlier = read_supervision(self.run)
         if earlier is None or earlier.launcher is None:
             raise RunError(f"{self.run.supervision} names no process to attend to.")
-        self._watch = replace(self._watch, launcher=earlier.launcher)
+        self._watch = replace(earlier, supervisor=self._watch.supervisor)
         self._begin()
         kills = failures.oom_kills()
         return self._conclude(self._wait(Adopted(earlier.launcher)), kills)
@@ -213,7 +221,7 @@ class Supervisor:
         return code
 
     def _end_processes(self) -> None:
-        end_all(lambda: belonging_to(self.run))
+        end_all(lambda: belonging_to(self.run, self._watch.session))
 
     def _beat(self, trainer: Watched) -> None:
         """Give a sign of life, and see to it that the dispatcher lives."""
@@ -274,13 +282,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m trainers.jobs.supervisor")
     parser.add_argument("run", type=Path)
     parser.add_argument("--num-processes", type=int, default=1)
+    parser.add_argument("--start", type=float, default=0.0)
     parser.add_argument("--attach", action="store_true")
     options = parser.parse_args()
     run, home = Run(options.run.absolute()), Home.here()
     with FileLock(home.run_lock(run)) as lock:
         if not lock.acquire():
             return TAKEN
-        supervisor = Supervisor(run, home, options.num_processes)
+        supervisor = Supervisor(run, home, options.num_processes, options.start)
         try:
             supervisor.attend() if options.attach else supervisor.supervise()
         except RunError as error:

@@ -1,7 +1,7 @@
 """What became of an active job whose processes are all gone. Pure.
 
-The run folder may still tell of an earlier start: what was written before the job was
-claimed does not count.
+The run folder may still tell of an earlier start, which does not count: the first act
+of a supervisor is to write which start it is.
 """
 
 from enum import Enum
@@ -28,18 +28,16 @@ def verdict(
         written: The status.
         watch: Who watched the run last.
         asked: Whether somebody asked for a stop.
-        claimed: Unix time at which this start of the job began.
+        claimed: The start of the job that ended; see `Supervision.start`.
 
     Returns:
         The verdict.
     """
-    if watch is not None and watch.heartbeat < claimed:
-        watch = None
-    if written.state in ENDED and (written.ended or claimed) >= claimed:
-        seen = watch is not None and watch.concluded
-        forced = written.state == STOPPED and not seen and not asked
+    if watch is None or watch.start != claimed:
+        return Verdict.STOPPED if asked else Verdict.NEVER_BEGAN
+    if written.state in ENDED:
+        forced = written.state == STOPPED and not watch.concluded and not asked
         return Verdict.FORCED if forced else Verdict.AS_WRITTEN
     if asked:
         return Verdict.STOPPED
-    began = watch is not None and watch.launcher is not None
-    return Verdict.LOST if began else Verdict.NEVER_BEGAN
+    return Verdict.LOST if watch.launcher else Verdict.NEVER_BEGAN

@@ -5,8 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from trainers.jobs.launcher import Archive, Queue
-from trainers.jobs.launcher import MAX_PRIORITY
+from trainers.jobs.launcher import MAX_PRIORITY, Archive, Queue
 from trainers.status import ALIVE
 from ui.components import engine, navigation
 from ui.components.engine import attempt

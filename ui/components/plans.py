@@ -9,6 +9,7 @@ from data import DATASETS
 from trainers.catalogue import MODELS, OPTIMIZERS, optimizer_spec
 from trainers.config import RunConfig, command
 from trainers.flags import flag, given_settings
+from trainers.jobs.launcher import checked_group
 from trainers.sweep import (
     CHOICES,
     GRID,
@@ -47,6 +48,8 @@ class Plan:
         """The runs in their order; ValueError says what is wrong with one."""
         if self.kind == ONE:
             return [base]
+        if self.group:
+            checked_group(self.group)
         return sweep(base.to_dict(), self._axes(), self.mode)
 
     @property

@@ -53,6 +53,9 @@ def _fill(run: Run, again: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("The form began with the settings of", width="content")
         navigation.link_to_run(run, run.id)
+        if st.button("Begin with the defaults", type="tertiary", key="defaults"):
+            del st.query_params[navigation.CLONE]
+            st.rerun()
 
 
 def widget_values(config: RunConfig) -> dict[str, Any]:

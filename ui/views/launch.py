@@ -17,6 +17,7 @@ from trainers.config import (
     RunConfig,
     TrainingConfig,
 )
+from trainers.jobs.launcher import checked_priority
 from trainers.runs import RunError
 from ui.components import choices, navigation
 from ui.components.commands import block
@@ -173,9 +174,10 @@ def _checked(form: Form) -> tuple[Order | None, list[str]]:
     try:
         base = RunConfig(**built)
         configs = form.plan.configs(base)
+        priority = checked_priority(form.priority)
     except ValueError as error:
         return None, [str(error)]
-    return Order(base, configs, form.plan, form.priority), []
+    return Order(base, configs, form.plan, priority), []
 
 
 def _summary(form: Form) -> None:

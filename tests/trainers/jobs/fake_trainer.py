@@ -26,7 +26,7 @@ from trainers.status import (
 
 MANNERS = ("ok", "crash", "hang", "stubborn", "fork", "flood", "long")
 STEPS, SECONDS = 20, 0.15
-CHILD = "import time; time.sleep(600)"
+CHILD = "import time; time.sleep(90)"
 
 
 def seed_of(manner):

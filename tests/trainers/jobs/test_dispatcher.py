@@ -64,7 +64,10 @@ def test_the_first_in_the_queue_gets_the_slot_and_a_supervisor(dispatch, started
     dispatch.tick()
     ((module, words, variables),) = started
     assert module == "trainers.jobs.supervisor"
-    assert words == [str(first.path), "--num-processes", "1"]
+    claimed = dispatch.store.get(first.path).claimed
+    assert words == [
+        str(first.path), "--num-processes", "1", "--start", repr(claimed),
+    ]  # fmt: skip
     assert variables["VOGN_ROLE"] == supervisor_role(first)
     assert (stage(dispatch, first), stage(dispatch, second)) == ("active", "queued")
     (lease,) = dispatch.store.leases(dispatch.host)
@@ -110,10 +113,10 @@ def test_a_run_that_is_alone_gets_a_new_supervisor_but_not_every_tick(
     (run,) = dispatch.engine.submit([fake("ok")])
     dispatch.tick()
     alive = Process.current()
-    write_supervision(run, Supervision(supervisor=dead(), launcher=alive))
+    write_supervision(run, watch(dispatch, run, launcher=alive))
     for _ in range(3):
         dispatch.tick()
-    assert [words[-1] for _, words, _ in started] == ["1", "--attach"]
+    assert [words[-1] for _, words, _ in started][1:] == ["--attach"]
     assert stage(dispatch, run) == "active"
 
 
@@ -128,8 +131,15 @@ def abandoned(dispatch, state):
     dispatch.tick()
     status = read_status(run)
     write_status(run, type(status)(**vars(status) | {"state": state}))
-    write_supervision(run, Supervision(supervisor=dead(), launcher=dead()))
+    write_supervision(run, watch(dispatch, run))
     return run
+
+
+def watch(dispatch, run, **details):
+    """What a supervisor of this start, now dead, left."""
+    start = dispatch.store.get(run.path).claimed
+    values = {"supervisor": dead(), "launcher": dead(), "start": start}
+    return Supervision(**(values | details))
 
 
 @pytest.mark.parametrize("state", [STARTING, RUNNING])
@@ -164,8 +174,7 @@ def test_a_stop_that_nobody_asked_for_is_a_loss(dispatch, started):
 
 def test_what_a_supervisor_concluded_stays(dispatch, started):
     run = abandoned(dispatch, STOPPED)
-    watch = Supervision(supervisor=dead(), launcher=dead(), concluded=True)
-    write_supervision(run, watch)
+    write_supervision(run, watch(dispatch, run, concluded=True))
     dispatch.tick()
     assert read_status(run).state == "stopped"
     assert stage(dispatch, run) == "ended"

@@ -86,6 +86,8 @@ def test_a_queued_run_tells_its_place_and_is_taken_from_the_queue(still):
     first, second = still.submit([fake("ok"), fake("ok")])
     assert [still.state(run).position for run in (first, second)] == [1, 2]
     assert read_status(second).state == "queued"
+    with pytest.raises(RunError, match="cannot be deleted: it is queued"):
+        still.delete(first)
     still.stop(first)
     state = still.state(first)
     assert (state.status.state, state.position) == ("stopped", None)
@@ -177,6 +179,21 @@ def test_a_killed_supervisor_is_replaced_while_the_training_goes_on(engine):
     engine.stop(run)
     wait_for_state(engine, run, "stopped")
     wait_until_settled(engine, run)
+
+
+def test_a_child_without_a_name_is_ended_by_another_supervisor_too(engine):
+    """It emptied its environment; only its session tells whose it is."""
+    (run,) = engine.submit([fake("fork")])
+    wait_for(lambda: (run.path / "progress").exists())
+    trainer = read_status(run).trainer.handle()
+    bare = [p for p in trainer.children() if not p.environ()]
+    assert len(bare) == 1
+    (supervisor,) = with_role(supervisor_role(run))
+    supervisor.kill()
+    trainer.kill()
+    wait_for(lambda: state_of(engine, run) in ("lost", "failed"))
+    wait_until_settled(engine, run)
+    assert not bare[0].is_running()
 
 
 def test_a_run_that_lost_everything_is_lost_and_can_be_resumed(engine):

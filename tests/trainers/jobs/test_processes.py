@@ -16,6 +16,7 @@ from trainers.jobs.processes import (
     ROLE,
     descendants,
     end_all,
+    in_session,
     is_alive,
     mirror_role,
     role_of,
@@ -24,6 +25,7 @@ from trainers.jobs.processes import (
     with_role,
 )
 from trainers.runs import Run
+from trainers.status import Process
 
 SLEEP = "import time; time.sleep(60)"
 
@@ -281,3 +283,30 @@ def test_roles_name_the_whole_folder():
     run = Run(Path("/a b/c"))
     assert run_role(run) == "run /a b/c"
     assert supervisor_role(run) == "supervisor /a b/c"
+
+
+def test_the_members_of_a_session_are_known_after_its_leader_is_gone():
+    code = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen(['sleep', '60'], env={})\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    leader = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True
+    )
+    child = int(leader.stdout.readline())
+    session = Process.of(leader.pid)
+    assert [p.pid for p in in_session(session)] == [child]
+    leader.kill()
+    leader.wait()
+    leader.stdout.close()
+    (left,) = in_session(session)
+    assert left.pid == child
+    left.kill()
+    assert in_session(None) == []
+
+
+def test_a_number_that_was_used_again_is_no_session():
+    used = Process(pid=os.getsid(0), started=1.0)
+    assert in_session(used) == []
