@@ -12,6 +12,8 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,15 @@ from playwright import sync_api
 
 from tests.ui import fakes
 from tests.ui.conftest import REPOSITORY
+from trainers.jobs.home import Home
+from trainers.jobs.processes import (
+    end_all,
+    mirror_role,
+    run_role,
+    supervisor_role,
+    with_role,
+)
+from trainers.jobs.switch import end_dispatcher
 from trainers.runs import Run, list_runs
 from trainers.status import observed, read_status
 
@@ -61,46 +72,79 @@ def until(condition: Any, told: str) -> Any:
     return pytest.fail(f"Waited {TIMEOUT:g} s in vain until {told}.")
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of runs; whatever still trains there is ended afterwards."""
-    folder = tmp_path_factory.mktemp("runs")
-    yield folder
-    for run in list_runs(folder):
-        for process in family(run):
-            process.kill()
+@dataclass
+class Server:
+    """The dashboard on a folder of runs, at an address that outlives a kill."""
+
+    runs: Path
+    slots: int
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "streamlit", "run", "ui/app.py"]
+        own = {"VOGN_RUNS": str(self.runs), "VOGN_CPU_SLOTS": str(self.slots)}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("VOGN_")}
+        self.process = subprocess.Popen(
+            [*command, "--server.port", str(self.port)],
+            cwd=REPOSITORY,
+            # One thread a training: two of them and the browser share two cores.
+            env=inherited | own | {"OMP_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        until(lambda: answers(f"{self.address}/_stcore/health"), "the server answers")
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(timeout=20)
+
+
+@contextmanager
+def serving(runs: Path, slots: int) -> Iterator[Server]:
+    """A server; it, the dispatcher and all trainings are ended afterwards."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        server = Server(runs, slots, free.getsockname()[1])
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+        end_dispatcher(Home(runs / ".jobs"))
+        for run in list_runs(runs):
+            assert end_all(lambda run=run: family(run))
 
 
 def family(run: Run) -> list[psutil.Process]:
     """All live processes of a run: supervisor, trainer, and theirs."""
-    found = {}
-    for process in read_status(run).processes():
-        for member in (process, *process.children(recursive=True)):
-            found[member.pid] = member
-    return list(found.values())
+    return with_role(supervisor_role(run), run_role(run), mirror_role(run))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of runs that most tests share."""
+    return tmp_path_factory.mktemp("runs")
 
 
 @pytest.fixture(scope="module")
 def server(runs: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "ui/app.py"]
-    process = subprocess.Popen(
-        [*command, "--server.port", str(port)],
-        cwd=REPOSITORY,
-        # One thread a training: two of them and the browser share two cores.
-        env=os.environ | {"VOGN_RUNS": str(runs), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    address = f"http://127.0.0.1:{port}"
-    try:
-        until(lambda: answers(f"{address}/_stcore/health"), "the server answers")
-        yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+    """A server that trains two runs at a time."""
+    with serving(runs, slots=2) as server:
+        yield server.address
+
+
+@pytest.fixture
+def single(tmp_path: Path) -> Iterator[Server]:
+    """A server of its own that trains one run at a time."""
+    with serving(tmp_path / "runs", slots=1) as server:
+        yield server
 
 
 def answers(address: str) -> bool:
@@ -120,12 +164,14 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-@pytest.fixture
-def page(browser: Any, server: str) -> Iterator[Any]:
+@contextmanager
+def visiting(browser: Any, address: str, **options: Any) -> Iterator[Any]:
+    """A page of a new visitor; in the end nothing broke and nobody else was asked."""
     context = browser.new_context(
-        base_url=server,
+        base_url=address,
         viewport={"width": 1400, "height": 900},
         color_scheme="light",
+        **options,
     )
     context.set_default_timeout(TIMEOUT * 1000)
     opened = context.new_page()
@@ -136,8 +182,14 @@ def page(browser: Any, server: str) -> Iterator[Any]:
     yield opened
     context.close()
     assert broken == []
-    own = (server, f"blob:{server}", "data:")
+    own = (address, f"blob:{address}", "data:")
     assert [url for url in asked if not url.startswith(own)] == []
+
+
+@pytest.fixture
+def page(browser: Any, server: str) -> Iterator[Any]:
+    with visiting(browser, server) as opened:
+        yield opened
 
 
 def launch(page: Any, runs: Path, *, epochs: int, dataset: str = "") -> Run:
@@ -199,11 +251,11 @@ def wait_for_state(page: Any, state: str) -> None:
     page.get_by_role("heading", level=2).filter(has_text=state).wait_for()
 
 
-def stop(page: Any, run: Run, processes: list[psutil.Process]) -> None:
+def stop(page: Any, run: Run) -> None:
     """Press Stop and see to it that nothing of the run is left."""
     page.get_by_role("button", name="Stop", exact=True).click()
     wait_for_state(page, "Stopped")
-    assert psutil.wait_procs(processes, timeout=TIMEOUT)[1] == []
+    until(lambda: not family(run), "its processes are gone")
     assert read_status(run).state == "stopped"
 
 
@@ -239,14 +291,13 @@ def test_a_live_run_keeps_its_zoom_survives_a_reload_and_another_is_stopped(page
 
     second = launch(page, runs, epochs=LONG)
     wait_for_growth(page, 0)
-    processes = family(second)
-    assert len(processes) >= 2  # supervisor and trainer
-    stop(page, second, processes)
+    assert len(family(second)) >= 2  # supervisor and trainer
+    stop(page, second)
     assert page.get_by_role("button", name="Resume").is_visible()
 
     assert observed(first).state == "running"  # the other run was left alone
     page.goto(f"/run?run={first.id}")
-    stop(page, first, family(first))
+    stop(page, first)
 
 
 def test_a_finished_run_shows_how_far_it_can_be_trusted(page, runs):
@@ -295,3 +346,93 @@ def test_the_table_opens_a_run_and_follows_the_dark_theme(page, runs):
     page.wait_for_url("**/run?run=20260101-120000-a1b2c3")
     page.locator(f"{LOSS} .main-svg").first.wait_for()
     assert ink(page) > 150  # light on dark from the first moment
+
+
+def test_a_second_run_waits_for_the_first_and_follows_by_itself(browser, single):
+    with visiting(browser, single.address) as page:
+        first = launch(page, single.runs, epochs=LONG)
+        wait_for_growth(page, 0)
+        second = launch(page, single.runs, epochs=LONG)
+        wait_for_state(page, "Queued #1")
+        page.get_by_text(f"Waits for CPU slot 0: leased by run {first.id}").wait_for()
+        picture(page, "run-queued")
+        assert points(page) == 0
+        page.goto("/runs")
+        page.get_by_text("1 run queued.").wait_for()
+        page.get_by_role("button", name="Pause the queue").click()
+        page.get_by_text("The queue is paused.", exact=True).wait_for()
+        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Pause the queue").wait_for()
+
+        other = page.context.new_page()
+        other.goto(f"/run?run={first.id}")
+        page.goto(f"/run?run={second.id}")
+        wait_for_state(page, "Queued #1")
+        stop(other, first)
+        wait_for_state(page, "Running")  # nobody touched this page
+        wait_for_growth(page, 0)
+        stop(page, second)
+
+
+def test_a_killed_server_loses_nothing_and_a_stopped_run_goes_on(browser, single):
+    with visiting(browser, single.address) as page:
+        run = launch(page, single.runs, epochs=LONG)
+        seen = wait_for_growth(page, 2)
+        before = set(family(run))
+        single.kill()
+        reached = read_status(run).step
+        single.start()
+        page.goto(f"/run?run={run.id}")
+        wait_for_growth(page, seen)
+        assert set(family(run)) == before  # the very same processes
+        assert read_status(run).step > reached
+        stop(page, run)
+
+        stopped = read_status(run).step
+        page.get_by_role("button", name="Resume").click()
+        wait_for_state(page, "Running")
+        until(lambda: read_status(run).step > stopped, "it goes on from where it was")
+        assert read_status(run).step < 2 * stopped + 1000
+        stop(page, run)
+
+
+STUB = """
+window.shown = [];
+window.Notification = class {
+  static permission = localStorage.getItem("granted") || "default";
+  static async requestPermission() {
+    localStorage.setItem("granted", "granted");
+    return (window.Notification.permission = "granted");
+  }
+  constructor(title, options) { window.shown.push({ title, ...options }); }
+};
+"""
+
+
+def test_the_end_of_a_run_is_told_by_the_browser_once(browser, server, runs):
+    options = {"permissions": ["notifications"]}
+    with visiting(browser, server, **options) as page:
+        page.add_init_script(STUB)
+        run = launch(page, runs, epochs=60, dataset="Two moons")
+        switch = page.get_by_role("switch", name="Notify me")
+        switch.click()
+        page.locator("[role=switch][aria-checked=true]").wait_for()
+        wait_for_state(page, "Finished")
+        page.get_by_test_id("stToast").get_by_text(f"Run {run.id} finished").wait_for()
+        (told,) = until(lambda: page.evaluate("window.shown"), "it is told")
+        assert told["title"] == f"Run {run.id} finished"
+        assert told["body"].startswith("VOGN on Two moons, accuracy 0.")
+        page.get_by_role("link", name="Runs").click()
+        page.get_by_test_id("stDataFrame").wait_for()
+        page.wait_for_timeout(500)
+        assert page.evaluate("window.shown.length") == 1
+
+
+def test_without_permission_the_switch_says_so(browser, server, runs):
+    with visiting(browser, server, permissions=[]) as page:
+        page.add_init_script(STUB.replace('|| "default"', '&& "" || "denied"'))
+        run = launch(page, runs, epochs=LONG)
+        page.get_by_role("switch", name="Notify me").click()
+        page.get_by_text("Notifications of this page are blocked").wait_for()
+        assert page.get_by_role("switch").get_attribute("aria-checked") == "false"
+        stop(page, run)

@@ -14,7 +14,7 @@ from tests.trainers.jobs.conftest import dispatchers, fake, processes_below
 from trainers.jobs import local
 from trainers.jobs.launcher import Archive, Launcher, Queue
 from trainers.jobs.local import Engine
-from trainers.jobs.processes import run_role, supervisor_role, with_role
+from trainers.jobs.processes import is_alive, run_role, supervisor_role, with_role
 from trainers.runs import RunError, find_run, list_runs, load_config
 from trainers.status import (
     ENDED,
@@ -193,7 +193,7 @@ def test_a_child_without_a_name_is_ended_by_another_supervisor_too(engine):
     trainer.kill()
     wait_for(lambda: state_of(engine, run) in ("lost", "failed"))
     wait_until_settled(engine, run)
-    assert not bare[0].is_running()
+    assert not is_alive(bare[0])
 
 
 def test_a_run_that_lost_everything_is_lost_and_can_be_resumed(engine):

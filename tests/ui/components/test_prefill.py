@@ -4,7 +4,7 @@ import pytest
 
 from tests.ui.fakes import config
 from trainers.catalogue import OPTIMIZERS
-from ui.components.prefill import widget_values
+from ui.components.prefill import blank_values, widget_values
 
 
 def test_every_field_is_set_once_under_its_key():
@@ -29,3 +29,22 @@ def test_a_whole_share_is_still_a_number_with_decimals():
     content["dataset"]["validation_fraction"] = 0
     share = widget_values(type(config()).from_dict(content))["validation_fraction"]
     assert isinstance(share, float)
+
+
+@pytest.mark.parametrize("dataset", ["digits", "fashion-mnist", "moons"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_what_takes_a_clone_back_sets_each_of_its_fields_to_what_the_form_has(
+    dataset, name
+):
+    chosen = config(dataset, optimizer=name, epochs=7, seed=3, batch_size=5)
+    blank = blank_values(chosen)
+    assert set(blank) == set(widget_values(chosen))
+    assert (blank["seed"], blank["batch_size"]) == (0, 128)
+    assert (blank["dataset"], blank["optimizer"]) == ("digits", "vogn")
+
+
+def test_the_blank_form_is_the_one_that_a_visitor_finds(open_page):
+    app = open_page("launch")
+    for key, value in blank_values(config("digits", optimizer="vogn")).items():
+        if key != "folder":  # asked for with one dataset only
+            assert app.session_state[key] == value
