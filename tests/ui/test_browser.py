@@ -21,6 +21,7 @@ import psutil
 import pytest
 from playwright import sync_api
 
+from data import DATASETS
 from tests.ui import fakes
 from tests.ui.conftest import REPOSITORY
 from trainers.jobs.home import Home
@@ -33,7 +34,7 @@ from trainers.jobs.processes import (
 )
 from trainers.jobs.switch import end_dispatcher
 from trainers.runs import Run, list_runs
-from trainers.status import observed, read_status
+from trainers.status import Process, observed, read_status
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 TIMEOUT = 120.0  # seconds, for anything that is waited for
@@ -197,7 +198,8 @@ def launch(page: Any, runs: Path, *, epochs: int, dataset: str = "") -> Run:
     page.goto("/")
     if dataset:
         page.get_by_role("combobox", name="Dataset").click()
-        page.get_by_role("option", name=dataset).click()
+        page.get_by_role("option", name=DATASETS[dataset].title).click()
+        page.get_by_text(f"--dataset {dataset}").wait_for()
     field = page.get_by_role("spinbutton", name="Epochs")
     field.fill(str(epochs))
     field.press("Enter")
@@ -322,16 +324,81 @@ def test_a_finished_run_shows_how_far_it_can_be_trusted(page, runs):
     picture(page, "dark")
 
 
-def test_points_of_the_plane_get_their_maps(page, runs):
-    launch(page, runs, epochs=60, dataset="Two moons")
-    wait_for_state(page, "Finished")
-    for start in ("Most probable of 2 classes", "Predictive entropy", "Mutual info"):
-        drawn = page.locator(f"[aria-label^='{start}'] .main-svg").first
-        drawn.wait_for()
-    picture(page, "run-map")
-    page.goto("/runs")
-    page.get_by_test_id("stDataFrame").wait_for()
-    picture(page, "runs")
+# Chromium without a window has no place to show notifications.
+STUB = """
+window.shown = [];
+window.Notification = class {
+  static permission = localStorage.getItem("stub") ?? "START";
+  static async requestPermission() {
+    localStorage.setItem("stub", "granted");
+    return (window.Notification.permission = "granted");
+  }
+  constructor(title, options) { window.shown.push({ title, ...options }); }
+};
+"""
+
+
+def test_points_of_the_plane_get_their_maps_and_the_end_is_told_once(
+    browser, server, runs
+):
+    with visiting(browser, server, permissions=["notifications"]) as page:
+        page.add_init_script(STUB.replace("START", "default"))
+        run = launch(page, runs, epochs=60, dataset="moons")
+        page.get_by_role("switch", name="Notify me").click()
+        page.locator("[role=switch][aria-checked=true]").wait_for()
+        wait_for_state(page, "Finished")
+        page.get_by_test_id("stToast").get_by_text(f"Run {run.id} finished").wait_for()
+        (told,) = until(lambda: page.evaluate("window.shown"), "it is told")
+        assert told["title"] == f"Run {run.id} finished"
+        assert told["body"].startswith("VOGN on Two moons, accuracy ")
+        for start in (
+            "Most probable of 2 classes",
+            "Predictive entropy",
+            "Mutual info",
+        ):
+            drawn = page.locator(f"[aria-label^='{start}'] .main-svg").first
+            drawn.wait_for()
+        picture(page, "run-map")
+        page.get_by_role("link", name="Runs", exact=True).click()
+        page.get_by_test_id("stDataFrame").wait_for()
+        picture(page, "runs")
+        assert page.evaluate("window.shown.length") == 1
+
+
+def test_without_permission_the_switch_says_so(browser, server, runs):
+    with subprocess.Popen(["sleep", "600"]) as process:
+        trainer = Process.of(process.pid)
+        fakes.write_run(runs, "20260102-110000-live", state="running", trainer=trainer)
+        with visiting(browser, server) as page:
+            page.add_init_script(STUB.replace("START", "denied"))
+            page.goto("/run?run=20260102-110000-live")
+            page.get_by_role("switch", name="Notify me").click()
+            page.get_by_text("Notifications of this page are blocked").wait_for()
+            assert page.locator("[role=switch][aria-checked=false]").count() == 1
+        process.kill()
+
+
+def test_a_failed_run_says_why_and_offers_to_go_on(page, runs):
+    name = "20260102-100000-bad"
+    message = "Rank 1 (process 4711) was killed when the machine had no memory left."
+    fakes.write_run(
+        runs, name, state="failed", done=0.6, error_class="out of memory",
+        message=message, error_tail=OUT_OF_MEMORY,
+    )  # fmt: skip
+    page.goto(f"/run?run={name}")
+    wait_for_state(page, "Failed")
+    page.get_by_text("Lower the batch size, or choose a smaller model.").wait_for()
+    page.get_by_text("Tried to allocate 2.00 GiB").wait_for()
+    page.get_by_role("button", name="Resume").wait_for()
+    page.locator(f"{LOSS} .main-svg").first.wait_for()
+    picture(page, "run-failed")
+
+
+OUT_OF_MEMORY = """[rank1]: Traceback (most recent call last):
+[rank1]:   File "trainers/steps.py", line 41, in train_step
+[rank1]:     loss.backward()
+[rank1]: torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 1
+has a total capacity of 23.52 GiB of which 1.11 GiB is free."""
 
 
 def test_the_table_opens_a_run_and_follows_the_dark_theme(page, runs):
@@ -348,91 +415,93 @@ def test_the_table_opens_a_run_and_follows_the_dark_theme(page, runs):
     assert ink(page) > 150  # light on dark from the first moment
 
 
-def test_a_second_run_waits_for_the_first_and_follows_by_itself(browser, single):
+def test_a_run_waits_for_its_turn_outlives_the_server_and_goes_on(browser, single):
     with visiting(browser, single.address) as page:
         first = launch(page, single.runs, epochs=LONG)
-        wait_for_growth(page, 0)
         second = launch(page, single.runs, epochs=LONG)
         wait_for_state(page, "Queued #1")
         page.get_by_text(f"Waits for CPU slot 0: leased by run {first.id}").wait_for()
-        picture(page, "run-queued")
         assert points(page) == 0
-        page.goto("/runs")
-        page.get_by_text("1 run queued.").wait_for()
-        page.get_by_role("button", name="Pause the queue").click()
-        page.get_by_text("The queue is paused.", exact=True).wait_for()
-        page.get_by_role("button", name="Go on").click()
-        page.get_by_role("button", name="Pause the queue").wait_for()
+        picture(page, "run-queued")
+        pause_and_go_on(page)
 
+        page.goto(f"/run?run={second.id}")
         other = page.context.new_page()
         other.goto(f"/run?run={first.id}")
-        page.goto(f"/run?run={second.id}")
-        wait_for_state(page, "Queued #1")
         stop(other, first)
+        other.close()
         wait_for_state(page, "Running")  # nobody touched this page
-        wait_for_growth(page, 0)
+        seen = wait_for_growth(page, 0)
+
+        before = set(family(second))
+        single.kill()
+        reached = read_status(second).step
+        single.start()
+        page.goto(f"/run?run={second.id}")
+        wait_for_growth(page, seen)
+        assert set(family(second)) == before  # the very same processes
+        assert read_status(second).step > reached
+        stop(page, second)
+
+        stopped = read_status(second).step
+        page.get_by_role("button", name="Resume").click()
+        wait_for_state(page, "Running")
+        until(lambda: read_status(second).step > stopped, "it goes on from there")
         stop(page, second)
 
 
-def test_a_killed_server_loses_nothing_and_a_stopped_run_goes_on(browser, single):
+def pause_and_go_on(page: Any) -> None:
+    page.goto("/runs")
+    page.get_by_text("1 run queued.").wait_for()
+    page.get_by_role("button", name="Pause the queue").click()
+    page.get_by_test_id("stAlert").get_by_text("The queue is paused.").wait_for()
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Pause the queue").wait_for()
+
+
+def test_a_sweep_is_queued_and_a_clone_begins_with_its_settings(browser, single):
     with visiting(browser, single.address) as page:
-        run = launch(page, single.runs, epochs=LONG)
-        seen = wait_for_growth(page, 2)
-        before = set(family(run))
-        single.kill()
-        reached = read_status(run).step
-        single.start()
-        page.goto(f"/run?run={run.id}")
-        wait_for_growth(page, seen)
-        assert set(family(run)) == before  # the very same processes
-        assert read_status(run).step > reached
-        stop(page, run)
+        page.goto("/")
+        page.get_by_role("button", name="Launch", exact=True).wait_for()
+        page.get_by_text("Sweep", exact=True).click()
+        fill(page, "Seeds", "0, 1, 2, 3")
+        page.get_by_role("button", name="Queue 4 runs").wait_for()
+        choose(page, "Setting", "Learning rate")
+        fill(page, "Values", "0.5, 1, 2")
+        page.get_by_role("button", name="Queue 12 runs").wait_for()
+        picture(page, "launch-sweep")
+        page.get_by_role("button", name="Queue 12 runs").click()
+        page.wait_for_url("**/runs?group=*")
+        page.get_by_text("11 runs queued.").wait_for()
+        page.get_by_text("12 runs, 12 alive").wait_for()
+        if os.environ.get("VOGN_SCREENSHOTS"):  # some have numbers in the picture
+            page.get_by_text("8 runs queued.").wait_for()
+        picture(page, "runs-queue")
+        page.emulate_media(color_scheme="dark")
+        picture(page, "runs-queue-dark")
 
-        stopped = read_status(run).step
-        page.get_by_role("button", name="Resume").click()
-        wait_for_state(page, "Running")
-        until(lambda: read_status(run).step > stopped, "it goes on from where it was")
-        assert read_status(run).step < 2 * stopped + 1000
-        stop(page, run)
-
-
-STUB = """
-window.shown = [];
-window.Notification = class {
-  static permission = localStorage.getItem("granted") || "default";
-  static async requestPermission() {
-    localStorage.setItem("granted", "granted");
-    return (window.Notification.permission = "granted");
-  }
-  constructor(title, options) { window.shown.push({ title, ...options }); }
-};
-"""
-
-
-def test_the_end_of_a_run_is_told_by_the_browser_once(browser, server, runs):
-    options = {"permissions": ["notifications"]}
-    with visiting(browser, server, **options) as page:
-        page.add_init_script(STUB)
-        run = launch(page, runs, epochs=60, dataset="Two moons")
-        switch = page.get_by_role("switch", name="Notify me")
-        switch.click()
-        page.locator("[role=switch][aria-checked=true]").wait_for()
-        wait_for_state(page, "Finished")
-        page.get_by_test_id("stToast").get_by_text(f"Run {run.id} finished").wait_for()
-        (told,) = until(lambda: page.evaluate("window.shown"), "it is told")
-        assert told["title"] == f"Run {run.id} finished"
-        assert told["body"].startswith("VOGN on Two moons, accuracy 0.")
-        page.get_by_role("link", name="Runs").click()
-        page.get_by_test_id("stDataFrame").wait_for()
-        page.wait_for_timeout(500)
-        assert page.evaluate("window.shown.length") == 1
+        last = list_runs(single.runs)[0]
+        page.goto(f"/run?run={last.id}")
+        wait_for_state(page, "Queued #11")
+        page.get_by_role("button", name="Clone").click()
+        page.wait_for_url("**/?clone=*")
+        page.get_by_text("--lr 2.0").wait_for()
+        page.get_by_text("--seed 3").wait_for()
+        page.get_by_text("11 runs are before it.").wait_for()
+        page.get_by_role("button", name="Begin with the defaults").click()
+        page.get_by_text("--lr 2.0").wait_for(state="detached")
+        assert page.get_by_role("spinbutton", name="Seed").input_value() == "0"
 
 
-def test_without_permission_the_switch_says_so(browser, server, runs):
-    with visiting(browser, server, permissions=[]) as page:
-        page.add_init_script(STUB.replace('|| "default"', '&& "" || "denied"'))
-        run = launch(page, runs, epochs=LONG)
-        page.get_by_role("switch", name="Notify me").click()
-        page.get_by_text("Notifications of this page are blocked").wait_for()
-        assert page.get_by_role("switch").get_attribute("aria-checked") == "false"
-        stop(page, run)
+def fill(page: Any, name: str, text: str) -> None:
+    field = page.get_by_role("textbox", name=name).first
+    field.fill(text)
+    field.press("Enter")
+
+
+def choose(page: Any, name: str, option: str) -> None:
+    box = page.get_by_role("combobox", name=name)
+    box.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)  # a list that opens while the page scrolls closes again
+    box.click()
+    page.get_by_role("option", name=option).click()

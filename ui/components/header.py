@@ -78,7 +78,7 @@ def header(view: Summary, rows: Sequence[Row]) -> None:
     status, config = view.status, view.config
     if status is None or config is None:
         return
-    words_place, buttons_place = st.columns(2, vertical_alignment="center")
+    words_place, buttons_place = st.columns(2, vertical_alignment="bottom")
     with words_place:
         shown = badge(view.state, view.position)
         st.markdown(f"## {plain(title(config))} &ensp;:small[{shown}]")

@@ -12,7 +12,7 @@ import streamlit as st
 
 from data import DATASETS
 from trainers.catalogue import optimizer_spec
-from trainers.status import ALIVE, ENDED, FAILED, FINISHED
+from trainers.status import ALIVE, ENDED, FAILED, FINISHED, STOPPED
 from ui.components.formats import decimal, plain
 from ui.components.navigation import PARAMETER, RUN
 from ui.components.reading import Summary
@@ -116,7 +116,7 @@ def end_of(view: Summary) -> End:
 
 
 def just_ended(views: Sequence[Summary], seen: set[str]) -> list[Summary]:
-    """Those runs that were alive at an earlier look and are no more.
+    """Those runs that were alive at an earlier look and ended without being stopped.
 
     Args:
         views: The runs as they are now.
@@ -125,7 +125,7 @@ def just_ended(views: Sequence[Summary], seen: set[str]) -> list[Summary]:
     over = [view for view in views if view.run.id in seen and view.state in ENDED]
     seen.difference_update(view.run.id for view in over)
     seen.update(view.run.id for view in views if view.state in ALIVE)
-    return over
+    return [view for view in over if view.state != STOPPED]  # that is no news
 
 
 def notify(views: Sequence[Summary]) -> None:
@@ -136,7 +136,7 @@ def notify(views: Sequence[Summary]) -> None:
         end = end_of(view)
         ends.append(end)
         st.toast(f"**{plain(end.title)}**  \n{plain(end.body)}",
-                 icon=LOOKS[view.state].icon, duration="long")  # fmt: skip
+                 icon=LOOKS[view.state].icon)  # fmt: skip
     del ends[:-_KEPT]
     _mount(
         key="notify",

@@ -43,7 +43,13 @@ def test_a_run_that_ends_again_ends_anew(root):
     assert end_of(ended(root, "stopped", ended=2000.0)).id != first.id
 
 
-def test_only_runs_seen_alive_end(root, alive):
+def test_what_somebody_stopped_is_no_news(root):
+    seen = {"a"}
+    assert just_ended([ended(root, "stopped")], seen) == []
+    assert seen == set()
+
+
+def test_only_runs_seen_alive_end(root):
     seen: set[str] = set()
     over = ended(root, "finished")
     assert just_ended([over], seen) == []
