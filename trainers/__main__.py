@@ -9,6 +9,7 @@ Flags come from the configuration's dataclasses and the optimizers' catalogue.
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -25,7 +26,8 @@ from trainers.flags import (
     flag,
 )
 from trainers.jobs.launcher import code_version
-from trainers.ranks import Ranks, end_with_launcher, keep_log, launched_ranks
+from trainers.jobs.processes import ROLE, run_role
+from trainers.ranks import LAUNCHER, Ranks, end_with_launcher, keep_log, launched_ranks
 from trainers.runs import Run, RunError, load_config, new_run, read_json
 from trainers.status import (
     ALIVE,
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ranks = launched_ranks()
         _set_up_logging(ranks)
         return int(options.command(options, ranks))
-    except (ValueError, RunError) as error:
+    except (ValueError, RunError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
@@ -123,7 +125,11 @@ def _train(options: argparse.Namespace, ranks: Ranks) -> int:
     end_with_launcher()
     if not ranks.is_main:
         return _follow(ranks)
-    return _train_here(find_here(options.run), ranks)
+    run = find_here(options.run)
+    launched = LAUNCHER in os.environ or os.environ.get(ROLE) == run_role(run)
+    if not launched:  # who launched it knows that nobody else trains it
+        _check_resumable(run)
+    return _train_here(run, ranks)
 
 
 def _follow(ranks: Ranks) -> int:

@@ -31,9 +31,8 @@ def runs_root() -> Path:
 
 
 def whole_path(path: Path) -> Path:
-    """The absolute path without "..": the job store knows a run by one spelling."""
-    path = path.absolute()
-    return path.resolve() if ".." in path.parts else path
+    """The absolute path without links: the job store knows a run by one spelling."""
+    return path.resolve()
 
 
 def write_atomically(path: Path, content: bytes) -> None:

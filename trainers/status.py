@@ -158,6 +158,9 @@ class Status:
         if values.get("trainer"):
             values["trainer"] = Process(**values["trainer"])
         values["workers"] = tuple(Process(**each) for each in values.get("workers", ()))
+        for name in ("phase", "error_class", "message", "error_tail"):
+            if not isinstance(values.get(name, ""), str):
+                raise ValueError(f"{name} must be a text, got {values[name]!r}.")
         for name in ("created", "step", "total_steps"):
             _check_number(name, values.get(name, 0))
         for name in ("started", "ended", "heartbeat"):

@@ -15,7 +15,7 @@ from tests.trainers.test_resume import stop_after
 from trainers.checkpoint import LAST
 from trainers.runs import new_run, read_json
 from trainers.session import train_run
-from trainers.status import FINISHED, STOPPED, read_status
+from trainers.status import FINISHED, STOPPED, processes_of, read_status
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ended")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +45,7 @@ def outcome(process, run):
     out, err = process.communicate(timeout=SECONDS)
     status = read_status(run)
     assert len(status.workers) == 1
-    assert status.processes() == []
+    assert processes_of(run) == []
     lines = out.splitlines()
     assert lines[-1] == str(run.path)
     assert lines.count(str(run.path)) == 1

@@ -9,10 +9,13 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from tests.ui import fakes
 from trainers import jobs
 from trainers.jobs import local
 from trainers.jobs.home import Home
 from trainers.jobs.store import Store
+from trainers.runs import Run
+from trainers.status import Process
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 APP = REPOSITORY / "ui" / "app.py"
@@ -33,7 +36,7 @@ def no_dispatcher(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("VOGN_JOBS", raising=False)
     monkeypatch.delenv("VOGN_JOBS_URL", raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.setattr(local, "ensure_dispatcher", lambda home: True)
+    monkeypatch.setattr(local, "ensure_dispatcher", lambda home, **_: True)
     monkeypatch.setattr(jobs, "keep_dispatcher", lambda: None)
     opened: list[Store] = []
 
@@ -73,3 +76,22 @@ def alive() -> Iterator[int]:
     with subprocess.Popen(command, start_new_session=True) as process:
         yield process.pid
         process.kill()
+
+
+@pytest.fixture
+def table(root: Path, alive: int) -> None:
+    """Four runs; row 0 is the newest."""
+    fakes.write_run(root, "1-done", evaluated=True)
+    fakes.write_run(root, "2-live", state="running", trainer=Process.of(alive))
+    fakes.write_run(root, "3-lost", state="running")
+    damaged = root / "4-damaged"
+    damaged.mkdir()
+    (damaged / "config.json").write_text("{")
+
+
+@pytest.fixture
+def queue(table: None, root: Path) -> list[Run]:
+    """Three queued runs above the table's four; row 0 is the last one."""
+    configs = [fakes.config(seed=k) for k in range(3)]
+    paths = [root / f"9-{k}" for k in range(3)]
+    return jobs.engine().submit(configs, paths=paths, group="mine")

@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _keep(home: Home) -> int:
-    home.prepare()
+    _ = jobs.engine().store  # an unusable one is told here, and not in a log
     with _interruption() as interrupted, Lines(home.dispatcher_log) as lines:
         ensure_dispatcher(home)
         print(f"The dispatcher's log is {home.dispatcher_log}; Ctrl-C leaves it.")

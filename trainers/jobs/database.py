@@ -155,12 +155,12 @@ def _version(engine: sa.Engine) -> str | None:
 
 
 def _migrate(engine: sa.Engine, home: Home) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # no user asked for it
     # Imported here: it is rarely needed, and large.
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # no user asked for it
     config = Config()
     # Alembic reads % as the start of a variable.
     folder = str(Path(__file__).parent / "migrations").replace("%", "%%")

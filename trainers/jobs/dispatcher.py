@@ -13,8 +13,11 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from types import FrameType
+
+import psutil
 
 from trainers.jobs import devices, nvml
 from trainers.jobs.announce import Announcer
@@ -32,6 +35,7 @@ from trainers.jobs.processes import (
     with_role,
 )
 from trainers.jobs.scheduling import Plan, plan
+from trainers.jobs.settings import HANDED
 from trainers.jobs.start import detached
 from trainers.jobs.store import PAUSED, REVISION, Decision, Job, Lease, Store
 from trainers.jobs.verdicts import Verdict, verdict
@@ -48,6 +52,7 @@ from trainers.status import (
 logger = logging.getLogger("trainers.jobs.dispatcher")
 POLL = 0.3  # seconds between two looks for a change
 LOOK = 3.0  # seconds between two looks at everything: GPUs become free unannounced
+FROZEN = 30.0  # seconds without a sign of life of a supervisor
 ATTACH_INTERVAL = 2.0  # seconds between two new supervisors for a run
 PAUSE_AFTER_ERROR = 5.0  # seconds
 MAX_STARTS = 3  # of a supervisor that dies before it has begun
@@ -70,6 +75,8 @@ class Dispatcher:
         self._active: list[Job] = []
         self._revision: str | None = None
         self._looked = -LOOK
+        self._beats: dict[str, tuple[float, float]] = {}
+        self._unready: dict[str, str] = {}
 
     def tick(self) -> None:
         """Do what is due; next to nothing when nothing changed."""
@@ -77,24 +84,16 @@ class Dispatcher:
         if revision != self._revision or now - self._looked >= LOOK:
             self._revision, self._looked = revision, now
             self._active = self.store.active(self.host)
-            prepared = [job for job in self.store.queued() if self._prepared(job)]
-            if prepared:
+            queue = self.store.queued()
+            self._unready = {job.path: why for job in queue if (why := _unready(job))}
+            if queue:
                 self._start()
             self.announcer.tick()
         for job in self._active:
-            self._attend(job)
-
-    def _prepared(self, job: Job) -> bool:
-        """Whether a queued job has its folder; its submitter may have been killed."""
-        if job.run.status.exists():
-            return True
-        try:
-            prepare_folder(job)
-        except (RunError, OSError) as error:
-            logger.error("Run %s leaves the queue: %s", job.run.id, error)
-            self.store.cancel(job.path)
-            return False
-        return True
+            try:
+                self._attend(job)
+            except (RunError, OSError, psutil.Error) as error:  # of this run alone
+                logger.error("Run %s cannot be seen to: %s", job.run.id, error)
 
     def _start(self) -> None:
         """Start whatever the devices allow, in the order of the queue."""
@@ -111,7 +110,11 @@ class Dispatcher:
                 lease.device: f"leased by run {os.path.basename(lease.path)}"
                 for lease in leases
             }
-            planned = plan(queue, inventory, taken | held, paused)
+            ready = [job for job in queue if job.path not in self._unready]
+            planned = plan(ready, inventory, taken | held, paused)
+            planned.reasons.update({
+                j.path: self._unready[j.path] for j in queue if j.path in self._unready
+            })
             starts = [(job, [d.id for d in got]) for job, got in planned.starts]
             return starts, planned.reasons
 
@@ -121,8 +124,11 @@ class Dispatcher:
             logger.info("Run %s starts on %s.", job.run.id, names)
             variables = devices.environment(got, job.device, inventory)
             variables |= devices.threads(got, slots, os.cpu_count() or 1)
-            prepare_folder(claimed[job.path])
-            self._supervise(claimed[job.path], variables)
+            try:
+                prepare_folder(claimed[job.path])
+                self._supervise(claimed[job.path], variables)
+            except (RunError, OSError) as error:  # it is judged with those that end
+                logger.error("Run %s cannot be started: %s", job.run.id, error)
 
     def _occupied(self, visible: list[nvml.Gpu]) -> dict[str, str]:
         """GPUs that somebody uses who is no run of ours."""
@@ -141,10 +147,10 @@ class Dispatcher:
         words = [job.path, "--num-processes", str(job.num_processes)]
         words += ["--start", repr(job.claimed)]
         environment = {
-            **variables,
-            **json.loads(job.environment),
+            **os.environ,
             **self.home.environment(),
             ROLE: supervisor_role(run),
+            HANDED: json.dumps(variables | json.loads(job.environment)),
         }
         self._children[job.path] = detached(
             "trainers.jobs.supervisor",
@@ -156,7 +162,10 @@ class Dispatcher:
     def _attend(self, job: Job) -> None:
         """Settle a job that has no supervisor any more, or give it a new one."""
         run = job.run
-        if is_held(self.home.run_lock(run)) or self._is_booting(job):
+        if is_held(self.home.run_lock(run)):
+            self._end_frozen(job)
+            return
+        if self._is_booting(job):
             return
         watch = read_supervision(run)
         launcher = watch.launcher if watch else None
@@ -171,6 +180,20 @@ class Dispatcher:
             logger.error("Run %s has processes that cannot be killed.", run.id)
             return
         self._conclude(job)
+
+    def _end_frozen(self, job: Job) -> None:
+        """Kill a supervisor without a sign of life; the next one takes its place."""
+        watch, now = read_supervision(job.run), time.monotonic()
+        if watch is None or watch.start != job.claimed or watch.concluded:
+            return
+        beat, seen = self._beats.get(job.path, (0.0, now))
+        if beat != watch.heartbeat:
+            seen = now
+        self._beats[job.path] = (watch.heartbeat, seen)
+        supervisor = watch.supervisor.handle()
+        if now - seen > FROZEN and supervisor is not None:
+            logger.warning("The supervisor of run %s is frozen.", job.run.id)
+            supervisor.kill()
 
     def _attach(self, job: Job) -> None:
         """Give a run whose trainer lives a new supervisor, but not one a tick."""
@@ -201,11 +224,16 @@ class Dispatcher:
         if judged is Verdict.NEVER_BEGAN and job.starts < MAX_STARTS:
             logger.warning("Run %s never began; it is queued again.", run.id)
             self.store.requeue(job)
-            prepare_folder(job)
+            with suppress(OSError):
+                prepare_folder(job)
             return
+        state = status.state
         if judged is not Verdict.AS_WRITTEN:
-            status = end_status(run, status, **_ending(judged, run))
-        self._settle(job, status.state)
+            ending = _ending(judged, run)
+            state = ending["state"]
+            with suppress(OSError):  # on a full disk the store's word must do
+                end_status(run, status, **ending)
+        self._settle(job, state)
 
     def _settle(self, job: Job, outcome: str) -> None:
         logger.info("Run %s: %s.", job.run.id, outcome)
@@ -213,6 +241,18 @@ class Dispatcher:
         self.home.run_lock(job.run).unlink(missing_ok=True)
         self._children.pop(job.path, None)
         self._attached.pop(job.path, None)
+        self._beats.pop(job.path, None)
+
+
+def _unready(job: Job) -> str:
+    """See to it that a job has its folder; "" or why it has none."""
+    if job.run.status.exists():
+        return ""
+    try:
+        prepare_folder(job)  # its submitter may have been killed
+    except (RunError, OSError) as error:
+        return f"Its folder cannot be made: {error}"
+    return ""
 
 
 def _ending(judged: Verdict, run: Run) -> dict[str, str]:
@@ -250,6 +290,11 @@ def main() -> int:
         logger.info("Dispatcher %d begins.", os.getpid())
         while not (ended.is_set() or home.switched_off.exists()) and lock.is_ours():
             pause = POLL
+            if not dispatcher.store.is_there():
+                logger.error("The job store was removed: a new dispatcher is wanted.")
+                break
+            with suppress(OSError):
+                os.utime(home.dispatcher_lock)  # a sign of life
             try:
                 dispatcher.tick()
             except Exception:  # whatever it is, the queue must go on

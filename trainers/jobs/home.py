@@ -21,7 +21,7 @@ _NETWORK = (
     "9p afs beegfs ceph cifs davfs gfs2 glusterfs gpfs lustre ncpfs nfs nfs3 nfs4",
     "ocfs2 panfs pvfs2 smb2 smb3 smbfs wekafs fuse.ceph fuse.ceph-fuse fuse.davfs",
     "fuse.gcsfuse fuse.glusterfs fuse.goofys fuse.juicefs fuse.rclone fuse.s3fs",
-    "fuse.sshfs",
+    "fuse.sshfs fuse.blobfuse fuse.blobfuse2 fuse.mount-s3 virtiofs vboxsf prl_fs",
 )
 NETWORK = frozenset(" ".join(_NETWORK).split())
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 
 import psutil
@@ -28,9 +27,9 @@ from trainers.jobs.launcher import (
     checked_priority,
     code_version,
 )
-from trainers.jobs.processes import ROLE
 from trainers.jobs.scheduling import moved, with_priority
 from trainers.jobs.schema import ACTIVE, ENDED, QUEUED
+from trainers.jobs.settings import check_submitter, of_submitter
 from trainers.jobs.start import ensure_dispatcher
 from trainers.jobs.store import PAUSED, Job, Store
 from trainers.runs import (
@@ -47,7 +46,6 @@ from trainers.status import (
     FINISHED,
     LOST,
     STARTING,
-    STOPPED,
     STOPPING,
     Status,
     observed,
@@ -56,11 +54,6 @@ from trainers.status import (
 from trainers.status import QUEUED as QUEUED_STATE
 
 SETTLING = 10.0  # seconds that an ended run's supervisor and dispatcher may take
-# Variables of the engine itself, which are not the submitter's to hand on.
-OWN = (
-    "VOGN_JOBS", "VOGN_JOBS_URL", "VOGN_RUNS", "VOGN_CPU_SLOTS", "VOGN_WEBHOOK", ROLE,
-)  # fmt: skip
-PLACES = ("VOGN_CACHE", "VOGN_SYSTEM_DATA")  # paths: the trainer's folder is another
 
 
 class Engine:
@@ -72,11 +65,14 @@ class Engine:
 
     def __init__(self, home: Home | None = None) -> None:
         self.home = home or Home.here()
+        self._store: Store | None = None
 
-    @cached_property
+    @property
     def store(self) -> Store:
-        """The job store, opened when first needed."""
-        return Store(self.home)
+        """The job store; opened when first needed, and again if it was removed."""
+        if self._store is None or not self._store.is_there():
+            self._store = Store(self.home)
+        return self._store
 
     def submit(
         self,
@@ -87,6 +83,7 @@ class Engine:
         priority: int = 0,
     ) -> list[Run]:
         """Queue new runs, all or none; see `Launcher`."""
+        check_submitter(os.environ)
         group, priority = group and checked_group(group), checked_priority(priority)
         if paths is not None and len(paths) != len(configs):
             raise ValueError(
@@ -104,11 +101,22 @@ class Engine:
             for folder, config in zip(folders, configs, strict=True)
         ]
         self.store.add(queued)
-        for job in queued:
-            if not job.run.status.exists():  # else others were faster
-                prepare_folder(job)
+        try:
+            for job in queued:
+                if not job.run.status.exists():  # else others were faster
+                    prepare_folder(job)
+        except (OSError, RunError) as error:
+            self._undo(queued)
+            raise RunError(f"nothing was queued: {error}") from None
         ensure_dispatcher(self.home)
         return [job.run for job in queued]
+
+    def _undo(self, queued: Sequence[Job]) -> None:
+        """Take back a submission of which some folders could not be made."""
+        for job in queued:
+            if self.store.cancel(job.path):
+                self.store.forget(job.path)
+                shutil.rmtree(job.path, ignore_errors=True)
 
     def resume(self, run: Run) -> None:
         """Queue a stopped, failed or lost run again.
@@ -117,6 +125,7 @@ class Engine:
             RunError: If the run is alive, has finished, or is damaged.
         """
         config = load_config(run)
+        check_submitter(os.environ)
         earlier = self._settled(run)
         state = self.state(run).status.state
         if state in (*ALIVE, FINISHED):
@@ -135,6 +144,8 @@ class Engine:
         """How many runs stand; damaged ones are left out."""
         runs = list(runs)
         rows, places = self.store.find(run.path for run in runs), self._places()
+        if any(job.stage != ENDED for job in rows.values()):
+            ensure_dispatcher(self.home, by_person=False)  # all may have been killed
         seen = {}
         for run in runs:
             with suppress(RunError):
@@ -146,12 +157,18 @@ class Engine:
         return {job.path: place for place, job in enumerate(queue, start=1)}
 
     def _seen(self, run: Run, job: Job | None, places: dict[str, int]) -> JobState:
-        status = observed(run)
+        try:
+            status = observed(run)
+        except RunError:
+            if job is None or job.stage != QUEUED:
+                raise
+            status = Status(state=QUEUED_STATE, created=job.submitted)
         if job is None or job.stage == ENDED:
-            if status.state == QUEUED_STATE:
-                # Perhaps between the end of a queued job and the word of it.
-                taken = job is not None and job.outcome == STOPPED
-                status = replace(status, state=STOPPED) if taken else _stray(status)
+            if status.state in (QUEUED_STATE, LOST) and job is not None and job.outcome:
+                # The folder's word may be on its way, or its disk full.
+                status = replace(status, state=job.outcome)
+            elif status.state == QUEUED_STATE:
+                status = _stray(status)
             return JobState(status=status, group=job.group if job else "")
         if job.stage == QUEUED and job.path in places:
             status = waiting(status)
@@ -174,14 +191,15 @@ class Engine:
         """
         job = self.store.get(run.path)
         if job is not None and job.stage == QUEUED and self.store.cancel(run.path):
-            leave_queue(job)
+            with suppress(OSError, RunError):  # the store's word must do
+                leave_queue(job)
             return
         if self.state(run).status.state not in ALIVE:
             return
         asked_before = run.stop_request.exists()
         run.stop_request.touch()
         if job is not None and job.stage != ENDED:
-            ensure_dispatcher(self.home)
+            ensure_dispatcher(self.home, by_person=False)
         elif not asked_before:  # started in a terminal: nobody else would tell it
             for process in processes_of(run):
                 with suppress(psutil.NoSuchProcess):  # it ended meanwhile
@@ -265,7 +283,7 @@ class Engine:
             with suppress(RunError):
                 if observed(run).state in ALIVE:
                     return job
-            ensure_dispatcher(self.home)
+            ensure_dispatcher(self.home, by_person=False)
             time.sleep(0.1)
 
     def _check_queued(self, run: Run) -> None:
@@ -290,23 +308,9 @@ def _job(
         group=group,
         device=config.training.device,
         num_processes=config.training.num_processes,
-        environment=json.dumps(_submitters_variables()),
+        environment=json.dumps(of_submitter(os.environ)),
         submitted=time.time() if submitted is None else submitted,
     )
-
-
-def _submitters_variables() -> dict[str, str]:
-    """What the trainer shall find as if it ran where it was submitted."""
-    handed = {
-        name: value
-        for name, value in os.environ.items()
-        if (name.startswith("VOGN_") and name not in OWN)
-        or name.endswith("_NUM_THREADS")
-    }
-    places = {
-        name: str(Path(handed[name]).absolute()) for name in PLACES if name in handed
-    }
-    return handed | places
 
 
 def _stray(status: Status) -> Status:

@@ -74,18 +74,35 @@ def belonging_to(run: Run, session: Process | None = None) -> list[psutil.Proces
     """The living processes of a run.
 
     Those with its role, and of those that emptied their environment the ones below
-    this process or in the run's session. Below a supervisor there may also be a
-    dispatcher that it woke, and supervisors of other runs: their roles tell them apart.
+    such a one, below the run's supervisor if that is this process, or in the run's
+    session.
 
     Args:
         run: The run.
         session: Leader of the session in which the run was started.
     """
     found = {process.pid: process for process in with_role(run_role(run))}
-    for process in [*descendants(psutil.Process()), *in_session(session)]:
-        if is_alive(process) and role_of(process) in ("", run_role(run)):
+    below = descendants(psutil.Process())
+    if role_of(psutil.Process()) != supervisor_role(run):
+        below = [child for member in [*found.values()] for child in descendants(member)]
+    for process in [*below, *in_session(session)]:
+        if is_alive(process) and _is_of(process, run):
             found[process.pid] = process
     return list(found.values())
+
+
+def _is_of(process: psutil.Process, run: Run) -> bool:
+    """Whether a process has a run's role or, without any, is below such a one.
+
+    Below a supervisor there may also be a dispatcher that it woke, and supervisors of
+    other runs with all that is theirs.
+    """
+    if own := role_of(process):
+        return own == run_role(run)
+    with suppress(psutil.Error):
+        above = next(filter(None, map(role_of, process.parents())), "")
+        return above in ("", run_role(run), supervisor_role(run))
+    return False
 
 
 def in_session(leader: Process | None) -> list[psutil.Process]:

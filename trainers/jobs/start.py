@@ -9,12 +9,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from trainers.jobs.home import Home
 from trainers.jobs.locks import is_held
-from trainers.jobs.processes import DISPATCHER, ROLE
+from trainers.jobs.processes import DISPATCHER, ROLE, role_of
+from trainers.jobs.settings import check_machine, of_machine
 from trainers.runs import runs_root
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+FROZEN = 60.0  # seconds without a look by a dispatcher, which may be killed any time
 BOOT = 2.0  # seconds in which a started dispatcher is not started again
 WATCH_INTERVAL = 2.0  # seconds between two looks whether the dispatcher lives
 
@@ -27,7 +31,7 @@ def detached(
     Args:
         module: What to run.
         arguments: Its words.
-        environment: Variables on top of this process's.
+        environment: Its variables.
         log: File that its output is appended to.
 
     Returns:
@@ -38,7 +42,7 @@ def detached(
         return subprocess.Popen(  # noqa: S603 - an argument list of our own
             [sys.executable, "-m", module, *arguments],
             cwd=REPOSITORY,
-            env={**os.environ, **environment},
+            env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -56,15 +60,22 @@ def ensure_dispatcher(home: Home, by_person: bool = True) -> bool:
 
     Returns:
         Whether one runs or is starting.
+
+    Raises:
+        ValueError: If somebody wants one with settings under which it cannot work.
     """
     if by_person:
+        check_machine(os.environ)
         home.switched_off.unlink(missing_ok=True)
     elif home.switched_off.exists():
         return False
-    if is_held(home.dispatcher_lock) or _is_booting(home):
+    if is_held(home.dispatcher_lock):
+        return not _end_frozen(home)
+    if _is_booting(home):
         return True
     home.booting.touch()
     environment = {
+        **of_machine(os.environ),
         **home.environment(),
         ROLE: DISPATCHER,
         "VOGN_RUNS": str(runs_root()),
@@ -85,6 +96,21 @@ def keep_dispatcher(home: Home) -> None:
             time.sleep(WATCH_INTERVAL)
 
     threading.Thread(target=watch, daemon=True, name="keep_dispatcher").start()
+
+
+def _end_frozen(home: Home) -> bool:
+    """Kill a dispatcher that has not moved for long; whether there was one."""
+    try:
+        still = time.time() - home.dispatcher_lock.stat().st_mtime
+        if still < FROZEN:
+            return False
+        process = psutil.Process(int(home.dispatcher_lock.read_text(encoding="ascii")))
+        if role_of(process) != DISPATCHER:
+            return False
+        process.kill()
+    except (OSError, ValueError, psutil.Error):
+        return False
+    return True
 
 
 def _is_booting(home: Home) -> bool:

@@ -5,6 +5,7 @@ clients and dispatchers may all be killed at any time: a change is there or it i
 Where the database fails, each method raises RunError with its words.
 """
 
+import os
 import secrets
 import socket
 import time
@@ -84,10 +85,15 @@ class Store:
         alone = self._writing.dialect.name == "sqlite"
         self.host = "here" if alone else socket.gethostname()
         self._reading = self._writing.execution_options(reads=True)
+        self._file = _file_of(self._writing)
 
     def close(self) -> None:
         """Close all connections; the store opens new ones when used again."""
         self._writing.dispose()
+
+    def is_there(self) -> bool:
+        """Whether the database is still the one that was opened, and not removed."""
+        return self._file == _file_of(self._writing)
 
     def add(self, added: Sequence[Job]) -> None:
         """Queue jobs, all or none.
@@ -259,6 +265,15 @@ class Store:
     def _select(self, condition: Any) -> list[Job]:
         with transaction(self._reading) as connection:
             return _rows(connection, condition)
+
+
+def _file_of(engine: sa.Engine) -> tuple[int, int]:
+    """What tells an SQLite file from another one of the same name."""
+    try:
+        found = os.stat(engine.url.database or "")
+    except OSError:
+        return (0, 0)
+    return (found.st_dev, found.st_ino)
 
 
 def _rows(

@@ -7,11 +7,13 @@ one with `--attach`, which watches the trainer that goes on. It never imports to
 """
 
 import argparse
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -32,8 +34,10 @@ from trainers.jobs.processes import (
     mirror_role,
     reap,
     run_role,
+    supervisor_role,
     with_role,
 )
+from trainers.jobs.settings import HANDED, stop_grace
 from trainers.jobs.start import REPOSITORY, ensure_dispatcher
 from trainers.runs import Run, RunError
 from trainers.status import (
@@ -52,7 +56,6 @@ from trainers.status import (
     write_supervision,
 )
 
-GRACE = float(os.environ.get("VOGN_STOP_GRACE", "30"))  # seconds
 POLL = 0.2  # seconds
 BEAT = 2.0  # seconds between two signs of life
 MIRROR_PATIENCE = 15.0  # seconds that trackers have to take the last rows
@@ -110,7 +113,7 @@ class Supervisor:
         home: Where the engine lives.
         num_processes: Ranks of the run.
         start: Which start of the run this is.
-        grace: Seconds between the polite and the final signal.
+        handed: Variables of the trainer on top of this process's own.
     """
 
     def __init__(
@@ -119,10 +122,11 @@ class Supervisor:
         home: Home,
         num_processes: int = 1,
         start: float = 0.0,
-        grace: float = GRACE,
+        handed: Mapping[str, str] | None = None,
     ) -> None:
-        self.run, self.home, self.grace = run, home, grace
-        self.num_processes = num_processes
+        self.run, self.home, self.num_processes = run, home, num_processes
+        self._variables = {**os.environ, **(handed or {})}
+        self.grace = stop_grace(self._variables)
         own = Process.current()
         session = own if os.getsid(0) == own.pid else None
         self._watch = Supervision(supervisor=own, session=session, start=start)
@@ -173,10 +177,10 @@ class Supervisor:
         self.run.stop_request.touch()
 
     def _started(self) -> "subprocess.Popen[bytes]":
-        module = os.environ.get("VOGN_TRAINER") or "trainers"
+        module = self._variables.get("VOGN_TRAINER") or "trainers"
         words = [module, "train", str(self.run.path)]
         output = self.run.log
-        environment = {**os.environ, ROLE: run_role(self.run)}
+        environment = {**self._variables, ROLE: run_role(self.run)}
         if self.num_processes > 1:
             output = self.run.log.with_name("launcher.log")
             count = str(self.num_processes)
@@ -194,14 +198,14 @@ class Supervisor:
 
     def _mirrored(self) -> "subprocess.Popen[bytes] | None":
         """The process that copies the run to trackers, if there is to be one."""
-        names = os.environ.get("VOGN_MIRRORS", "").replace(",", " ").split()
+        names = self._variables.get("VOGN_MIRRORS", "").replace(",", " ").split()
         if not names:
             return None
         with self.run.log.with_name("mirrors.log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - an argument list of our own
                 [sys.executable, "-m", "trainers.mirrors", str(self.run.path), *names],
                 cwd=REPOSITORY,
-                env={**os.environ, ROLE: mirror_role(self.run)},
+                env={**self._variables, ROLE: mirror_role(self.run)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -289,10 +293,17 @@ def main() -> int:
     with FileLock(home.run_lock(run)) as lock:
         if not lock.acquire():
             return TAKEN
-        supervisor = Supervisor(run, home, options.num_processes, options.start)
+        handed = json.loads(os.environ.pop(HANDED, "{}"))
+        # Another engine on the same runs has locks of its own; the roles are all one.
+        others = [supervisor_role(run), *([] if options.attach else [run_role(run)])]
+        if [p for p in with_role(*others) if p.pid != os.getpid()]:
+            return TAKEN
         try:
+            supervisor = Supervisor(
+                run, home, options.num_processes, options.start, handed
+            )
             supervisor.attend() if options.attach else supervisor.supervise()
-        except RunError as error:
+        except (RunError, ValueError) as error:
             end_all(lambda: belonging_to(run))
             print(f"error: {error}", file=sys.stderr)  # noqa: T201
             return 1

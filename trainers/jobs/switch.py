@@ -44,9 +44,10 @@ def end_dispatcher(home: Home, patience: float = PATIENCE) -> bool:
     deadline, was_there = time.monotonic() + patience, False
     while (found := dispatchers_of(home)) or is_held(home.dispatcher_lock):
         was_there = True
+        frozen = time.monotonic() > deadline - patience / 2
         for process in found:
             with suppress(psutil.Error):
-                process.terminate()
+                process.kill() if frozen else process.terminate()
         if time.monotonic() > deadline:
             number = home.dispatcher_lock.read_text(encoding="utf-8")
             raise RunError(f"The dispatcher (process {number}) does not end.")

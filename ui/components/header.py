@@ -150,7 +150,7 @@ def _ending(view: Summary, status: Status) -> None:
             message or f"Stopped after step {count(status.step)}.",
             icon=LOOKS[view.state].icon,
         )
-    tail = status.error_tail or (log_tail(view.run.log) if view.state == LOST else "")
-    if tail:
+    tail = status.error_tail or log_tail(view.run.log)
+    if tail and view.state in (FAILED, LOST):
         st.caption("The end of its log:")
         st.code(tail, language=None, wrap_lines=True)

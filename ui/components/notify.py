@@ -41,7 +41,10 @@ _HTML = """
 """
 _CSS = """
 .notify[hidden] { display: none; }
-.notify { font: 400 0.9rem/1.4 var(--st-font); color: var(--st-text-color); }
+.notify {
+  position: relative; color: var(--st-text-color);
+  font: 400 0.9rem/1.4 var(--st-font);
+}
 button {
   display: inline-flex; align-items: center; gap: 0.5rem; min-height: 2.5rem;
   padding: 0 0.4rem; border: 0; border-radius: var(--st-button-radius, 8px);
@@ -63,7 +66,12 @@ svg { width: 1.1rem; height: 1.1rem; fill: currentColor; }
 [aria-checked="true"] .track { background: var(--st-primary-color); }
 [aria-checked="true"] .thumb { transform: translateX(0.9rem); }
 .hint:empty { display: none; }
-.hint { font-size: 0.8rem; max-width: 15rem; opacity: 0.85; }
+.hint {
+  position: absolute; z-index: 1; top: 100%; right: 0; width: 17rem;
+  box-sizing: border-box; padding: 0.6rem 0.8rem; font-size: 0.82rem;
+  border: 1px solid var(--st-border-color); border-radius: 8px;
+  background: var(--st-secondary-background-color);
+}
 """
 
 # Declared once, when this module is first imported.

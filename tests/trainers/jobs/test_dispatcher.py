@@ -1,8 +1,10 @@
 """Tests of the dispatcher's decisions, tick by tick, without a process of its own."""
 
+import json
 import os
 import time
 
+import psutil
 import pytest
 
 from tests.trainers.examples import wait_for
@@ -49,7 +51,7 @@ def started(monkeypatch):
 
 @pytest.fixture
 def dispatch(engine, monkeypatch):
-    monkeypatch.setattr(local, "ensure_dispatcher", lambda home: True)
+    monkeypatch.setattr(local, "ensure_dispatcher", lambda home, **_: True)
     made = Dispatcher(engine.home, engine.store)
     made.engine = engine
     return made
@@ -214,7 +216,8 @@ def test_gpus_are_leased_by_uuid_and_a_busy_one_waits(dispatch, started, monkeyp
     dispatch.tick()
     ((_, words, variables),) = started
     assert words[0] == str(one.path)
-    assert variables["CUDA_VISIBLE_DEVICES"] == "GPU-a"
+    assert json.loads(variables["VOGN_HANDED"])["CUDA_VISIBLE_DEVICES"] == "GPU-a"
+    assert "CUDA_VISIBLE_DEVICES" not in variables  # a supervisor may start dispatchers
     assert [lease.device for lease in dispatch.store.leases(dispatch.host)] == ["GPU-a"]
     reason = dispatch.store.get(two.path).reason
     assert reason.startswith("Waits for GPU 0 (H200): leased by run")
@@ -223,15 +226,18 @@ def test_gpus_are_leased_by_uuid_and_a_busy_one_waits(dispatch, started, monkeyp
     )
 
 
-def test_a_queued_job_whose_folder_was_taken_leaves_the_queue(dispatch, started):
+def test_a_queued_job_whose_folder_was_taken_waits_and_says_so(dispatch, started):
     (run,) = dispatch.engine.submit([fake("ok")])
     dispatch.engine.pause()
     run.config.unlink()
     run.status.unlink()
     (run.path / "something else").touch()
     dispatch.tick()
-    assert stage(dispatch, run) == "ended"
+    assert dispatch.store.get(run.path).reason.startswith("Its folder cannot be made")
     assert [p.name for p in run.path.iterdir()] == ["something else"]
+    assert started == []
+    dispatch.engine.stop(run)
+    assert stage(dispatch, run) == "ended"
 
 
 def test_a_real_supervisor_is_known_while_it_boots(dispatch):
@@ -248,3 +254,49 @@ def test_a_real_supervisor_is_known_while_it_boots(dispatch):
 
     wait_for(ended)
     assert read_status(run).state == "finished"
+
+
+def test_a_frozen_supervisor_is_killed(dispatch, started, monkeypatch):
+    (run,) = dispatch.engine.submit([fake("ok")])
+    dispatch.tick()
+    sleeper = psutil.Popen(["sleep", "60"])
+    frozen = Process.of(sleeper.pid)
+    write_supervision(run, watch(dispatch, run, supervisor=frozen))
+    with FileLock(dispatch.home.run_lock(run)) as lock:
+        assert lock.acquire()
+        dispatch.tick()
+        assert sleeper.poll() is None
+        monkeypatch.setattr(dispatcher, "FROZEN", 0.0)
+        dispatch.tick()
+    assert sleeper.wait(timeout=10) == -9
+
+
+def test_a_run_that_cannot_be_seen_to_holds_up_no_other(dispatch, started, monkeypatch):
+    monkeypatch.setenv("VOGN_CPU_SLOTS", "2")
+    first, second = dispatch.engine.submit([fake("ok"), fake("ok")])
+    dispatch.tick()
+    for run in (first, second):
+        write_supervision(run, watch(dispatch, run))
+    real = dispatcher.read_supervision
+
+    def read(run):
+        if run == first:
+            raise OSError(5, "Input/output error")
+        return real(run)
+
+    monkeypatch.setattr(dispatcher, "read_supervision", read)
+    dispatch.tick()
+    assert (stage(dispatch, first), stage(dispatch, second)) == ("active", "ended")
+
+
+def test_on_a_full_disk_a_device_is_free_all_the_same(dispatch, started, monkeypatch):
+    run = abandoned(dispatch, RUNNING)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(dispatcher, "end_status", full)
+    dispatch.tick()
+    assert stage(dispatch, run) == "ended"
+    assert dispatch.engine.state(run).status.state == "lost"
+    assert dispatch.store.leases(dispatch.host) == []

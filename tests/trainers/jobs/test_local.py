@@ -1,6 +1,7 @@
 """Tests of the engine as its clients use it, with a dispatcher and fake trainers."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def wait_until_settled(engine, *runs):
 @pytest.fixture
 def still(engine, monkeypatch):
     """An engine whose queue nobody works on."""
-    monkeypatch.setattr(local, "ensure_dispatcher", lambda home: True)
+    monkeypatch.setattr(local, "ensure_dispatcher", lambda home, **_: True)
     return engine
 
 
@@ -410,3 +411,93 @@ def test_clients_find_the_same_run(still):
     (run,) = still.submit([fake("crash")])
     assert find_run(run.id) == run
     assert load_config(run) == fake("crash")
+
+
+def test_a_submission_on_a_full_disk_leaves_nothing(still, monkeypatch):
+    def prepare(job, real=local.prepare_folder):
+        if len(list_runs()) == 2:
+            raise OSError(28, "No space left on device")
+        real(job)
+
+    monkeypatch.setattr(local, "prepare_folder", prepare)
+    with pytest.raises(RunError, match=r"nothing was queued: .*No space left"):
+        still.submit([fake("ok")] * 4)
+    assert still.queue() == []
+    assert list_runs() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("VOGN_STOP_GRACE", "x"), ("VOGN_MIRRORS", "nonsense")]
+)
+def test_rubbish_in_a_variable_is_refused_before_anything_is_queued(
+    still, monkeypatch, name, value
+):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=f"{name} must"):
+        still.submit([fake("ok")])
+    assert still.queue() == []
+
+
+def test_a_run_is_one_by_any_path(still, tmp_path, monkeypatch):
+    (run,) = still.submit([fake("ok")])
+    (tmp_path / "link").symlink_to(tmp_path / "runs")
+    monkeypatch.setenv("VOGN_RUNS", str(tmp_path / "link"))
+    assert find_run(run.id) == run
+    with pytest.raises(RunError, match="cannot be resumed: it is queued"):
+        still.resume(find_run(run.id))
+
+
+def test_a_store_that_was_removed_is_made_anew(still):
+    (run,) = still.submit([fake("ok")])
+    for path in still.home.folder.glob("jobs.db*"):
+        path.unlink()
+    assert still.queue() == []
+    assert state_of(still, run) == "lost"
+    still.resume(run)
+    assert still.queue() == [run]
+
+
+def test_the_store_s_word_stands_where_a_folder_could_not_be_written(still):
+    (run,) = still.submit([fake("ok")])
+    (job,) = still.store.claim(
+        still.store.host, lambda queue, leases: ([(queue[0], ["cpu:0"])], {})
+    )
+    still.store.settle(job, "failed", announced=True)
+    assert read_status(run).state == "queued"
+    assert state_of(still, run) == "failed"
+
+
+def test_a_queued_run_with_a_damaged_status_can_be_taken_from_the_queue(still):
+    (run,) = still.submit([fake("ok")])
+    run.status.write_text("{")
+    assert still.state(run).position == 1
+    still.stop(run)
+    assert still.queue() == []
+
+
+def test_a_dispatcher_that_a_supervisor_started_is_free_of_its_run(engine):
+    (run,) = engine.submit([fake("long")])
+    wait_for_state(engine, run, "running")
+    (first,) = dispatchers(engine.home)
+    first.kill()
+    second = wait_for(
+        lambda: [p for p in dispatchers(engine.home) if p.pid != first.pid]
+    )[0]
+    variables = second.environ()
+    assert not {"CUDA_VISIBLE_DEVICES", "VOGN_TRAINER", "VOGN_HANDED"} & set(variables)
+
+
+def test_a_frozen_dispatcher_is_replaced(engine, monkeypatch):
+    from trainers.jobs import start
+
+    engine.unpause()
+    (frozen,) = wait_for(lambda: dispatchers(engine.home))
+    lock = engine.home.dispatcher_lock
+    wait_for(lambda: lock.exists() and lock.read_text() == str(frozen.pid))
+    frozen.suspend()
+    os.utime(lock, (1.0, 1.0))
+    assert not start.ensure_dispatcher(engine.home)
+    wait_for(lambda: start.ensure_dispatcher(engine.home))
+    assert wait_for(
+        lambda: [p for p in dispatchers(engine.home) if p.pid != frozen.pid]
+    )

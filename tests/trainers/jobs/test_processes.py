@@ -169,11 +169,15 @@ def pids(found):
     return {process.pid for process in found}
 
 
-def harness(code, *words):
+def harness(code, run, *words):
+    """Run code as a supervisor of the run."""
+    words = [run, *words]
+    role = supervisor_role(Run(Path(run)))
     command = [sys.executable, "-c", code, *map(str, words)]
     done = subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=60
-    )
+        command, check=False, capture_output=True, text=True, timeout=60,
+        env=os.environ | {ROLE: role},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -276,7 +280,7 @@ def test_one_that_is_gone_already_is_no_trouble():
 
 
 def test_reaping_leaves_the_exit_code_of_the_spared_child():
-    harness(REAPING)
+    harness(REAPING, "any")
 
 
 def test_roles_name_the_whole_folder():

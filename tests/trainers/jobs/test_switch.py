@@ -2,7 +2,6 @@
 
 import signal
 
-import psutil
 import pytest
 
 from tests.trainers.examples import config, wait_for
@@ -50,7 +49,7 @@ def test_the_dispatcher_of_another_home_is_left_alone(engine, tmp_path, monkeypa
     assert len(dispatchers(engine.home)) == 1
 
 
-def test_one_that_does_not_end_is_told(engine):
+def test_one_that_does_not_end_is_killed_or_told(engine):
     engine.home.prepare()
     with FileLock(engine.home.dispatcher_lock) as lock:
         assert lock.acquire()
@@ -60,8 +59,5 @@ def test_one_that_does_not_end_is_told(engine):
     ensure_dispatcher(engine.home)
     (process,) = wait_for(lambda: dispatchers(engine.home))
     process.send_signal(signal.SIGSTOP)
-    with pytest.raises(RunError, match="does not end"):
-        end_dispatcher(engine.home, patience=0.3)
-    process.send_signal(signal.SIGCONT)
-    psutil.wait_procs([process], timeout=10)
+    assert end_dispatcher(engine.home, patience=4.0)  # it may be killed at any time
     assert dispatchers(engine.home) == []
