@@ -160,7 +160,7 @@ class Engine:
         try:
             status = observed(run)
         except RunError:
-            if job is None or job.stage != QUEUED:
+            if job is None or job.stage != QUEUED or not run.path.exists():
                 raise
             status = Status(state=QUEUED_STATE, created=job.submitted)
         if job is None or job.stage == ENDED:
