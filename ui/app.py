@@ -41,6 +41,7 @@ HERE = Path(__file__).parent
 st.set_page_config(
     page_title="VOGN App", page_icon=str(HERE / "icon.svg"), layout="wide"
 )
+st.html(HERE / "style.css")
 st.logo(str(HERE / "logo.svg"), size="large")
 install_library()
 with suppress(RunError):  # each page says what is wrong, and the next one tries again

@@ -261,6 +261,7 @@ def stop(page: Any, run: Run) -> None:
     """Press Stop and see to it that nothing of the run is left."""
     page.get_by_role("button", name="Stop", exact=True).click()
     wait_for_state(page, "Stopped")
+    page.locator("[data-test-script-state=notRunning]").wait_for()
     until(lambda: not family(run), "its processes are gone")
     assert read_status(run).state == "stopped"
 
@@ -270,6 +271,7 @@ def picture(page: Any, name: str) -> None:
     folder = os.environ.get("VOGN_SCREENSHOTS")
     if not folder:
         return
+    page.get_by_test_id("stToast").wait_for(state="detached")
     script = """() => document.querySelector(
       "[data-testid='stMainBlockContainer']").scrollHeight + 70"""
     height = max(900, int(page.evaluate(script)))

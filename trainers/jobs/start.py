@@ -87,7 +87,12 @@ def ensure_dispatcher(home: Home, by_person: bool = True) -> bool:
 
 
 def keep_dispatcher(home: Home) -> None:
-    """Look after the dispatcher for as long as this process lives, in a thread."""
+    """Look after the dispatcher for as long as this process lives, in a thread.
+
+    Raises:
+        RunError: If the home cannot be used.
+    """
+    home.prepare()
 
     def watch() -> None:
         while home.folder.exists():

@@ -30,17 +30,6 @@ from ui.components.prefill import prefill
 from ui.components.several import several
 
 Section = Callable[[], Any]
-
-
-# The summary stays in sight while the form, which is longer, is filled.
-_STICKY = """<style>
-[data-testid="stLayoutWrapper"]:has(> .st-key-summary) {
-  position: sticky;
-  top: 4.5rem;
-}
-</style>"""
-
-
 _WHAT_VARIES = {
     RACE: "Choose two optimizers or more, several seeds, or both.",
     SWEEP: "Choose a setting and type its values, or type several seeds.",
@@ -86,7 +75,6 @@ def render() -> None:
     with left:
         form = _form()
     with side, st.container(key="summary"):
-        st.html(_STICKY)
         _summary(form)
 
 

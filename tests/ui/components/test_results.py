@@ -28,7 +28,7 @@ def test_points_have_maps_and_say_why_there_is_no_partner_set(open_page, root):
     app = open_page("run", run="a")
     assert {"map-decision", "map-entropy", "map-mutual_information"} <= set(charts(app))
     assert "Points of the plane have no partner set" in text(app)
-    assert not app.html
+    assert not app.main.get("html")
 
 
 def test_one_set_of_weights_has_no_map_of_mutual_information(open_page, root):
