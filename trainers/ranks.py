@@ -119,8 +119,14 @@ def end_with_launcher() -> None:
         return
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if str(os.getppid()) != launcher:  # it was killed before we asked
+    if launcher_is_gone():  # before we asked
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def launcher_is_gone() -> bool:
+    """Whether this process needs a launcher (`end_with_launcher`) that was killed."""
+    launcher = os.environ.get(LAUNCHER)
+    return bool(launcher) and str(os.getppid()) != launcher
 
 
 def share(num_rows: int, ranks: Ranks) -> slice:

@@ -25,12 +25,13 @@ from trainers.group import DistributedError, Group, joined
 from trainers.models import build_model
 from trainers.optimizers import build_optimizer
 from trainers.predict import DivergedError
-from trainers.ranks import Ranks
+from trainers.ranks import Ranks, launcher_is_gone
 from trainers.reporting import Reporter, SilentReporter
 from trainers.runs import Run, RunError, load_config
 from trainers.status import (
     FAILED,
     FINISHED,
+    LOST,
     RUNNING,
     STOPPED,
     Status,
@@ -42,6 +43,7 @@ from trainers.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 TAIL_LINES = 20
+ABANDONED = "The process that started this run was killed; it can be resumed."
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -65,6 +67,8 @@ def train_run(run: Run, show_bar: bool = True, ranks: Ranks | None = None) -> St
             return end_status(run, reporter.status, FINISHED, message="Finished.")
         except KeyboardInterrupt:
             stop.settle()
+            if launcher_is_gone():  # the ranks leave in order, but nobody asked them
+                return end_status(run, reporter.status, LOST, message=ABANDONED)
             message = "Stopped on request."
             return end_status(run, reporter.status, STOPPED, message=message)
         except Exception as error:

@@ -16,6 +16,7 @@ from trainers.ranks import (
     VARIABLES,
     Ranks,
     launched_ranks,
+    launcher_is_gone,
     rank_seed,
     share,
 )
@@ -178,3 +179,12 @@ def test_a_rank_ends_with_the_launcher_it_needs():
 def test_a_rank_whose_launcher_is_gone_ends_at_once():
     code, out, _ = printed(NEED, **{LAUNCHER: "1999999999"})
     assert (code, out) == (-signal.SIGTERM, "")
+
+
+def test_a_launcher_that_is_not_the_parent_is_gone(monkeypatch):
+    monkeypatch.delenv("VOGN_LAUNCHER", raising=False)
+    assert not launcher_is_gone()  # none is needed
+    monkeypatch.setenv("VOGN_LAUNCHER", str(os.getppid()))
+    assert not launcher_is_gone()
+    monkeypatch.setenv("VOGN_LAUNCHER", "1234567")
+    assert launcher_is_gone()

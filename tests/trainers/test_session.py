@@ -11,6 +11,7 @@ from PIL import Image
 
 from data import DatasetError
 from tests.trainers.examples import run_of
+from tests.trainers.test_resume import stop_after
 from trainers import session
 from trainers.predict import DivergedError
 from trainers.runs import RunError, read_json
@@ -241,3 +242,12 @@ def test_an_error_without_words_has_a_message(tmp_path, monkeypatch):
     status = train(run_of(tmp_path / "a"))
     assert status.error_class == "out of memory"
     assert status.message.startswith("MemoryError")
+
+
+def test_ranks_whose_launcher_was_killed_are_lost_not_stopped(tmp_path, monkeypatch):
+    stop_after(monkeypatch, 1)
+    monkeypatch.setattr(session, "launcher_is_gone", lambda: True)
+    run = run_of(tmp_path / "a")
+    status = train(run)
+    assert (status.state, status.message) == ("lost", session.ABANDONED)
+    assert (run.checkpoint / "last.pt").exists()

@@ -1,12 +1,12 @@
 """Checks of the variables that change how runs are treated."""
 
-import math
 import os
 import urllib.parse
 from collections.abc import Iterator
 
 from trainers import mirrors
 from trainers.doctor.findings import FAIL, OK, Finding
+from trainers.jobs.settings import stop_grace
 
 
 def webhook() -> Iterator[Finding]:
@@ -43,14 +43,8 @@ def trackers() -> Iterator[Finding]:
 
 def grace() -> Iterator[Finding]:
     """Whether the time that a stopping run gets is a time."""
-    text = os.environ.get("VOGN_STOP_GRACE", "30")
     try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if 0.0 <= seconds < math.inf:
-        told = f"A run that is asked to stop has {seconds:g} seconds."
+        told = f"A run that is asked to stop has {stop_grace():g} seconds."
         yield Finding(OK, "stop", told)
-    else:
-        told = f"VOGN_STOP_GRACE must be a number of seconds >= 0, got {text!r}."
-        yield Finding(FAIL, "stop", told, "Correct or unset VOGN_STOP_GRACE.")
+    except ValueError as error:
+        yield Finding(FAIL, "stop", str(error), "Correct or unset VOGN_STOP_GRACE.")
