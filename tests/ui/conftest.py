@@ -1,6 +1,7 @@
 """A folder of runs, and pages opened on it."""
 
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,17 @@ from trainers.status import Process
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 APP = REPOSITORY / "ui" / "app.py"
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """Put back the main module: Streamlit makes each script it runs the main one.
+
+    Later tests of this process that start others would have them run that script.
+    """
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture

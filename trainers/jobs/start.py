@@ -71,7 +71,7 @@ def ensure_dispatcher(home: Home, by_person: bool = True) -> bool:
         return False
     if is_held(home.dispatcher_lock):
         return not _end_frozen(home)
-    if _is_booting(home):
+    if is_booting(home):
         return True
     home.booting.touch()
     environment = {
@@ -113,12 +113,13 @@ def _end_frozen(home: Home) -> bool:
         if role_of(process) != DISPATCHER:
             return False
         process.kill()
+        home.booting.unlink(missing_ok=True)  # the next one need not wait
     except (OSError, ValueError, psutil.Error):
         return False
     return True
 
 
-def _is_booting(home: Home) -> bool:
+def is_booting(home: Home) -> bool:
     """Whether it was started a moment ago, so that it may not hold its lock yet."""
     try:
         return abs(time.time() - home.booting.stat().st_mtime) < BOOT

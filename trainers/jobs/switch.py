@@ -8,6 +8,7 @@ import psutil
 from trainers.jobs.home import Home
 from trainers.jobs.locks import is_held
 from trainers.jobs.processes import DISPATCHER, with_role
+from trainers.jobs.start import is_booting
 from trainers.runs import RunError
 
 PATIENCE = 20.0  # seconds that a dispatcher has to end
@@ -42,8 +43,14 @@ def end_dispatcher(home: Home, patience: float = PATIENCE) -> bool:
     home.prepare()
     home.switched_off.touch()
     deadline, was_there = time.monotonic() + patience, False
-    while (found := dispatchers_of(home)) or is_held(home.dispatcher_lock):
+    while (
+        (found := dispatchers_of(home))
+        or is_held(home.dispatcher_lock)
+        or is_booting(home)  # started a moment ago, and not to be seen yet
+    ):
         was_there = True
+        if found:
+            home.booting.unlink(missing_ok=True)
         frozen = time.monotonic() > deadline - patience / 2
         for process in found:
             with suppress(psutil.Error):
@@ -52,5 +59,4 @@ def end_dispatcher(home: Home, patience: float = PATIENCE) -> bool:
             number = home.dispatcher_lock.read_text(encoding="utf-8")
             raise RunError(f"The dispatcher (process {number}) does not end.")
         time.sleep(POLL)
-    home.booting.unlink(missing_ok=True)  # the next one need not wait
     return was_there
