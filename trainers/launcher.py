@@ -29,6 +29,7 @@ from trainers.jobs.failures import (
     report_path,
     write_report,
 )
+from trainers.jobs.settings import stop_grace
 from trainers.ranks import LAUNCHER
 from trainers.runs import Run, RunError, find_run
 from trainers.status import (
@@ -126,16 +127,11 @@ def _settings(environment: Mapping[str, str]) -> dict[str, str]:
     """What torchrun reads from the environment, where it is not to be the default."""
     return {
         "OMP_NUM_THREADS": environment.get("OMP_NUM_THREADS", "1"),  # or it complains
-        "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(math.ceil(_grace(environment))),
+        "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(math.ceil(stop_grace(environment))),
         # Its own handler of other signals would end the wait for the ranks when one
         # arrives twice, and leave them.
         "PET_SIGNALS_TO_HANDLE": "SIGQUIT",
     }
-
-
-def _grace(environment: Mapping[str, str]) -> float:
-    """Seconds that ranks have for their checkpoint."""
-    return float(environment.get("VOGN_STOP_GRACE") or 30)
 
 
 def _report(run: Run, failures: Mapping[int, Any]) -> int:
@@ -170,7 +166,7 @@ def _signal_all(processes: Iterable[psutil.Process], number: int) -> None:
 def _end_all(processes: Set[psutil.Process]) -> None:
     """End what torchrun left, as when a stop came while it started them."""
     _signal_all(processes, SIGTERM)
-    _, left = psutil.wait_procs(processes, timeout=_grace(os.environ))
+    _, left = psutil.wait_procs(processes, timeout=stop_grace(os.environ))
     for process in left:
         with suppress(psutil.NoSuchProcess):
             process.kill()

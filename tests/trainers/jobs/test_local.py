@@ -1,10 +1,7 @@
 """Tests of the engine as its clients use it, with a dispatcher and fake trainers."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import psutil
@@ -12,10 +9,10 @@ import pytest
 
 from tests.trainers.examples import config, run_of, wait_for
 from tests.trainers.jobs.conftest import dispatchers, fake, processes_below
+from tests.trainers.jobs.waiting import state_of, wait_for_state, wait_until_settled
 from trainers.jobs import local
 from trainers.jobs.launcher import Archive, Launcher, Queue
 from trainers.jobs.local import Engine
-from trainers.jobs.processes import is_alive, run_role, supervisor_role, with_role
 from trainers.runs import RunError, find_run, list_runs, load_config
 from trainers.status import (
     ENDED,
@@ -26,21 +23,6 @@ from trainers.status import (
     read_status,
     write_status,
 )
-
-
-def state_of(engine, run):
-    return engine.state(run).status.state
-
-
-def wait_for_state(engine, run, *states):
-    return wait_for(
-        lambda: state_of(engine, run) in states and engine.state(run).status
-    )
-
-
-def wait_until_settled(engine, *runs):
-    wait_for(lambda: all(engine.store.get(r.path).stage == "ended" for r in runs))
-    assert engine.store.leases(engine.store.host) == []
 
 
 @pytest.fixture
@@ -153,95 +135,6 @@ def test_a_crash_is_a_failure_with_the_end_of_the_log(engine):
     assert "the fake trainer crashes" in status.error_tail
     assert "the fake trainer crashes" in engine.logs(run)
     wait_until_settled(engine, run)
-
-
-def test_a_killed_trainer_is_a_failure_that_blames_nobody(engine):
-    (run,) = engine.submit([fake("hang")])
-    status = wait_for_state(engine, run, "running")
-    status.trainer.handle().kill()
-    status = wait_for_state(engine, run, "failed")
-    assert status.error_class == "killed"
-    assert "signal 9 (SIGKILL)" in status.message
-
-
-def test_a_killed_supervisor_is_replaced_while_the_training_goes_on(engine):
-    (run,) = engine.submit([fake("long")])
-    wait_for(lambda: (run.path / "progress").exists())
-    trainer = read_status(run).trainer
-    (supervisor,) = with_role(supervisor_role(run))
-    supervisor.kill()
-    wait_for(
-        lambda: [p for p in with_role(supervisor_role(run)) if p.pid != supervisor.pid]
-    )
-    done = int((run.path / "progress").read_text())
-    wait_for(lambda: int((run.path / "progress").read_text()) > done + 2)
-    assert state_of(engine, run) == "running"
-    assert read_status(run).trainer == trainer
-    engine.stop(run)
-    wait_for_state(engine, run, "stopped")
-    wait_until_settled(engine, run)
-
-
-def test_a_child_without_a_name_is_ended_by_another_supervisor_too(engine):
-    """It emptied its environment; only its session tells whose it is."""
-    (run,) = engine.submit([fake("fork")])
-    wait_for(lambda: (run.path / "progress").exists())
-    trainer = read_status(run).trainer.handle()
-    bare = [p for p in trainer.children() if not p.environ()]
-    assert len(bare) == 1
-    (supervisor,) = with_role(supervisor_role(run))
-    supervisor.kill()
-    trainer.kill()
-    wait_for(lambda: state_of(engine, run) in ("lost", "failed"))
-    wait_until_settled(engine, run)
-    assert not is_alive(bare[0])
-
-
-def test_a_run_that_lost_everything_is_lost_and_can_be_resumed(engine):
-    (run,) = engine.submit([fake("long")])
-    wait_for(lambda: (run.path / "progress").exists())
-    # Trainer and supervisor at the same moment, as when a machine loses its power.
-    for process in with_role(supervisor_role(run), run_role(run)):
-        process.kill()
-    status = wait_for_state(engine, run, "lost")
-    wait_until_settled(engine, run)
-    assert "I am long" in read_status(run).error_tail
-    assert "can be resumed" in status.message
-    done = int((run.path / "progress").read_text())
-    engine.resume(run)
-    wait_for(lambda: int((run.path / "progress").read_text()) > done)
-
-
-def test_a_killed_dispatcher_is_replaced_by_a_supervisor(engine):
-    runs = engine.submit([fake("ok"), fake("ok")])
-    wait_for_state(engine, runs[0], "running")
-    (dispatcher,) = dispatchers(engine.home)
-    dispatcher.kill()
-    wait_for(lambda: state_of(engine, runs[1]) == "finished")
-    wait_until_settled(engine, *runs)
-    assert dispatchers(engine.home) != [dispatcher]
-
-
-def test_a_submitter_that_is_killed_leaves_no_half_of_a_sweep(engine):
-    """Rows come first, and the dispatcher makes folders that are missing."""
-    code = (
-        "import os, signal\n"
-        "from tests.trainers.jobs.conftest import fake\n"
-        "from trainers import jobs\n"
-        "from trainers.jobs import local\n"
-        "local.prepare_folder = lambda job: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "jobs.engine().submit([fake('ok'), fake('ok')])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert list_runs() == []
-    queued = engine.queue()
-    assert len(queued) == 2
-    engine.unpause()  # wakes a dispatcher
-    for run in queued:
-        assert wait_for(lambda run=run: run.status.exists() and engine.state(run))
-    assert list_runs() == sorted(queued, key=lambda run: run.id, reverse=True)
-    wait_for_state(engine, queued[0], "running")
 
 
 def test_all_or_nothing_is_queued(still, tmp_path):
@@ -375,30 +268,6 @@ def test_several_ranks_are_one_job_below_torchrun(engine):
     assert run.log_of(1).exists()
 
 
-def test_a_rank_that_is_killed_is_named(engine):
-    (run,) = engine.submit([fake("long", num_processes=2)])
-    wait_for(lambda: (run.path / "progress").exists())
-    ranks = [p for p in with_role(run_role(run)) if "train" in p.cmdline()]
-    victim = next(p for p in ranks if p.environ().get("RANK") == "1")
-    victim.kill()
-    status = wait_for_state(engine, run, "failed")
-    assert status.error_class == "killed"
-    assert "Rank 1" in status.message
-    wait_until_settled(engine, run)
-
-
-def test_a_killed_torchrun_takes_its_ranks_along(engine):
-    (run,) = engine.submit([fake("long", num_processes=2)])
-    wait_for(lambda: (run.path / "progress").exists())
-    members = with_role(run_role(run))
-    (torchrun,) = [p for p in members if "trainers.launcher" in p.cmdline()]
-    torchrun.kill()
-    status = wait_for_state(engine, run, "failed")
-    assert status.error_class == "killed"
-    wait_until_settled(engine, run)
-    assert with_role(run_role(run)) == []
-
-
 def test_an_engine_on_a_network_file_system_refuses(engine, monkeypatch):
     disks = [SimpleNamespace(mountpoint="/", fstype="nfs4")]
     monkeypatch.setattr(psutil, "disk_partitions", lambda **_: disks)
@@ -473,33 +342,3 @@ def test_a_queued_run_with_a_damaged_status_can_be_taken_from_the_queue(still):
     assert still.state(run).position == 1
     still.stop(run)
     assert still.queue() == []
-
-
-def test_a_dispatcher_that_a_supervisor_started_is_free_of_its_run(engine):
-    (run,) = engine.submit([fake("long")])
-    wait_for_state(engine, run, "running")
-    (first,) = dispatchers(engine.home)
-    first.kill()
-    second = wait_for(
-        lambda: [p for p in dispatchers(engine.home) if p.pid != first.pid]
-    )[0]
-    variables = second.environ()
-    assert not {"CUDA_VISIBLE_DEVICES", "VOGN_TRAINER", "VOGN_HANDED"} & set(variables)
-
-
-def test_a_frozen_dispatcher_is_replaced(engine, monkeypatch):
-    from trainers.jobs import start
-
-    engine.unpause()
-    (frozen,) = wait_for(lambda: dispatchers(engine.home))
-    lock = engine.home.dispatcher_lock
-    wait_for(lambda: lock.exists() and lock.read_text() == str(frozen.pid))
-    frozen.suspend()
-    os.utime(lock, (1.0, 1.0))
-    assert not start.ensure_dispatcher(engine.home)
-
-    def replaced():
-        start.ensure_dispatcher(engine.home)  # as keepers do, again and again
-        return [p for p in dispatchers(engine.home) if p.pid != frozen.pid]
-
-    assert wait_for(replaced)
