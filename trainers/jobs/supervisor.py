@@ -25,7 +25,7 @@ import psutil
 from trainers.jobs import failures
 from trainers.jobs.home import Home
 from trainers.jobs.locks import FileLock
-from trainers.jobs.logs import begin_logs, last_words
+from trainers.jobs.logs import begin_logs, last_words, shorten_logs
 from trainers.jobs.processes import (
     ROLE,
     adopt_orphans,
@@ -228,13 +228,14 @@ class Supervisor:
         end_all(lambda: belonging_to(self.run, self._watch.session))
 
     def _beat(self, trainer: Watched) -> None:
-        """Give a sign of life, and see to it that the dispatcher lives."""
+        """Give a sign of life; see to the logs and to it that the dispatcher lives."""
         now = time.monotonic()
         if now - self._beaten < BEAT:
             return
         self._beaten = now
         with suppress(OSError):  # a full disk does not end the run
             self._watch = write_supervision(self.run, self._watch)
+            shorten_logs(self.run)
             ensure_dispatcher(self.home, by_person=False)
         reap(spared=trainer.pid)
 

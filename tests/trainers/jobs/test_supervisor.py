@@ -10,12 +10,13 @@ import pytest
 
 from tests.trainers.examples import run_of, wait_for
 from tests.trainers.jobs.conftest import dispatchers
+from trainers.jobs import logs
 from trainers.jobs import supervisor as module
 from trainers.jobs.failures import Report, write_report
 from trainers.jobs.locks import FileLock, is_held
 from trainers.jobs.processes import ROLE, run_role, supervisor_role, with_role
 from trainers.jobs.start import REPOSITORY
-from trainers.jobs.supervisor import TAKEN, UNKNOWN, Supervisor
+from trainers.jobs.supervisor import TAKEN, UNKNOWN, Adopted, Supervisor
 from trainers.status import (
     ENDED,
     FAILED,
@@ -260,6 +261,16 @@ def test_a_supervisor_gives_signs_of_life_and_wakes_the_dispatcher(
     assert is_held(engine.home.dispatcher_lock)  # it was spared
     (dispatcher,) = dispatchers(engine.home)
     assert str(dispatcher.pid) == engine.home.dispatcher_lock.read_text()
+
+
+def test_a_sign_of_life_cuts_a_log_that_floods(run, engine, monkeypatch):
+    monkeypatch.setattr(logs, "LOG_LIMIT", 1000)
+    monkeypatch.setattr(logs, "LOG_KEPT", 250)
+    run.log.parent.mkdir()
+    run.log.write_bytes(b"flood\n" * 1000)
+    Supervisor(run, engine.home)._beat(Adopted(Process.current()))
+    assert run.log.stat().st_size < 400
+    assert read_supervision(run).supervisor.pid == os.getpid()
 
 
 def conclude(run, engine, code, report=None):
