@@ -18,7 +18,8 @@ from typing import Any
 
 from trainers.config import RunConfig
 
-RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+# Names that need no quoting on a page or in an address, in the letters of any language.
+RUN_ID = re.compile(r"[^\W_][\w .+=,@-]{0,127}(?<! )")
 
 
 class RunError(RuntimeError):
@@ -174,11 +175,17 @@ def new_paths(count: int = 1) -> list[Path]:
 
 
 def check_free(path: Path) -> None:
-    """Refuse a run folder that is in use.
+    """Refuse a run folder that is in use, or that no list of runs would show.
 
     Raises:
-        RunError: If there is something that is not an empty folder.
+        RunError: If there is something that is not an empty folder, or the name will
+            not do.
     """
+    if not RUN_ID.fullmatch(path.name):
+        raise RunError(
+            "run folder must have a name of at most 128 letters, digits, spaces and "
+            f"_.+=,@- that begins with a letter or digit, got {path.name!r}."
+        )
     try:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RunError(f"run folder must be new or empty, got {path}.")

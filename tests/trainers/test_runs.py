@@ -119,7 +119,7 @@ def test_a_free_place_is_new_or_an_empty_folder(tmp_path):
         with pytest.raises(RunError, match="run folder must be new or empty, got"):
             check_free(tmp_path / name)
     with pytest.raises(RunError, match="cannot be made: "):
-        check_free(tmp_path / ("x" * 300))
+        check_free(tmp_path / ("é" * 128))  # too many bytes for the file system
 
 
 def test_a_run_has_one_spelling(tmp_path, monkeypatch):
@@ -156,11 +156,30 @@ def test_an_empty_folder_is_taken_and_a_full_one_is_not(tmp_path):
         run_of(tmp_path / "file")
 
 
-@pytest.mark.parametrize("name", ["file/run", "x" * 300])
-def test_a_folder_that_cannot_be_made_is_named(tmp_path, name):
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(RunError, match=r"run folder .* cannot be made: "):
-        run_of(tmp_path / name)
+        run_of(tmp_path / "file" / "run")
+
+
+@pytest.mark.parametrize("name", ["a b", "é 2", "lr=0.1,seed=2", "x" * 128, "7"])
+def test_what_may_be_made_is_listed_and_found(tmp_path, name):
+    root = tmp_path / "runs"
+    run = run_of(root / name)
+    assert list_runs(root) == [run]
+    assert find_run(name, root) == run
+
+
+@pytest.mark.parametrize(
+    "name",
+    [".hidden", "x" * 129, "-x", "a ", "a\nb", "<b>", "a*b", "_", "..a", ":red[a]"],
+)
+def test_what_would_not_be_listed_is_not_made(tmp_path, name):
+    root = tmp_path / "runs"
+    with pytest.raises(RunError, match="run folder must have a name of at most 128"):
+        run_of(root / name)
+    assert not root.exists()
+    assert not runs.RUN_ID.fullmatch(name)
 
 
 def test_runs_are_found_by_id_and_by_path(tmp_path, monkeypatch):

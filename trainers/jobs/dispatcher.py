@@ -19,10 +19,11 @@ from types import FrameType
 
 import psutil
 
-from trainers.jobs import devices, nvml
+from trainers.jobs import devices
 from trainers.jobs.announce import Announcer
 from trainers.jobs.folders import prepare_folder
 from trainers.jobs.home import Home
+from trainers.jobs.inventory import take_inventory
 from trainers.jobs.locks import FileLock, is_held
 from trainers.jobs.logs import last_words, tail_of
 from trainers.jobs.processes import (
@@ -30,11 +31,10 @@ from trainers.jobs.processes import (
     belonging_to,
     end_all,
     mirror_role,
-    run_role,
     supervisor_role,
     with_role,
 )
-from trainers.jobs.scheduling import Plan, plan
+from trainers.jobs.scheduling import Plan, held_by, plan
 from trainers.jobs.settings import HANDED
 from trainers.jobs.start import detached
 from trainers.jobs.store import PAUSED, REVISION, Decision, Job, Lease, Store
@@ -84,6 +84,11 @@ class Dispatcher:
         if revision != self._revision or now - self._looked >= LOOK:
             self._revision, self._looked = revision, now
             self._active = self.store.active(self.host)
+            self._children = {
+                path: child
+                for path, child in self._children.items()
+                if child.poll() is None  # a zombie until asked
+            }
             queue = self.store.queued()
             self._unready = {job.path: why for job in queue if (why := _unready(job))}
             if queue:
@@ -98,20 +103,14 @@ class Dispatcher:
     def _start(self) -> None:
         """Start whatever the devices allow, in the order of the queue."""
         planned = Plan()
-        visible = devices.visible(nvml.gpus(), os.environ.get("CUDA_VISIBLE_DEVICES"))
-        slots = devices.cpu_slots(os.environ.get("VOGN_CPU_SLOTS"))
-        inventory = devices.inventory(visible, slots)
-        taken = self._occupied(visible)
+        inventory = take_inventory(self.store)
         paused = self.store.setting(PAUSED) == "1"
 
         def decide(queue: list[Job], leases: list[Lease]) -> Decision:
             nonlocal planned
-            held = {
-                lease.device: f"leased by run {os.path.basename(lease.path)}"
-                for lease in leases
-            }
+            taken = {**inventory.others, **held_by(leases)}
             ready = [job for job in queue if job.path not in self._unready]
-            planned = plan(ready, inventory, taken | held, paused)
+            planned = plan(ready, inventory.devices, taken, paused)
             planned.reasons.update({
                 j.path: self._unready[j.path] for j in queue if j.path in self._unready
             })
@@ -122,22 +121,13 @@ class Dispatcher:
         for job, got in planned.starts:
             names = ", ".join(device.name for device in got)
             logger.info("Run %s starts on %s.", job.run.id, names)
-            variables = devices.environment(got, job.device, inventory)
-            variables |= devices.threads(got, slots, os.cpu_count() or 1)
+            variables = devices.environment(got, job.device, inventory.devices)
+            variables |= devices.threads(got, inventory.slots, os.cpu_count() or 1)
             try:
                 prepare_folder(claimed[job.path])
                 self._supervise(claimed[job.path], variables)
             except (RunError, OSError) as error:  # it is judged with those that end
                 logger.error("Run %s cannot be started: %s", job.run.id, error)
-
-    def _occupied(self, visible: list[nvml.Gpu]) -> dict[str, str]:
-        """GPUs that somebody uses who is no run of ours."""
-        if not visible:
-            return {}
-        roles = [run_role(job.run) for job in self.store.active(self.host)]
-        own = {process.pid for process in with_role(*roles)}
-        share = devices.minimum_free_share(os.environ.get("VOGN_MIN_FREE_MEMORY"))
-        return devices.occupied(visible, own, share)
 
     def _supervise(
         self, job: Job, variables: dict[str, str], attach: bool = False
@@ -239,7 +229,6 @@ class Dispatcher:
         logger.info("Run %s: %s.", job.run.id, outcome)
         self.store.settle(job, outcome, announced=not self.announcer.wanted)
         self.home.run_lock(job.run).unlink(missing_ok=True)
-        self._children.pop(job.path, None)
         self._attached.pop(job.path, None)
         self._beats.pop(job.path, None)
 

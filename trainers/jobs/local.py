@@ -18,9 +18,10 @@ from pathlib import Path
 import psutil
 
 from trainers.config import RunConfig
-from trainers.jobs import devices, nvml
+from trainers.jobs import devices
 from trainers.jobs.folders import leave_queue, prepare_folder, waiting
 from trainers.jobs.home import Home
+from trainers.jobs.inventory import Inventory, take_inventory
 from trainers.jobs.launcher import (
     JobState,
     checked_group,
@@ -89,7 +90,7 @@ class Engine:
             raise ValueError(
                 f"paths must be as many as configs, {len(configs)}, got {len(paths)}."
             )
-        inventory = self.inventory()
+        inventory = self.inventory().devices
         for config in configs:
             training = config.training
             devices.wanted(training.device, training.num_processes, inventory)
@@ -266,12 +267,9 @@ class Engine:
         """Whether nothing is started."""
         return self.store.setting(PAUSED) == "1"
 
-    def inventory(self) -> list[devices.Device]:
-        """The devices of this machine that a run can lease."""
-        variables = os.environ
-        visible = devices.visible(nvml.gpus(), variables.get("CUDA_VISIBLE_DEVICES"))
-        slots = devices.cpu_slots(variables.get("VOGN_CPU_SLOTS"))
-        return devices.inventory(visible, slots)
+    def inventory(self) -> Inventory:
+        """The devices of this machine, and who else uses them."""
+        return take_inventory(self.store)
 
     def _settled(self, run: Run) -> Job | None:
         """The job of a run, after waiting for an ended one to be settled."""

@@ -2,9 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from trainers.jobs.devices import Device, pick, wanted
-from trainers.jobs.store import Job
+from trainers.jobs.store import Job, Lease
+
+
+def held_by(leases: Sequence[Lease]) -> dict[str, str]:
+    """Why leased devices are not to be had, by their ids."""
+    return {lease.device: f"leased by run {Path(lease.path).name}" for lease in leases}
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,20 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import streamlit as st
 
 from trainers.config import RunConfig, TrainingConfig
 from trainers.jobs import devices
 from trainers.jobs.devices import CPU, Device
+from trainers.jobs.inventory import Inventory
 from trainers.jobs.local import Engine
+from trainers.jobs.scheduling import held_by
 from ui.components.engine import engine
 from ui.components.formats import counted
 
-VARIABLES = ("CUDA_VISIBLE_DEVICES", "VOGN_CPU_SLOTS")  # of the inventory
+# What an inventory depends on.
+VARIABLES = ("CUDA_VISIBLE_DEVICES", "VOGN_CPU_SLOTS", "VOGN_MIN_FREE_MEMORY")
 INVENTORY_AGE = 10.0  # seconds; asking the driver of the GPUs takes a while
 
 
@@ -50,18 +52,15 @@ def outlook(configs: Sequence[RunConfig], priority: int) -> Outlook | None:
         return None
     variables = tuple(os.environ.get(name) for name in VARIABLES)
     inventory = _inventory(variables, local)
-    needs = [_wanted(config.training, inventory) for config in configs]
+    needs = [_wanted(config.training, inventory.devices) for config in configs]
     kind, number, pinned = needs[0]
     queue = local.queue()
     standing = local.states(queue)
     ahead = sum(job.priority >= priority for job in standing.values())
-    held = {
-        lease.device: f"leased by run {Path(lease.path).name}"
-        for lease in local.store.leases(local.store.host)
-    }
-    _, reason = devices.pick(kind, number, pinned, inventory, held)
+    taken = {**inventory.others, **held_by(local.store.leases(local.store.host))}
+    _, reason = devices.pick(kind, number, pinned, inventory.devices, taken)
     return Outlook(
-        where(*needs[0], configs[0].training.num_processes, inventory),
+        where(*needs[0], configs[0].training.num_processes, inventory.devices),
         when(ahead, len(queue), local.paused, reason, len(configs)),
     )
 
@@ -117,5 +116,5 @@ def when(ahead: int, queued: int, paused: bool, reason: str, number: int = 1) ->
 def _inventory(
     variables: tuple[str | None, ...],  # noqa: ARG001 - the cache's key
     _local: Engine,
-) -> list[Device]:
+) -> Inventory:
     return _local.inventory()

@@ -253,6 +253,11 @@ def test_a_real_supervisor_is_known_while_it_boots(dispatch):
         return read_status(run).state in ENDED and stage(dispatch, run) == "ended"
 
     wait_for(ended)
+    for child in dispatch._children.values():  # it leaves after its run has ended
+        child.wait(timeout=10)
+    dispatch._looked = -dispatcher.LOOK
+    dispatch.tick()
+    assert dispatch._children == {}
     assert read_status(run).state == "finished"
 
 

@@ -1,10 +1,12 @@
 """Tests of `ui/components/outlook.py`."""
 
+import os
+
 import pytest
 
 from tests.ui import fakes
 from trainers import jobs
-from trainers.jobs import launcher
+from trainers.jobs import launcher, nvml
 from trainers.jobs.devices import CPU, GPU, Device
 from ui.components import outlook as module
 from ui.components.outlook import outlook, when, where
@@ -55,6 +57,20 @@ def test_a_device_that_is_held_is_told(root):
     assert seen.where == "Runs on the CPU of this machine."
     assert seen.when == (
         f"The queue is empty. Waits for CPU slot 0: leased by run {job.run.id}."
+    )
+
+
+def test_a_gpu_that_somebody_else_uses_is_told(root, monkeypatch):
+    gib = 2**30
+    busy = nvml.Gpu("GPU-a", 0, "H200", 141 * gib, 3 * gib, (os.getpid(),))
+    monkeypatch.setattr(nvml, "gpus", lambda: [busy])
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    module._inventory.clear()
+    seen = outlook([fakes.config(device="cuda")], 0)
+    module._inventory.clear()
+    assert seen.where == "Runs on GPU 0 (H200)."
+    assert seen.when.startswith(
+        f"The queue is empty. Waits: GPU 0 (H200) is used by process {os.getpid()}"
     )
 
 
