@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from trainers.commands import add_commands
-from trainers.commands.choosing import find_here
 from trainers.flags import (
     add_config_flag,
     add_setting_flags,
@@ -28,14 +27,15 @@ from trainers.flags import (
 from trainers.jobs.launcher import code_version
 from trainers.jobs.processes import ROLE, run_role
 from trainers.ranks import LAUNCHER, Ranks, end_with_launcher, keep_log, launched_ranks
-from trainers.runs import Run, RunError, load_config, new_run, read_json
+from trainers.runs import Run, RunError, find_here, load_config, new_run, read_json
 from trainers.status import (
-    ALIVE,
     ENDED,
     FINISHED,
+    ON_REQUEST,
     STOPPED,
     Status,
     begin_status,
+    check_resumable,
     end_status,
     observed,
     read_status,
@@ -116,8 +116,7 @@ def _check_resumable(run: Run) -> None:
         state = observed(run).state
     except RunError:
         return  # never started: nothing speaks against it
-    if state in (*ALIVE, FINISHED):
-        raise RunError(f"Run {run.id} cannot be resumed: it is {state}.")
+    check_resumable(run, state)
 
 
 def _train(options: argparse.Namespace, ranks: Ranks) -> int:
@@ -176,7 +175,7 @@ def _ended(run: Run) -> Status:
     status = read_status(run)
     if status.state in ENDED:
         return status
-    return end_status(run, status, STOPPED, message="Stopped on request.")
+    return end_status(run, status, STOPPED, message=ON_REQUEST)
 
 
 def _print_outcome(run: Run, status: Status) -> None:

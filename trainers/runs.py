@@ -36,6 +36,15 @@ def whole_path(path: Path) -> Path:
     return path.resolve()
 
 
+def is_there(path: Path) -> bool:
+    """Whether a file or folder can be seen.
+
+    Not if its folder is closed to us or its disk fails, for which `Path.exists` raises:
+    one such run must not keep others from being seen.
+    """
+    return os.path.exists(path)
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file's content in one step; a reader sees the old or the new one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
@@ -212,9 +221,19 @@ def find_run(name: str, root: Path | None = None) -> Run:
         candidates.append(root / name)
     for path in candidates:
         with suppress(OSError):  # such as a name that is too long
-            if (path / "config.json").exists() or (path / "status.json").exists():
+            if _is_run(Run(path)):
                 return Run(whole_path(path))
     raise RunError(f"There is no run {name!r} in {root}.")
+
+
+def find_here(name: str) -> Run:
+    """The run in the folder of that name here, else the run of that id.
+
+    Raises:
+        RunError: If there is none.
+    """
+    here = Path(name).absolute()
+    return find_run(str(here) if name and os.path.isdir(here) else name)
 
 
 def list_runs(root: Path | None = None) -> list[Run]:
@@ -222,9 +241,13 @@ def list_runs(root: Path | None = None) -> list[Run]:
     root = root or runs_root()
     if not root.is_dir():
         return []
-    names = sorted((p.name for p in root.iterdir() if p.is_dir()), reverse=True)
+    names = sorted((path.name for path in root.iterdir()), reverse=True)
     runs = (Run(root / name) for name in names if RUN_ID.fullmatch(name))
-    return [run for run in runs if run.config.exists() or run.status.exists()]
+    return [run for run in runs if _is_run(run)]
+
+
+def _is_run(run: Run) -> bool:
+    return is_there(run.config) or is_there(run.status)
 
 
 def load_config(run: Run) -> RunConfig:

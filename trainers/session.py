@@ -32,6 +32,7 @@ from trainers.status import (
     FAILED,
     FINISHED,
     LOST,
+    ON_REQUEST,
     RUNNING,
     STOPPED,
     Status,
@@ -69,8 +70,7 @@ def train_run(run: Run, show_bar: bool = True, ranks: Ranks | None = None) -> St
             stop.settle()
             if launcher_is_gone():  # the ranks leave in order, but nobody asked them
                 return end_status(run, reporter.status, LOST, message=ABANDONED)
-            message = "Stopped on request."
-            return end_status(run, reporter.status, STOPPED, message=message)
+            return end_status(run, reporter.status, STOPPED, message=ON_REQUEST)
         except Exception as error:
             stop.settle()
             return _fail(run, reporter.status, error)

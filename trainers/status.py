@@ -16,12 +16,16 @@ from typing import Any, Self
 
 import psutil
 
-from trainers.runs import Run, RunError, read_json, write_json
+from trainers.runs import Run, RunError, is_there, read_json, write_json
 
 QUEUED, STARTING, RUNNING, STOPPING = "queued", "starting", "running", "stopping"
 FINISHED, STOPPED, FAILED, LOST = "finished", "stopped", "failed", "lost"
 ALIVE = (QUEUED, STARTING, RUNNING, STOPPING)
 ENDED = (FINISHED, STOPPED, FAILED, LOST)
+RESUMABLE = (STOPPED, FAILED, LOST)
+
+ON_REQUEST = "Stopped on request."
+WITHOUT_A_WORD = "The processes of this run ended without a word; it can be resumed."
 
 # Failure classes of a failed run, with what a person can do about each.
 SUGGESTIONS = {
@@ -293,14 +297,19 @@ def observed(run: Run) -> Status:
         status = read_status(run)
     if status.state in (*ENDED, QUEUED):
         return status
-    stop_requested = run.stop_request.exists()
+    stop_requested = is_there(run.stop_request)
     if _alive(run, status):
         return replace(status, state=STOPPING) if stop_requested else status
+    state, message = LOST, WITHOUT_A_WORD
     if stop_requested:
-        message = "Stopped on request."
-        return replace(status, state=STOPPED, ended=status.heartbeat, message=message)
-    message = "The processes of this run ended without a word; it can be resumed."
-    return replace(status, state=LOST, ended=status.heartbeat, message=message)
+        state, message = STOPPED, ON_REQUEST
+    return replace(status, state=state, ended=status.heartbeat, message=message)
+
+
+def check_resumable(run: Run, state: str) -> None:
+    """Refuse to go on with a run that is alive or has finished, by RunError."""
+    if state not in RESUMABLE:
+        raise RunError(f"Run {run.id} cannot be resumed: it is {state}.")
 
 
 def _named(run: Run, status: Status) -> list[Process]:

@@ -1,25 +1,14 @@
 """Which runs a command means: by id or path, by group, or all of them."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainers.jobs.launcher import JobState, checked_group
-from trainers.runs import Run, RunError, find_run, list_runs
+from trainers.runs import Run, RunError, find_here, list_runs
 from trainers.status import ALIVE
 
 if TYPE_CHECKING:
     from trainers.jobs.local import Engine
-
-
-def find_here(name: str) -> Run:
-    """The run in the folder of that name here, else the run of that id.
-
-    Raises:
-        RunError: If there is none.
-    """
-    here = Path(name).absolute()
-    return find_run(str(here) if name and here.is_dir() else name)
 
 
 def known_runs(engine: "Engine") -> dict[Run, JobState]:

@@ -6,10 +6,9 @@ The last line on stdout is the new run's folder.
 import argparse
 
 from trainers import jobs
-from trainers.commands.choosing import find_here
 from trainers.commands.submit import add_queue_flags, print_folders, queue_runs
 from trainers.flags import add_setting_flags, given_settings
-from trainers.runs import load_config
+from trainers.runs import find_here, load_config
 from trainers.sweep import sweep
 
 HELP = "queue a copy of a run, with other settings where flags say so"

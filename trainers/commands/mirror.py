@@ -2,7 +2,6 @@
 
 import argparse
 
-from trainers.commands.choosing import find_here
 from trainers.mirrors import MIRRORS
 
 HELP = "copy a run to trackers such as TensorBoard"
@@ -18,4 +17,4 @@ def run(options: argparse.Namespace) -> int:
     """Mirror the run, as `python -m trainers.mirrors` does."""
     from trainers.mirrors.__main__ import main
 
-    return main([str(find_here(options.run).path), *options.names])
+    return main([options.run, *options.names])

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from trainers import jobs
 from trainers.commands.choosing import (
     alive,
-    find_here,
     known_runs,
 )
 from trainers.commands.tables import progress, table, what
 from trainers.config import RunConfig
 from trainers.jobs.launcher import JobState, checked_priority
 from trainers.jobs.locks import is_held
-from trainers.runs import Run, RunError, load_config
+from trainers.runs import Run, RunError, find_here, load_config
 from trainers.status import QUEUED
 from trainers.sweep import differing
 

@@ -6,12 +6,11 @@ The last lines on stdout are the run folders.
 import argparse
 
 from trainers import jobs
-from trainers.commands.choosing import alive, chosen_runs
+from trainers.commands.choosing import chosen_runs
 from trainers.commands.submit import print_folders, print_standing
 from trainers.commands.tables import what
-from trainers.jobs.launcher import JobState
-from trainers.runs import RunError, load_config
-from trainers.status import FINISHED
+from trainers.runs import load_config
+from trainers.status import RESUMABLE, check_resumable
 
 HELP = "queue stopped, failed or lost runs again"
 
@@ -29,11 +28,9 @@ def run(options: argparse.Namespace) -> int:
     engine = jobs.engine()
     named = chosen_runs(engine, options.runs) if options.runs else {}
     for each, state in named.items():
-        if not _can_go_on(state):
-            word = state.status.state
-            raise RunError(f"Run {each.id} cannot be resumed: it is {word}.")
+        check_resumable(each, state.status.state)
     chosen = chosen_runs(engine, options.runs, options.group)
-    runs = [each for each, state in chosen.items() if _can_go_on(state)]
+    runs = [each for each, state in chosen.items() if state.status.state in RESUMABLE]
     told = {each: what(load_config(each)) for each in runs}
     for each in runs:
         engine.resume(each)
@@ -43,7 +40,3 @@ def run(options: argparse.Namespace) -> int:
     print_standing(engine, runs, told)
     print_folders(runs)
     return 0
-
-
-def _can_go_on(state: JobState) -> bool:
-    return not alive(state) and state.status.state != FINISHED

@@ -39,11 +39,13 @@ from trainers.jobs.settings import HANDED
 from trainers.jobs.start import detached
 from trainers.jobs.store import PAUSED, REVISION, Decision, Job, Lease, Store
 from trainers.jobs.verdicts import Verdict, verdict
-from trainers.runs import Run, RunError
+from trainers.runs import Run, RunError, is_there
 from trainers.status import (
     FAILED,
     LOST,
+    ON_REQUEST,
     STOPPED,
+    WITHOUT_A_WORD,
     end_status,
     read_status,
     read_supervision,
@@ -173,15 +175,18 @@ class Dispatcher:
 
     def _end_frozen(self, job: Job) -> None:
         """Kill a supervisor without a sign of life; the next one takes its place."""
-        watch, now = read_supervision(job.run), time.monotonic()
+        now, sign = time.monotonic(), self.home.run_lock(job.run).stat().st_mtime
+        beat, seen = self._beats.get(job.path, (0.0, now))
+        if beat != sign:
+            seen = now
+        self._beats[job.path] = (sign, seen)
+        if now - seen <= FROZEN:
+            return
+        watch = read_supervision(job.run)
         if watch is None or watch.start != job.claimed or watch.concluded:
             return
-        beat, seen = self._beats.get(job.path, (0.0, now))
-        if beat != watch.heartbeat:
-            seen = now
-        self._beats[job.path] = (watch.heartbeat, seen)
         supervisor = watch.supervisor.handle()
-        if now - seen > FROZEN and supervisor is not None:
+        if supervisor is not None:
             logger.warning("The supervisor of run %s is frozen.", job.run.id)
             supervisor.kill()
 
@@ -209,7 +214,7 @@ class Dispatcher:
             logger.error("Run %s: %s", run.id, error)
             self._settle(job, LOST)
             return
-        watch, asked = read_supervision(run), run.stop_request.exists()
+        watch, asked = read_supervision(run), is_there(run.stop_request)
         judged = verdict(status, watch, asked, job.claimed or 0.0)
         if judged is Verdict.NEVER_BEGAN and job.starts < MAX_STARTS:
             logger.warning("Run %s never began; it is queued again.", run.id)
@@ -235,7 +240,7 @@ class Dispatcher:
 
 def _unready(job: Job) -> str:
     """See to it that a job has its folder; "" or why it has none."""
-    if job.run.status.exists():
+    if is_there(job.run.status):
         return ""
     try:
         prepare_folder(job)  # its submitter may have been killed
@@ -247,13 +252,13 @@ def _unready(job: Job) -> str:
 def _ending(judged: Verdict, run: Run) -> dict[str, str]:
     """State and words of a run that did not write them itself."""
     if judged is Verdict.STOPPED:
-        return {"state": STOPPED, "message": "Stopped on request."}
+        return {"state": STOPPED, "message": ON_REQUEST}
     if judged is Verdict.NEVER_BEGAN:
         message = "The supervisor of this run could not be started."
         tail = tail_of(run.log.with_name("supervisor.log"))
         ending = {"state": FAILED, "error_class": "other", "message": message}
         return ending | {"error_tail": tail}
-    message = "The processes of this run ended without a word; it can be resumed."
+    message = WITHOUT_A_WORD
     if judged is Verdict.FORCED:
         message = "The processes above this run were killed; it can be resumed."
     return {"state": LOST, "message": message, "error_tail": last_words(run)}

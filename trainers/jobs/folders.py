@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 
 from trainers.jobs.store import Job
-from trainers.runs import Run, RunError, write_json
+from trainers.runs import Run, RunError, is_there, write_json
 from trainers.status import (
     ENDED,
     QUEUED,
@@ -31,7 +31,7 @@ def prepare_folder(job: Job) -> None:
         OSError: If the folder cannot be written.
     """
     run = job.run
-    if not run.config.exists():
+    if not is_there(run.config):
         _check_ours(run)
         run.path.mkdir(parents=True, exist_ok=True)
         write_json(run.config, json.loads(job.config))
@@ -60,7 +60,7 @@ def leave_queue(job: Job) -> None:
         RunError: If something else has taken the folder, or its status is damaged.
         OSError: If the folder cannot be written.
     """
-    if not job.run.status.exists():  # its submitter is about to make it, or was killed
+    if not is_there(job.run.status):  # its submitter is about to make it, or was killed
         prepare_folder(job)
     status = read_status(job.run)
     if status.state not in ENDED:

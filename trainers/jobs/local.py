@@ -37,6 +37,7 @@ from trainers.runs import (
     Run,
     RunError,
     check_free,
+    is_there,
     load_config,
     log_tail,
     new_paths,
@@ -44,11 +45,11 @@ from trainers.runs import (
 )
 from trainers.status import (
     ALIVE,
-    FINISHED,
     LOST,
     STARTING,
     STOPPING,
     Status,
+    check_resumable,
     observed,
     processes_of,
 )
@@ -104,7 +105,7 @@ class Engine:
         self.store.add(queued)
         try:
             for job in queued:
-                if not job.run.status.exists():  # else others were faster
+                if not is_there(job.run.status):  # else others were faster
                     prepare_folder(job)
         except (OSError, RunError) as error:
             self._undo(queued)
@@ -129,11 +130,17 @@ class Engine:
         check_submitter(os.environ)
         earlier = self._settled(run)
         state = self.state(run).status.state
-        if state in (*ALIVE, FINISHED):
-            raise RunError(f"Run {run.id} cannot be resumed: it is {state}.")
+        check_resumable(run, state)
         run.stop_request.unlink(missing_ok=True)
-        group = earlier.group if earlier else ""
-        job = _job(run.path, config, group=group, submitted=observed(run).created)
+        if earlier is not None and earlier.stage == ACTIVE:
+            raise RunError(f"Run {run.id} is still ending; resume it in a moment.")
+        job = _job(
+            run.path,
+            config,
+            group=earlier.group if earlier else "",
+            priority=earlier.priority if earlier else 0,
+            submitted=observed(run).created,
+        )
         self.store.add([job])
         ensure_dispatcher(self.home)
 
@@ -161,7 +168,7 @@ class Engine:
         try:
             status = observed(run)
         except RunError:
-            if job is None or job.stage != QUEUED or not run.path.exists():
+            if job is None or job.stage != QUEUED or not is_there(run.path):
                 raise
             status = Status(state=QUEUED_STATE, created=job.submitted)
         if job is None or job.stage == ENDED:
@@ -173,9 +180,10 @@ class Engine:
             return JobState(status=status, group=job.group if job else "")
         if job.stage == QUEUED and job.path in places:
             status = waiting(status)
-        elif status.state == QUEUED_STATE:
-            stopping = run.stop_request.exists()
-            status = replace(status, state=STOPPING if stopping else STARTING)
+        elif status.state == QUEUED_STATE or _is_of_earlier_start(status, job):
+            stopping = is_there(run.stop_request)
+            state = STOPPING if stopping else STARTING
+            status = replace(waiting(status), state=state)
         return JobState(
             status=status,
             position=places.get(job.path),
@@ -191,13 +199,15 @@ class Engine:
             RunError: If the run's status cannot be read.
         """
         job = self.store.get(run.path)
-        if job is not None and job.stage == QUEUED and self.store.cancel(run.path):
-            with suppress(OSError, RunError):  # the store's word must do
-                leave_queue(job)
-            return
+        if job is not None and job.stage == QUEUED:
+            if self.store.cancel(run.path):
+                with suppress(OSError, RunError):  # the store's word must do
+                    leave_queue(job)
+                return
+            job = self.store.get(run.path)  # it was claimed just now
         if self.state(run).status.state not in ALIVE:
             return
-        asked_before = run.stop_request.exists()
+        asked_before = is_there(run.stop_request)
         run.stop_request.touch()
         if job is not None and job.stage != ENDED:
             ensure_dispatcher(self.home, by_person=False)
@@ -309,6 +319,11 @@ def _job(
         environment=json.dumps(of_submitter(os.environ)),
         submitted=time.time() if submitted is None else submitted,
     )
+
+
+def _is_of_earlier_start(status: Status, job: Job) -> bool:
+    """Whether a claimed job's folder still tells how the run ended the last time."""
+    return status.ended is not None and status.ended < (job.claimed or 0.0)
 
 
 def _stray(status: Status) -> Status:

@@ -82,8 +82,7 @@ class Store:
         self._writing = open_database(home)
         # An SQLite store belongs to one machine, even if that changes its name, as a
         # container does with every start; on PostgreSQL several may share the queue.
-        alone = self._writing.dialect.name == "sqlite"
-        self.host = "here" if alone else socket.gethostname()
+        self.host = "here" if _is_sqlite(self._writing) else socket.gethostname()
         self._reading = self._writing.execution_options(reads=True)
         self._file = _file_of(self._writing)
 
@@ -179,7 +178,7 @@ class Store:
             told = {path: why for path, why in reasons.items() if known[path] != why}
             for path, reason in told.items():
                 connection.execute(_update(path, reason=reason))
-            if chosen or told:
+            if chosen:  # a reason is for people, who look anyway
                 _set(connection, REVISION, secrets.token_hex(8))
             active = [_rows(connection, jobs.c.path == job.path) for job, _ in chosen]
         return [job for rows in active for job in rows]
@@ -267,8 +266,14 @@ class Store:
             return _rows(connection, condition)
 
 
+def _is_sqlite(engine: sa.Engine) -> bool:
+    return engine.dialect.name == "sqlite"
+
+
 def _file_of(engine: sa.Engine) -> tuple[int, int]:
-    """What tells an SQLite file from another one of the same name."""
+    """What tells an SQLite file from another one of the same name; (0, 0) for none."""
+    if not _is_sqlite(engine):
+        return (0, 0)
     try:
         found = os.stat(engine.url.database or "")
     except OSError:

@@ -39,11 +39,12 @@ from trainers.jobs.processes import (
 )
 from trainers.jobs.settings import HANDED, stop_grace
 from trainers.jobs.start import REPOSITORY, ensure_dispatcher
-from trainers.runs import Run, RunError
+from trainers.runs import Run, RunError, is_there
 from trainers.status import (
     ENDED,
     FAILED,
     LOST,
+    ON_REQUEST,
     STARTING,
     STOPPED,
     Process,
@@ -135,7 +136,7 @@ class Supervisor:
     def supervise(self) -> Status:
         """Start the trainer, wait for its end, and write the final status."""
         self._begin()
-        if self.run.stop_request.exists():
+        if is_there(self.run.stop_request):
             return self._conclude(0, 0)
         status = replace(
             read_status(self.run), state=STARTING, trainer=None, workers=(), phase=""
@@ -169,8 +170,15 @@ class Supervisor:
         adopt_orphans()
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(signum, self._request_stop)
-        self.run.log.parent.mkdir(exist_ok=True)
-        self._watch = write_supervision(self.run, self._watch)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Give a sign of life, for people and for the dispatcher."""
+        with suppress(OSError):  # a time needs no room on a disk that may be full
+            os.utime(self.home.run_lock(self.run))
+        with suppress(OSError):
+            self.run.log.parent.mkdir(exist_ok=True)
+            self._watch = write_supervision(self.run, self._watch)
 
     def _request_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Signal handler: a signal to the supervisor is a request to stop the run."""
@@ -215,7 +223,7 @@ class Supervisor:
         deadline = None
         while (code := trainer.poll()) is None:
             self._beat(trainer)
-            if deadline is None and self.run.stop_request.exists():
+            if deadline is None and is_there(self.run.stop_request):
                 trainer.terminate()
                 deadline = time.monotonic() + self.grace
             elif deadline is not None and time.monotonic() > deadline:
@@ -233,16 +241,17 @@ class Supervisor:
         if now - self._beaten < BEAT:
             return
         self._beaten = now
-        with suppress(OSError):  # a full disk does not end the run
-            self._watch = write_supervision(self.run, self._watch)
+        with suppress(OSError):
             shorten_logs(self.run)
+        self._tell()
+        with suppress(OSError):
             ensure_dispatcher(self.home, by_person=False)
         reap(spared=trainer.pid)
 
     def _conclude(self, code: int, kills: int) -> Status:
         """Write how the run ended, unless the trainer did."""
         status, report = read_status(self.run), failures.read_report(self.run)
-        asked = self.run.stop_request.exists()
+        asked = is_there(self.run.stop_request)
         # Ranks whose torchrun or sibling is killed stop in order, but nobody asked.
         forced = status.state == STOPPED and not asked and (report or code < 0)
         if status.state not in ENDED or forced:
@@ -255,8 +264,8 @@ class Supervisor:
     def _ending(
         self, code: int, kills: int, report: failures.Report | None
     ) -> dict[str, str]:
-        if self.run.stop_request.exists():
-            return {"state": STOPPED, "message": "Stopped on request."}
+        if is_there(self.run.stop_request):
+            return {"state": STOPPED, "message": ON_REQUEST}
         tail = last_words(self.run, (report.rank or 0) if report else 0)
         if code == UNKNOWN and report is None:
             return {"state": LOST, "message": UNSEEN, "error_tail": tail}
@@ -304,7 +313,7 @@ def main() -> int:
                 run, home, options.num_processes, options.start, handed
             )
             supervisor.attend() if options.attach else supervisor.supervise()
-        except (RunError, ValueError) as error:
+        except (RunError, ValueError, OSError) as error:
             end_all(lambda: belonging_to(run))
             print(f"error: {error}", file=sys.stderr)  # noqa: T201
             return 1

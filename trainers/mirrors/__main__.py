@@ -13,7 +13,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from trainers.mirrors.catalogue import MIRRORS, missing, names_from
 from trainers.mirrors.follow import follow
@@ -22,7 +21,7 @@ from trainers.mirrors.mirror import Mirror
 from trainers.mirrors.mlflow import MlflowMirror
 from trainers.mirrors.tensorboard import TensorBoardMirror
 from trainers.mirrors.wandb import WandbMirror
-from trainers.runs import Run, RunError, find_run
+from trainers.runs import Run, RunError, find_here
 
 CLASSES: dict[str, Callable[[Run], Mirror]] = {
     "tensorboard": TensorBoardMirror,
@@ -37,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Mirror one run, and return the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        run = _find(options.run)
+        run = find_here(options.run)
         names = names_from(" ".join(options.names), "NAME")
     except (ValueError, RunError) as error:
         return _say(f"error: {error}", WRONG)
@@ -100,12 +99,6 @@ def _end(children: "list[subprocess.Popen[bytes]]") -> None:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-
-
-def _find(name: str) -> Run:
-    """The run in the folder of that name here, else the run of that id."""
-    here = Path(name).absolute()
-    return find_run(str(here) if name and here.is_dir() else name)
 
 
 def _told(error: BaseException) -> str:

@@ -6,12 +6,11 @@ from functools import partial
 import streamlit as st
 
 from trainers.jobs.launcher import MAX_PRIORITY, Archive, Queue
-from trainers.status import ALIVE
+from trainers.status import ALIVE, RESUMABLE
 from ui.components import engine, navigation
 from ui.components.engine import attempt
 from ui.components.formats import counted
 from ui.components.reading import Summary
-from ui.components.states import RESUMABLE
 
 
 def actions(chosen: Sequence[Summary]) -> None:

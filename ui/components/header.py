@@ -16,6 +16,7 @@ from trainers.status import (
     FINISHED,
     LOST,
     QUEUED,
+    RESUMABLE,
     STOPPING,
     SUGGESTIONS,
     Status,
@@ -26,7 +27,7 @@ from ui.components.formats import age, count, duration, plain, words
 from ui.components.notify import notify
 from ui.components.reading import Summary
 from ui.components.series import Row, rate, seconds_left
-from ui.components.states import LOOKS, RESUMABLE, badge
+from ui.components.states import LOOKS, badge
 
 
 def title(config: RunConfig) -> str:

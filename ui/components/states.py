@@ -29,7 +29,6 @@ LOOKS = {
     DAMAGED: Look("Damaged", "orange", ":material/broken_image:"),
 }
 QUEUED_COLOR = LOOKS[status.QUEUED].color
-RESUMABLE = (status.STOPPED, status.FAILED, status.LOST)
 
 
 def state_label(state: str, position: int | None = None) -> str:

@@ -5,10 +5,9 @@ import pytest
 from tests.trainers.examples import config, run_of
 from trainers.commands.choosing import (
     chosen_runs,
-    find_here,
     known_runs,
 )
-from trainers.runs import RunError
+from trainers.runs import RunError, find_here
 from trainers.status import FINISHED, begin_status, end_status
 
 
