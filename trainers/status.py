@@ -188,6 +188,8 @@ class Supervision:
         start: Which start of the run this is: when its job was claimed.
         heartbeat: Unix time of the supervisor's last sign of life.
         concluded: Whether it has seen to the run's final status.
+        strays: Processes of the run that nothing else would tell for such: those that
+            emptied their environment.
     """
 
     supervisor: Process
@@ -196,6 +198,7 @@ class Supervision:
     start: float = 0.0
     heartbeat: float = 0.0
     concluded: bool = False
+    strays: tuple[Process, ...] = ()
 
     @classmethod
     def from_dict(cls, content: Any) -> Self:
@@ -206,6 +209,7 @@ class Supervision:
         for name in ("launcher", "session"):
             if values.get(name):
                 values[name] = Process(**values[name])
+        values["strays"] = tuple(Process(**stray) for stray in values.get("strays", ()))
         for name in ("start", "heartbeat"):
             _check_number(name, values.get(name, 0))
         return cls(**values)

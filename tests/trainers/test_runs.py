@@ -308,3 +308,27 @@ def test_every_file_of_a_run_is_inside_its_folder(tmp_path):
     assert all(run.path in getattr(run, name).parents for name in names)
     assert run.id == "a"
     assert runs.RUN_ID.fullmatch(run.id)
+
+
+def test_what_cannot_be_looked_at_is_not_there(tmp_path, monkeypatch):
+    far = tmp_path / ("x" * 300)
+    with pytest.raises(OSError, match="too long"):
+        far.exists()
+    assert not runs.is_there(far)
+    assert runs.is_there(tmp_path)
+    assert not runs.is_there(tmp_path / "nothing")
+
+
+def test_one_closed_folder_hides_no_other(tmp_path, monkeypatch):
+    open_run, closed = run_of(tmp_path / "runs" / "a"), run_of(tmp_path / "runs" / "b")
+    real = os.stat
+
+    def stat(path, *words, **more):
+        if str(path).startswith(f"{closed.path}/"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *words, **more)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert list_runs(tmp_path / "runs") == [open_run]
+    with pytest.raises(RunError, match="There is no run 'b'"):
+        find_run("b", tmp_path / "runs")

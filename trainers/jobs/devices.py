@@ -5,6 +5,7 @@ environment variables as arguments. A device is a GPU, one MIG instance of a spl
 or a CPU slot; GPUs are known by UUID, since their numbers depend on who counts.
 """
 
+import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -106,6 +107,13 @@ def cpu_slots(variable: str | None) -> int:
             f"got {variable!r}."
         )
     return slots
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def minimum_free_share(variable: str | None) -> float:

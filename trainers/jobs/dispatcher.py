@@ -5,6 +5,7 @@ killed at any time: what it knows is in the store, in run folders and in locks, 
 next one goes on from there. It touches no run that has a living supervisor.
 """
 
+import errno
 import json
 import logging
 import os
@@ -54,8 +55,9 @@ from trainers.status import (
 logger = logging.getLogger("trainers.jobs.dispatcher")
 POLL = 0.3  # seconds between two looks for a change
 LOOK = 3.0  # seconds between two looks at everything: GPUs become free unannounced
-FROZEN = 30.0  # seconds without a sign of life of a supervisor
+FROZEN = 30.0  # seconds without a sign of life of a supervisor, or until its first
 ATTACH_INTERVAL = 2.0  # seconds between two new supervisors for a run
+FULL = (errno.ENOSPC, errno.EDQUOT)  # what most likely ended a run, too
 PAUSE_AFTER_ERROR = 5.0  # seconds
 MAX_STARTS = 3  # of a supervisor that dies before it has begun
 
@@ -77,7 +79,7 @@ class Dispatcher:
         self._active: list[Job] = []
         self._revision: str | None = None
         self._looked = -LOOK
-        self._beats: dict[str, tuple[float, float]] = {}
+        self._signs: dict[str, tuple[float, float]] = {}
         self._unready: dict[str, str] = {}
 
     def tick(self) -> None:
@@ -124,7 +126,7 @@ class Dispatcher:
             names = ", ".join(device.name for device in got)
             logger.info("Run %s starts on %s.", job.run.id, names)
             variables = devices.environment(got, job.device, inventory.devices)
-            variables |= devices.threads(got, inventory.slots, os.cpu_count() or 1)
+            variables |= devices.threads(got, inventory.slots, devices.cores())
             try:
                 prepare_folder(claimed[job.path])
                 self._supervise(claimed[job.path], variables)
@@ -154,41 +156,42 @@ class Dispatcher:
     def _attend(self, job: Job) -> None:
         """Settle a job that has no supervisor any more, or give it a new one."""
         run = job.run
-        if is_held(self.home.run_lock(run)):
-            self._end_frozen(job)
+        lock = self.home.run_lock(run)
+        held = is_held(lock)
+        if held or self._is_booting(job):
+            self._end_frozen(job, lock.stat().st_mtime if held else 0.0)
             return
-        if self._is_booting(job):
-            return
+        self._signs.pop(job.path, None)
         watch = read_supervision(run)
         launcher = watch.launcher if watch else None
         if launcher is not None and launcher.handle() is not None:
             self._attach(job)
             return
         # The role first: nothing may start between the look and the verdict.
-        session = watch.session if watch else None
         if not end_all(
-            lambda: [*belonging_to(run, session), *with_role(mirror_role(run))]
+            lambda: [*belonging_to(run, watch), *with_role(mirror_role(run))]
         ):
             logger.error("Run %s has processes that cannot be killed.", run.id)
             return
         self._conclude(job)
 
-    def _end_frozen(self, job: Job) -> None:
-        """Kill a supervisor without a sign of life; the next one takes its place."""
-        now, sign = time.monotonic(), self.home.run_lock(job.run).stat().st_mtime
-        beat, seen = self._beats.get(job.path, (0.0, now))
-        if beat != sign:
-            seen = now
-        self._beats[job.path] = (sign, seen)
-        if now - seen <= FROZEN:
-            return
-        watch = read_supervision(job.run)
-        if watch is None or watch.start != job.claimed or watch.concluded:
-            return
-        supervisor = watch.supervisor.handle()
-        if supervisor is not None:
+    def _end_frozen(self, job: Job, sign: float) -> None:
+        """Kill a supervisor that does not move; the next one takes its place.
+
+        Args:
+            job: The job.
+            sign: Its last sign of life, or any number while it boots.
+        """
+        now = time.monotonic()
+        last, since = self._signs.get(job.path, (sign, now))
+        if last != sign:
+            since = now
+        self._signs[job.path] = (sign, since)
+        if now - since > FROZEN:
             logger.warning("The supervisor of run %s is frozen.", job.run.id)
-            supervisor.kill()
+            for process in with_role(supervisor_role(job.run)):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
 
     def _attach(self, job: Job) -> None:
         """Give a run whose trainer lives a new supervisor, but not one a tick."""
@@ -211,8 +214,7 @@ class Dispatcher:
         try:
             status = read_status(run)
         except RunError as error:  # somebody removed the folder
-            logger.error("Run %s: %s", run.id, error)
-            self._settle(job, LOST)
+            self._settle(job, LOST, str(error))
             return
         watch, asked = read_supervision(run), is_there(run.stop_request)
         judged = verdict(status, watch, asked, job.claimed or 0.0)
@@ -222,25 +224,29 @@ class Dispatcher:
             with suppress(OSError):
                 prepare_folder(job)
             return
-        state = status.state
+        state, told = status.state, ""
         if judged is not Verdict.AS_WRITTEN:
             ending = _ending(judged, run)
             state = ending["state"]
-            with suppress(OSError):  # on a full disk the store's word must do
+            try:
                 end_status(run, status, **ending)
-        self._settle(job, state)
+            except OSError as error:  # the store's word must do
+                state = FAILED if state == LOST and error.errno in FULL else state
+                told = f"{ending['message']} Its folder could not be told: {error}"
+        self._settle(job, state, told)
 
-    def _settle(self, job: Job, outcome: str) -> None:
-        logger.info("Run %s: %s.", job.run.id, outcome)
-        self.store.settle(job, outcome, announced=not self.announcer.wanted)
+    def _settle(self, job: Job, outcome: str, told: str = "") -> None:
+        logger.info("Run %s: %s. %s", job.run.id, outcome, told)
+        announced = not self.announcer.wanted
+        self.store.settle(job, outcome, announced=announced, told=told)
         self.home.run_lock(job.run).unlink(missing_ok=True)
         self._attached.pop(job.path, None)
-        self._beats.pop(job.path, None)
+        self._signs.pop(job.path, None)
 
 
 def _unready(job: Job) -> str:
     """See to it that a job has its folder; "" or why it has none."""
-    if is_there(job.run.status):
+    if is_there(job.run.status) and is_there(job.run.config):
         return ""
     try:
         prepare_folder(job)  # its submitter may have been killed

@@ -82,4 +82,8 @@ def _check_ours(run: Run) -> None:
         names = [run.id]
     foreign = [name for name in names if not name.startswith(written)]
     if foreign and run.config.name not in foreign:
-        raise RunError(f"run folder must be new or empty, got {run.path}.")
+        try:
+            read_status(run)  # somebody removed the configuration of a run
+        except RunError:
+            text = f"run folder must be new or empty, got {run.path}."
+            raise RunError(text) from None

@@ -19,6 +19,7 @@ import psutil
 
 from trainers.config import RunConfig
 from trainers.jobs import devices
+from trainers.jobs.failures import explain
 from trainers.jobs.folders import leave_queue, prepare_folder, waiting
 from trainers.jobs.home import Home
 from trainers.jobs.inventory import Inventory, take_inventory
@@ -45,6 +46,7 @@ from trainers.runs import (
 )
 from trainers.status import (
     ALIVE,
+    FAILED,
     LOST,
     STARTING,
     STOPPING,
@@ -129,8 +131,8 @@ class Engine:
         config = load_config(run)
         check_submitter(os.environ)
         earlier = self._settled(run)
-        state = self.state(run).status.state
-        check_resumable(run, state)
+        status = self.state(run).status
+        check_resumable(run, status.state)
         run.stop_request.unlink(missing_ok=True)
         if earlier is not None and earlier.stage == ACTIVE:
             raise RunError(f"Run {run.id} is still ending; resume it in a moment.")
@@ -139,7 +141,7 @@ class Engine:
             config,
             group=earlier.group if earlier else "",
             priority=earlier.priority if earlier else 0,
-            submitted=observed(run).created,
+            submitted=status.created,
         )
         self.store.add([job])
         ensure_dispatcher(self.home)
@@ -168,13 +170,12 @@ class Engine:
         try:
             status = observed(run)
         except RunError:
-            if job is None or job.stage != QUEUED or not is_there(run.path):
+            if job is None or not is_there(run.path):
                 raise
             status = Status(state=QUEUED_STATE, created=job.submitted)
         if job is None or job.stage == ENDED:
             if status.state in (QUEUED_STATE, LOST) and job is not None and job.outcome:
-                # The folder's word may be on its way, or its disk full.
-                status = replace(status, state=job.outcome)
+                status = _as_settled(status, job)
             elif status.state == QUEUED_STATE:
                 status = _stray(status)
             return JobState(status=status, group=job.group if job else "")
@@ -324,6 +325,15 @@ def _job(
 def _is_of_earlier_start(status: Status, job: Job) -> bool:
     """Whether a claimed job's folder still tells how the run ended the last time."""
     return status.ended is not None and status.ended < (job.claimed or 0.0)
+
+
+def _as_settled(status: Status, job: Job) -> Status:
+    """The status of an ended job whose folder does not say how, or not yet."""
+    status = replace(status, state=job.outcome, ended=job.ended)
+    if not job.reason:
+        return status
+    kind = explain(None, tail=job.reason).error_class if job.outcome == FAILED else ""
+    return replace(status, message=job.reason, error_class=kind)
 
 
 def _stray(status: Status) -> Status:

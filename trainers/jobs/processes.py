@@ -14,7 +14,7 @@ from contextlib import suppress
 import psutil
 
 from trainers.runs import Run
-from trainers.status import Process
+from trainers.status import Process, Supervision
 
 ROLE = "VOGN_ROLE"
 DISPATCHER = "dispatcher"
@@ -70,25 +70,41 @@ def descendants(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def belonging_to(run: Run, session: Process | None = None) -> list[psutil.Process]:
+def belonging_to(run: Run, watch: Supervision | None = None) -> list[psutil.Process]:
     """The living processes of a run.
 
     Those with its role, and of those that emptied their environment the ones below
-    such a one, below the run's supervisor if that is this process, or in the run's
-    session.
+    such a one, below the run's supervisor if that is this process, in the run's
+    session, or noted by a supervisor.
 
     Args:
         run: The run.
-        session: Leader of the session in which the run was started.
+        watch: What a supervisor noted of it.
     """
     found = {process.pid: process for process in with_role(run_role(run))}
-    below = descendants(psutil.Process())
-    if role_of(psutil.Process()) != supervisor_role(run):
-        below = [child for member in [*found.values()] for child in descendants(member)]
-    for process in [*below, *in_session(session)]:
+    if role_of(psutil.Process()) == supervisor_role(run):
+        near = descendants(psutil.Process())
+    else:
+        near = [child for member in [*found.values()] for child in descendants(member)]
+    if watch is not None:
+        near += in_session(watch.session)
+        for stray in filter(None, (each.handle() for each in watch.strays)):
+            found[stray.pid] = stray
+            near += descendants(stray)
+    for process in near:
         if is_alive(process) and _is_of(process, run):
             found[process.pid] = process
     return list(found.values())
+
+
+def strays_among(processes: Iterable[psutil.Process]) -> list[Process]:
+    """Those of the given processes that have no role, described."""
+    found = []
+    for process in processes:
+        with suppress(psutil.Error):
+            if is_alive(process) and not role_of(process):
+                found.append(Process.of(process.pid))
+    return found
 
 
 def _is_of(process: psutil.Process, run: Run) -> bool:
@@ -151,13 +167,14 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def reap(spared: int) -> None:
+def reap(processes: Iterable[psutil.Process], spared: int) -> None:
     """Remove the zombies among this process's children but for one.
 
     Args:
+        processes: Its descendants.
         spared: The child whose exit code somebody wants.
     """
-    for child in psutil.Process().children():
+    for child in processes:
         if child.pid != spared and not is_alive(child):
             with suppress(ChildProcessError):
                 os.waitpid(child.pid, os.WNOHANG)

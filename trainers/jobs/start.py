@@ -13,7 +13,7 @@ import psutil
 
 from trainers.jobs.home import Home
 from trainers.jobs.locks import is_held
-from trainers.jobs.processes import DISPATCHER, ROLE, role_of
+from trainers.jobs.processes import DISPATCHER, END_PATIENCE, ROLE, role_of
 from trainers.jobs.settings import check_machine, of_machine
 from trainers.runs import runs_root
 
@@ -64,13 +64,18 @@ def ensure_dispatcher(home: Home, by_person: bool = True) -> bool:
     Raises:
         ValueError: If somebody wants one with settings under which it cannot work.
     """
-    if by_person:
+    try:
         check_machine(os.environ)
+    except ValueError:
+        if by_person:
+            raise
+        return False
+    if by_person:
         home.switched_off.unlink(missing_ok=True)
     elif home.switched_off.exists():
         return False
-    if is_held(home.dispatcher_lock):
-        return not _end_frozen(home)
+    if is_held(home.dispatcher_lock) and not _end_frozen(home):
+        return True
     if is_booting(home):
         return True
     home.booting.touch()
@@ -113,6 +118,7 @@ def _end_frozen(home: Home) -> bool:
         if role_of(process) != DISPATCHER:
             return False
         process.kill()
+        process.wait(END_PATIENCE)
         home.booting.unlink(missing_ok=True)  # the next one need not wait
     except (OSError, ValueError, psutil.Error):
         return False

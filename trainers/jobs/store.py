@@ -183,7 +183,7 @@ class Store:
             active = [_rows(connection, jobs.c.path == job.path) for job, _ in chosen]
         return [job for rows in active for job in rows]
 
-    def settle(self, job: Job, outcome: str, announced: bool) -> None:
+    def settle(self, job: Job, outcome: str, announced: bool, told: str = "") -> None:
         """End an active job and release its devices.
 
         Does nothing if the job was settled, and perhaps claimed anew, meanwhile.
@@ -192,9 +192,10 @@ class Store:
             job: The job as it was claimed.
             outcome: State of the run at its end.
             announced: Whether nobody has to be told.
+            told: What its folder does not say.
         """
-        self._release(job, stage=ENDED, outcome=outcome, reason="", ended=time.time(),
-                      announced=announced)  # fmt: skip
+        self._release(job, stage=ENDED, outcome=outcome, reason=told,
+                      ended=time.time(), announced=announced)  # fmt: skip
 
     def requeue(self, job: Job) -> None:
         """Put an active job that never began back to its place in the queue.

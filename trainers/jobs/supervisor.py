@@ -30,10 +30,12 @@ from trainers.jobs.processes import (
     ROLE,
     adopt_orphans,
     belonging_to,
+    descendants,
     end_all,
     mirror_role,
     reap,
     run_role,
+    strays_among,
     supervisor_role,
     with_role,
 )
@@ -233,7 +235,7 @@ class Supervisor:
         return code
 
     def _end_processes(self) -> None:
-        end_all(lambda: belonging_to(self.run, self._watch.session))
+        end_all(lambda: belonging_to(self.run, self._watch))
 
     def _beat(self, trainer: Watched) -> None:
         """Give a sign of life; see to the logs and to it that the dispatcher lives."""
@@ -243,10 +245,14 @@ class Supervisor:
         self._beaten = now
         with suppress(OSError):
             shorten_logs(self.run)
+        family = descendants(psutil.Process())
+        reap(family, spared=trainer.pid)
+        earlier = [stray for stray in self._watch.strays if stray.handle()]
+        strays = dict.fromkeys([*earlier, *strays_among(family)])
+        self._watch = replace(self._watch, strays=tuple(strays))
         self._tell()
         with suppress(OSError):
             ensure_dispatcher(self.home, by_person=False)
-        reap(spared=trainer.pid)
 
     def _conclude(self, code: int, kills: int) -> Status:
         """Write how the run ended, unless the trainer did."""
@@ -284,6 +290,7 @@ class Supervisor:
         """Let trackers take the last rows, but not for ever."""
         mirrors = with_role(mirror_role(self.run))
         _, slow = psutil.wait_procs(mirrors, timeout=MIRROR_PATIENCE)
+        self._tell()
         for mirror in slow:
             with suppress(psutil.NoSuchProcess):
                 mirror.terminate()  # it notes how far it came

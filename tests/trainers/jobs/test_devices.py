@@ -9,6 +9,7 @@ import sys
 import psutil
 import pytest
 
+from trainers.jobs import devices
 from trainers.jobs.devices import (
     Device,
     cpu_slots,
@@ -394,3 +395,11 @@ def test_cpu_slots_share_the_cores(leased, slots, cores, expected):
     had = [Device(f"cpu:{k}", "cpu", f"CPU slot {k}") for k in range(leased)]
     had = had or [Device("GPU-a", "gpu", "GPU 0")]
     assert threads(had, slots, cores).get("OMP_NUM_THREADS") == expected
+
+
+def test_cores_are_those_that_this_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert devices.cores() == 2
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert devices.cores() == 64

@@ -2,9 +2,10 @@
 
 import json
 import os
+import subprocess
 import time
+from contextlib import contextmanager
 
-import psutil
 import pytest
 
 from tests.trainers.examples import wait_for
@@ -12,7 +13,7 @@ from tests.trainers.jobs.conftest import fake
 from trainers.jobs import devices, dispatcher, local, nvml
 from trainers.jobs.dispatcher import Dispatcher
 from trainers.jobs.locks import FileLock, is_held
-from trainers.jobs.processes import run_role, supervisor_role, with_role
+from trainers.jobs.processes import ROLE, run_role, supervisor_role, with_role
 from trainers.jobs.start import detached
 from trainers.status import (
     ENDED,
@@ -264,16 +265,48 @@ def test_a_real_supervisor_is_known_while_it_boots(dispatch):
 def test_a_frozen_supervisor_is_killed(dispatch, started, monkeypatch):
     (run,) = dispatch.engine.submit([fake("ok")])
     dispatch.tick()
-    sleeper = psutil.Popen(["sleep", "60"])
-    frozen = Process.of(sleeper.pid)
-    write_supervision(run, watch(dispatch, run, supervisor=frozen))
-    with FileLock(dispatch.home.run_lock(run)) as lock:
+    monkeypatch.setattr(dispatcher, "FROZEN", 1.0)
+    with (
+        sleeping(supervisor_role(run)) as sleeper,
+        FileLock(dispatch.home.run_lock(run)) as lock,
+    ):
         assert lock.acquire()
+        began = time.monotonic()
+        while time.monotonic() < began + 2.0:  # it gives signs of life
+            os.utime(dispatch.home.run_lock(run))
+            dispatch.tick()
+            time.sleep(0.1)
+        assert sleeper.poll() is None
+        # Also when the run has its end, and all that is left is to go.
+        write_supervision(run, watch(dispatch, run, concluded=True))
+        wait_for(lambda: dispatch.tick() or sleeper.poll() == -9)
+
+
+def test_a_supervisor_that_freezes_while_it_boots_is_killed(
+    dispatch, started, monkeypatch
+):
+    (run,) = dispatch.engine.submit([fake("ok")])
+    dispatch.tick()
+    with sleeping(supervisor_role(run)) as sleeper:
         dispatch.tick()
         assert sleeper.poll() is None
+        assert stage(dispatch, run) == "active"
         monkeypatch.setattr(dispatcher, "FROZEN", 0.0)
         dispatch.tick()
-    assert sleeper.wait(timeout=10) == -9
+        assert sleeper.wait(timeout=10) == -9
+    dispatch.tick()
+    assert stage(dispatch, run) == "queued"  # it never began
+
+
+@contextmanager
+def sleeping(role):
+    """A process of a role that does nothing."""
+    with subprocess.Popen(["sleep", "60"], env={ROLE: role}) as process:
+        wait_for(lambda: with_role(role))
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_a_run_that_cannot_be_seen_to_holds_up_no_other(dispatch, started, monkeypatch):
@@ -303,5 +336,57 @@ def test_on_a_full_disk_a_device_is_free_all_the_same(dispatch, started, monkeyp
     monkeypatch.setattr(dispatcher, "end_status", full)
     dispatch.tick()
     assert stage(dispatch, run) == "ended"
-    assert dispatch.engine.state(run).status.state == "lost"
+    status = dispatch.engine.state(run).status
+    assert (status.state, status.error_class) == ("failed", "disk")
+    assert status.message.startswith("The processes of this run ended without a word")
+    assert status.message.endswith("[Errno 28] No space left on device")
+    assert status.ended is not None
     assert dispatch.store.leases(dispatch.host) == []
+
+
+def test_a_closed_folder_is_no_full_disk(dispatch, started, monkeypatch):
+    run = abandoned(dispatch, RUNNING)
+
+    def closed(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(dispatcher, "end_status", closed)
+    dispatch.tick()
+    status = dispatch.engine.state(run).status
+    assert (status.state, status.error_class) == ("lost", "")
+    assert status.message.endswith("[Errno 13] Permission denied")
+
+
+def test_a_folder_that_cannot_be_looked_into_holds_up_no_other(
+    dispatch, started, monkeypatch
+):
+    first, second = dispatch.engine.submit([fake("ok"), fake("ok")])
+    real, prepare = os.stat, dispatcher.prepare_folder
+
+    def stat(path, *words, **more):
+        if str(path).startswith(f"{first.path}/"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *words, **more)
+
+    def unreadable(job):
+        if job.run == first:
+            raise PermissionError(13, "Permission denied", job.path)
+        prepare(job)
+
+    monkeypatch.setattr(os, "stat", stat)
+    monkeypatch.setattr(dispatcher, "prepare_folder", unreadable)
+    dispatch.tick()
+    assert stage(dispatch, second) == "active"
+    assert stage(dispatch, first) == "queued"
+    reason = dispatch.store.get(first.path).reason
+    assert reason.startswith("Its folder cannot be made: ")
+    assert set(dispatch.engine.states([first, second])) == {first, second}
+
+
+def test_a_configuration_that_was_removed_is_made_again(dispatch, started):
+    (run,) = dispatch.engine.submit([fake("ok")])
+    before = run.config.read_bytes()
+    run.config.unlink()
+    dispatch.tick()
+    assert run.config.read_bytes() == before
+    assert stage(dispatch, run) == "active"

@@ -217,3 +217,12 @@ def test_leaving_takes_no_folder_of_something_else(job):
     with pytest.raises(RunError, match="must be new or empty"):
         leave_queue(job)
     assert files(job) == ["other.json"]
+
+
+def test_a_configuration_that_went_missing_is_written_again(job):
+    prepare_folder(job)
+    (job.run.path / "log").mkdir()
+    job.run.config.unlink()
+    prepare_folder(job)
+    assert read_json(job.run.config) == CONTENT
+    assert read_status(job.run).state == "queued"

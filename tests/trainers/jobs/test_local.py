@@ -106,6 +106,62 @@ def test_a_run_is_stopped_and_goes_on_where_it_was(engine):
     engine.delete(run)  # a second click
 
 
+def test_a_claimed_run_is_not_what_it_was_before(still):
+    (run,) = still.submit([fake("ok")], priority=3, group="g")
+    still.stop(run)
+    still.resume(run)
+    job = still.store.get(run.path)
+    assert (job.priority, job.group) == (3, "g")
+    # As between the dispatcher's claim and its first word in the folder.
+    end_status(run, read_status(run), "stopped", message="the last time")
+    still.store.claim(still.store.host, lambda queue, _: ([(queue[0], [])], {}))
+    status = still.state(run).status
+    assert (status.state, status.message, status.ended) == ("starting", "", None)
+    with pytest.raises(RunError, match="cannot be resumed: it is starting"):
+        still.resume(run)
+    still.stop(run)
+    assert run.stop_request.exists()
+    assert state_of(still, run) == "stopping"
+
+
+def test_a_stop_that_comes_with_the_claim_is_not_lost(still, monkeypatch):
+    (run,) = still.submit([fake("ok")])
+    end_status(run, read_status(run), "stopped")  # it was stopped and resumed
+    real = still.store.cancel
+
+    def late(path):
+        still.store.claim(still.store.host, lambda queue, _: ([(queue[0], [])], {}))
+        return real(path)
+
+    monkeypatch.setattr(still.store, "cancel", late)
+    still.stop(run)
+    assert still.store.get(run.path).stage == "active"
+    assert run.stop_request.exists()
+
+
+def test_a_run_that_is_still_ending_is_not_resumed_yet(still, monkeypatch):
+    monkeypatch.setattr(local, "SETTLING", 0.1)
+    (run,) = still.submit([fake("ok")])
+    still.store.claim(still.store.host, lambda queue, _: ([(queue[0], [])], {}))
+    end_status(run, read_status(run), "failed")
+    with pytest.raises(RunError, match=r"is still ending; resume it in a moment"):
+        still.resume(run)
+
+
+@pytest.mark.parametrize("content", [None, "{"])
+def test_a_run_without_a_status_goes_on_if_the_store_knows_it(still, content):
+    (run,) = still.submit([fake("ok")])
+    (job,) = still.store.claim(still.store.host, lambda q, _: ([(q[0], [])], {}))
+    still.store.settle(job, "lost", announced=True, told="status.json is damaged")
+    run.status.unlink() if content is None else run.status.write_text(content)
+    status = still.state(run).status
+    assert (status.state, status.message) == ("lost", "status.json is damaged")
+    assert run in still.states([run])
+    still.resume(run)
+    assert state_of(still, run) == "queued"
+    assert still.queue() == [run]
+
+
 def test_a_stop_right_after_the_submit(engine):
     (run,) = engine.submit([fake("long")])
     engine.stop(run)
@@ -270,10 +326,10 @@ def test_several_ranks_are_one_job_below_torchrun(engine):
 
 def test_an_engine_on_a_network_file_system_refuses(engine, monkeypatch):
     disks = [SimpleNamespace(mountpoint="/", fstype="nfs4")]
-    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: disks)
-    with pytest.raises(RunError, match=r"on a network file system \(nfs4\).*VOGN_JOBS"):
+    told = r"on a network file system \(nfs4\).*VOGN_JOBS"
+    with monkeypatch.context() as patch, pytest.raises(RunError, match=told):
+        patch.setattr(psutil, "disk_partitions", lambda **_: disks)
         Engine(engine.home).queue()
-    monkeypatch.undo()
 
 
 def test_clients_find_the_same_run(still):

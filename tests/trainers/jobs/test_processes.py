@@ -15,6 +15,7 @@ from tests.trainers.examples import wait_for
 from trainers.jobs import processes
 from trainers.jobs.processes import (
     ROLE,
+    belonging_to,
     descendants,
     end_all,
     in_session,
@@ -22,11 +23,12 @@ from trainers.jobs.processes import (
     mirror_role,
     role_of,
     run_role,
+    strays_among,
     supervisor_role,
     with_role,
 )
 from trainers.runs import Run
-from trainers.status import Process
+from trainers.status import Process, Supervision
 
 SLEEP = "import time; time.sleep(60)"
 
@@ -124,15 +126,15 @@ spared, reaped = (
 living = subprocess.Popen([*command, "import time; time.sleep(60)"])
 while any(is_alive(psutil.Process(each.pid)) for each in (spared, reaped)):
     time.sleep(0.01)
-reap(spared=spared.pid)
-reap(spared=spared.pid)
+reap(psutil.Process().children(), spared=spared.pid)
+reap(psutil.Process().children(), spared=spared.pid)
 children = {each.pid for each in psutil.Process().children()}
 assert children == {spared.pid, living.pid}, children
 assert living.poll() is None
 assert spared.poll() == 3
 living.kill()
 assert living.wait() == -9
-reap(spared=0)
+reap(psutil.Process().children(), spared=0)
 """
 
 
@@ -318,6 +320,23 @@ def test_the_members_of_a_session_are_known_after_its_leader_is_gone(session):
     leader.wait()
     assert [p.pid for p in in_session(known)] == [child]
     assert in_session(None) == []
+
+
+def test_what_left_environment_and_session_is_known_once_it_was_noted(session, run):
+    leader, child = session
+    noted = strays_among(descendants(psutil.Process()))
+    assert child in [stray.pid for stray in noted]
+    assert all(role_of(psutil.Process(stray.pid)) == "" for stray in noted)
+    (stray,) = [stray for stray in noted if stray.pid == child]
+    leader.kill()
+    leader.wait()
+    watch = Supervision(supervisor=Process.current(), strays=(stray,))
+    assert [process.pid for process in belonging_to(run, watch)] == [child]
+    used = Supervision(
+        supervisor=Process.current(), strays=(Process(pid=child, started=1.0),)
+    )
+    assert belonging_to(run, used) == []
+    assert belonging_to(run) == []
 
 
 def test_a_number_that_was_used_again_is_no_session(session):

@@ -1,10 +1,13 @@
 """Tests of how the dispatcher comes to be."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from tests.trainers.examples import wait_for
 from tests.trainers.jobs.conftest import dispatchers
@@ -61,6 +64,18 @@ def test_one_that_was_switched_off_is_started_by_people_only(engine):
     wait_for(lambda: is_held(engine.home.dispatcher_lock))
 
 
+def test_settings_under_which_nothing_can_start_start_no_dispatcher(
+    engine, monkeypatch
+):
+    engine.home.prepare()
+    monkeypatch.setenv("VOGN_CPU_SLOTS", "x")
+    assert not ensure_dispatcher(engine.home, by_person=False)
+    with pytest.raises(ValueError, match="VOGN_CPU_SLOTS must be"):
+        ensure_dispatcher(engine.home)
+    assert not engine.home.booting.exists()
+    assert dispatchers(engine.home) == []
+
+
 def test_a_keeper_starts_it_again(engine, monkeypatch):
     monkeypatch.setattr(start, "WATCH_INTERVAL", 0.2)
     engine.home.prepare()
@@ -71,12 +86,16 @@ def test_a_keeper_starts_it_again(engine, monkeypatch):
     wait_for(lambda: [p for p in dispatchers(engine.home) if p.pid != first.pid])
 
 
-def test_it_ends_with_its_folder(engine):
+@pytest.mark.parametrize("whole", [True, False])
+def test_it_ends_with_its_folder_or_lock(engine, whole):
     engine.home.prepare()
     ensure_dispatcher(engine.home)
     wait_for(lambda: is_held(engine.home.dispatcher_lock))
     (dispatcher,) = dispatchers(engine.home)
-    engine.home.dispatcher_lock.unlink()
+    if whole:
+        shutil.rmtree(engine.home.folder)
+    else:
+        engine.home.dispatcher_lock.unlink()
     began = time.monotonic()
     wait_for(lambda: not dispatcher.is_running() or dispatcher.status() == "zombie")
     assert time.monotonic() - began < 10

@@ -1,6 +1,7 @@
 """Tests of the job store, each on SQLite and on PostgreSQL."""
 
 import json
+import os
 import random
 import socket
 import subprocess
@@ -535,3 +536,25 @@ def test_a_claim_that_is_killed_is_there_or_it_is_not(home, store):
     assert outcomes[-1] == ["a", "b"]  # it was not killed
     assert len(outcomes) > 8
     assert wait_for(lambda: store.cancel(path("c")))  # nothing is locked
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_is_watched_only_where_the_database_is_one(kind, tmp_path, monkeypatch):
+    store = Store(home_on(kind, tmp_path))
+    monkeypatch.chdir(tmp_path)
+    name = store._writing.url.database
+    if kind == "postgresql":
+        (tmp_path / name).mkdir()  # a folder of the database's name
+        assert store.is_there()
+    else:
+        os.unlink(name)
+        assert not store.is_there()
+    store.close()
+
+
+def test_what_its_folder_does_not_say_is_kept(store):
+    store.add([job("a")])
+    (claimed,) = store.claim("h", first(1))
+    store.settle(claimed, "failed", announced=True, told="No space left on device")
+    ended = store.get(path("a"))
+    assert (ended.outcome, ended.reason) == ("failed", "No space left on device")

@@ -49,6 +49,16 @@ for process in processes:
     process.stdout.readline()
 (Path(sys.argv[2]) / "children").write_text(" ".join(str(p.pid) for p in processes))
 """
+# Starts a process through one that ends, in a session and an environment of its own.
+HIDING = """
+import subprocess, sys, time
+from pathlib import Path
+code = "import subprocess; print(subprocess.Popen(['sleep', '600'], env={}, "
+code += "start_new_session=True, stdout=subprocess.DEVNULL).pid)"
+hidden = subprocess.check_output([sys.executable, "-c", code], text=True)
+(Path(sys.argv[2]) / "children").write_text(hidden.strip())
+time.sleep(600)
+"""
 STUBBORN = LEAVING_CHILDREN + "time.sleep(600)"
 
 
@@ -271,6 +281,40 @@ def test_a_sign_of_life_cuts_a_log_that_floods(run, engine, monkeypatch):
     Supervisor(run, engine.home)._beat(Adopted(Process.current()))
     assert run.log.stat().st_size < 400
     assert read_supervision(run).supervisor.pid == os.getpid()
+
+
+def test_on_a_full_disk_it_still_moves_cuts_and_wakes(run, engine, monkeypatch):
+    monkeypatch.setattr(logs, "LOG_LIMIT", 1000)
+    monkeypatch.setattr(logs, "LOG_KEPT", 250)
+    run.log.parent.mkdir()
+    run.log.write_bytes(b"flood\n" * 1000)
+    woken = []
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "write_supervision", full)
+    monkeypatch.setattr(module, "ensure_dispatcher", lambda home, **_: woken.append(1))
+    lock = engine.home.run_lock(run)
+    lock.parent.mkdir(exist_ok=True)
+    lock.touch()
+    os.utime(lock, (1.0, 1.0))
+    Supervisor(run, engine.home)._beat(Adopted(Process.current()))
+    assert run.log.stat().st_size < 400
+    assert woken == [1]
+    assert lock.stat().st_mtime > 1.0  # the dispatcher's measure of its life
+
+
+def test_what_its_family_hides_is_noted_for_the_next_supervisor(run, supervise):
+    supervisor = supervise(HIDING)
+    (hidden,) = children_of(run)
+    wait_for(lambda: hidden in [s.pid for s in read_supervision(run).strays])
+    supervisor.kill()
+    supervisor.wait()
+    supervise("", "--attach")
+    run.stop_request.touch()
+    assert wait_for_end(run).state == "stopped"
+    wait_for(lambda: gone(run, [hidden]))
 
 
 def conclude(run, engine, code, report=None):
