@@ -37,7 +37,7 @@ from trainers.jobs.processes import (
 )
 from trainers.jobs.scheduling import Plan, held_by, plan
 from trainers.jobs.settings import HANDED
-from trainers.jobs.start import detached
+from trainers.jobs.start import spawn
 from trainers.jobs.store import PAUSED, REVISION, Decision, Job, Lease, Store
 from trainers.jobs.verdicts import Verdict, verdict
 from trainers.runs import Run, RunError, is_there
@@ -146,11 +146,12 @@ class Dispatcher:
             ROLE: supervisor_role(run),
             HANDED: json.dumps(variables | json.loads(job.environment)),
         }
-        self._children[job.path] = detached(
+        self._children[job.path] = spawn(
             "trainers.jobs.supervisor",
             [*words, "--attach"] if attach else words,
             environment,
             run.log.with_name("supervisor.log"),
+            detached=True,
         )
 
     def _attend(self, job: Job) -> None:

@@ -23,16 +23,22 @@ BOOT = 2.0  # seconds in which a started dispatcher is not started again
 WATCH_INTERVAL = 2.0  # seconds between two looks whether the dispatcher lives
 
 
-def detached(
-    module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path
+def spawn(
+    module: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    log: Path,
+    *,
+    detached: bool = False,
 ) -> "subprocess.Popen[bytes]":
-    """Start `python -m MODULE` in a session of its own.
+    """Start `python -m MODULE`.
 
     Args:
         module: What to run.
         arguments: Its words.
         environment: Its variables.
         log: File that its output is appended to.
+        detached: Whether it gets a session of its own.
 
     Returns:
         The process.
@@ -46,7 +52,7 @@ def detached(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,
+            start_new_session=detached,
         )
 
 
@@ -85,7 +91,8 @@ def ensure_dispatcher(home: Home, by_person: bool = True) -> bool:
         ROLE: DISPATCHER,
         "VOGN_RUNS": str(runs_root()),
     }
-    process = detached("trainers.jobs.dispatcher", [], environment, home.dispatcher_log)
+    log = home.dispatcher_log
+    process = spawn("trainers.jobs.dispatcher", [], environment, log, detached=True)
     # Without a wait an ended dispatcher would stay as a zombie of this process.
     threading.Thread(target=process.wait, daemon=True).start()
     return True

@@ -40,7 +40,8 @@ from trainers.jobs.processes import (
     with_role,
 )
 from trainers.jobs.settings import HANDED, stop_grace
-from trainers.jobs.start import REPOSITORY, ensure_dispatcher
+from trainers.jobs.start import ensure_dispatcher, spawn
+from trainers.mirrors import names_from
 from trainers.runs import Run, RunError, is_there
 from trainers.status import (
     ENDED,
@@ -134,11 +135,12 @@ class Supervisor:
         session = own if os.getsid(0) == own.pid else None
         self._watch = Supervision(supervisor=own, session=session, start=start)
         self._beaten = 0.0
+        self._signalled = False
 
     def supervise(self) -> Status:
         """Start the trainer, wait for its end, and write the final status."""
         self._begin()
-        if is_there(self.run.stop_request):
+        if self._is_asked():
             return self._conclude(0, 0)
         status = replace(
             read_status(self.run), state=STARTING, trainer=None, workers=(), phase=""
@@ -184,48 +186,39 @@ class Supervisor:
 
     def _request_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Signal handler: a signal to the supervisor is a request to stop the run."""
-        self.run.stop_request.touch()
+        self._signalled = True
+        with suppress(OSError):  # on a full disk nobody else can be told
+            self.run.stop_request.touch()
+
+    def _is_asked(self) -> bool:
+        """Whether somebody wants the run to stop."""
+        return self._signalled or is_there(self.run.stop_request)
 
     def _started(self) -> "subprocess.Popen[bytes]":
         module = self._variables.get("VOGN_TRAINER") or "trainers"
-        words = [module, "train", str(self.run.path)]
-        output = self.run.log
+        words, log = ["train", str(self.run.path)], self.run.log
         environment = {**self._variables, ROLE: run_role(self.run)}
         if self.num_processes > 1:
-            output = self.run.log.with_name("launcher.log")
-            count = str(self.num_processes)
-            words = ["trainers.launcher", "--nproc-per-node", count, str(self.run.path)]
+            module, log = "trainers.launcher", self.run.log.with_name("launcher.log")
+            words = ["--nproc-per-node", str(self.num_processes), str(self.run.path)]
             environment["VOGN_RANK_LOGS"] = str(self.run.log.parent)
-        with output.open("ab") as log:
-            return subprocess.Popen(  # noqa: S603 - an argument list of our own
-                [sys.executable, "-m", *words],
-                cwd=REPOSITORY,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        return spawn(module, words, environment, log)
 
     def _mirrored(self) -> "subprocess.Popen[bytes] | None":
         """The process that copies the run to trackers, if there is to be one."""
-        names = self._variables.get("VOGN_MIRRORS", "").replace(",", " ").split()
+        names = names_from(self._variables.get("VOGN_MIRRORS", ""))
         if not names:
             return None
-        with self.run.log.with_name("mirrors.log").open("ab") as log:
-            return subprocess.Popen(  # noqa: S603 - an argument list of our own
-                [sys.executable, "-m", "trainers.mirrors", str(self.run.path), *names],
-                cwd=REPOSITORY,
-                env={**self._variables, ROLE: mirror_role(self.run)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        words = [str(self.run.path), *names]
+        environment = {**self._variables, ROLE: mirror_role(self.run)}
+        log = self.run.log.with_name("mirrors.log")
+        return spawn("trainers.mirrors", words, environment, log)
 
     def _wait(self, trainer: Watched) -> int:
         deadline = None
         while (code := trainer.poll()) is None:
             self._beat(trainer)
-            if deadline is None and is_there(self.run.stop_request):
+            if deadline is None and self._is_asked():
                 trainer.terminate()
                 deadline = time.monotonic() + self.grace
             elif deadline is not None and time.monotonic() > deadline:
@@ -257,7 +250,7 @@ class Supervisor:
     def _conclude(self, code: int, kills: int) -> Status:
         """Write how the run ended, unless the trainer did."""
         status, report = read_status(self.run), failures.read_report(self.run)
-        asked = is_there(self.run.stop_request)
+        asked = self._is_asked()
         # Ranks whose torchrun or sibling is killed stop in order, but nobody asked.
         forced = status.state == STOPPED and not asked and (report or code < 0)
         if status.state not in ENDED or forced:
@@ -270,7 +263,7 @@ class Supervisor:
     def _ending(
         self, code: int, kills: int, report: failures.Report | None
     ) -> dict[str, str]:
-        if is_there(self.run.stop_request):
+        if self._is_asked():
             return {"state": STOPPED, "message": ON_REQUEST}
         tail = last_words(self.run, (report.rank or 0) if report else 0)
         if code == UNKNOWN and report is None:

@@ -14,7 +14,7 @@ from trainers.jobs import devices, dispatcher, local, nvml
 from trainers.jobs.dispatcher import Dispatcher
 from trainers.jobs.locks import FileLock, is_held
 from trainers.jobs.processes import ROLE, run_role, supervisor_role, with_role
-from trainers.jobs.start import detached
+from trainers.jobs.start import spawn
 from trainers.status import (
     ENDED,
     RUNNING,
@@ -31,7 +31,8 @@ from trainers.status import (
 class Started(list):
     """Takes note of what would be started, and starts nothing."""
 
-    def __call__(self, module, arguments, environment, log):
+    def __call__(self, module, arguments, environment, log, *, detached):
+        assert detached
         self.append((module, arguments, environment))
         return Ended()
 
@@ -46,7 +47,7 @@ class Ended:
 @pytest.fixture
 def started(monkeypatch):
     noted = Started()
-    monkeypatch.setattr(dispatcher, "detached", noted)
+    monkeypatch.setattr(dispatcher, "spawn", noted)
     return noted
 
 
@@ -187,7 +188,7 @@ def test_leftovers_of_a_dead_run_are_ended_before_its_device_is_free(dispatch, s
     run = abandoned(dispatch, RUNNING)
     log = run.log.with_name("x.log")
     variables = {"VOGN_ROLE": run_role(run)}
-    sleeper = detached("http.server", ["0"], variables, log)
+    sleeper = spawn("http.server", ["0"], variables, log)
     wait_for(lambda: with_role(run_role(run)))
     dispatch.tick()
     assert with_role(run_role(run)) == []

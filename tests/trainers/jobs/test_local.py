@@ -327,9 +327,10 @@ def test_several_ranks_are_one_job_below_torchrun(engine):
 def test_an_engine_on_a_network_file_system_refuses(engine, monkeypatch):
     disks = [SimpleNamespace(mountpoint="/", fstype="nfs4")]
     told = r"on a network file system \(nfs4\).*VOGN_JOBS"
-    with monkeypatch.context() as patch, pytest.raises(RunError, match=told):
+    with monkeypatch.context() as patch:
         patch.setattr(psutil, "disk_partitions", lambda **_: disks)
-        Engine(engine.home).queue()
+        with pytest.raises(RunError, match=told):
+            Engine(engine.home).queue()
 
 
 def test_clients_find_the_same_run(still):

@@ -14,7 +14,7 @@ from tests.trainers.jobs.conftest import dispatchers
 from trainers.jobs import start
 from trainers.jobs.locks import is_held
 from trainers.jobs.processes import ROLE
-from trainers.jobs.start import detached, ensure_dispatcher
+from trainers.jobs.start import ensure_dispatcher, spawn
 
 
 def test_a_dispatcher_is_started_once(engine):
@@ -32,7 +32,7 @@ def test_of_many_dispatchers_one_stays(engine):
     engine.home.prepare()
     variables = engine.home.environment() | {ROLE: "dispatcher"}
     log = engine.home.dispatcher_log
-    many = [detached("trainers.jobs.dispatcher", [], variables, log) for _ in range(4)]
+    many = [spawn("trainers.jobs.dispatcher", [], variables, log) for _ in range(4)]
     ended = wait_for(lambda: sum(p.poll() is not None for p in many) == 3)
     assert ended
     assert sorted(p.poll() is None for p in many) == [False, False, False, True]

@@ -305,6 +305,21 @@ def test_on_a_full_disk_it_still_moves_cuts_and_wakes(run, engine, monkeypatch):
     assert lock.stat().st_mtime > 1.0  # the dispatcher's measure of its life
 
 
+def test_a_signal_is_heeded_when_the_folder_takes_no_request(run, engine, monkeypatch):
+    supervisor = Supervisor(run, engine.home)
+    assert not supervisor._is_asked()
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(run.path), "touch", full)
+        supervisor._request_stop(signal.SIGTERM, None)
+    assert supervisor._is_asked()
+    write_status(run, Status(state=RUNNING, created=1.0))
+    assert supervisor._conclude(-15, 0).state == STOPPED
+
+
 def test_what_its_family_hides_is_noted_for_the_next_supervisor(run, supervise):
     supervisor = supervise(HIDING)
     (hidden,) = children_of(run)
