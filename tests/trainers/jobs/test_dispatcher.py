@@ -328,34 +328,30 @@ def test_a_run_that_cannot_be_seen_to_holds_up_no_other(dispatch, started, monke
     assert (stage(dispatch, first), stage(dispatch, second)) == ("active", "ended")
 
 
-def test_on_a_full_disk_a_device_is_free_all_the_same(dispatch, started, monkeypatch):
-    run = abandoned(dispatch, RUNNING)
-
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(dispatcher, "end_status", full)
-    dispatch.tick()
-    assert stage(dispatch, run) == "ended"
-    status = dispatch.engine.state(run).status
-    assert (status.state, status.error_class) == ("failed", "disk")
-    assert status.message.startswith("The processes of this run ended without a word")
-    assert status.message.endswith("[Errno 28] No space left on device")
-    assert status.ended is not None
-    assert dispatch.store.leases(dispatch.host) == []
-
-
-def test_a_closed_folder_is_no_full_disk(dispatch, started, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "state", "error_class"),
+    [
+        (OSError(28, "No space left on device"), "failed", "disk"),
+        (PermissionError(13, "Permission denied"), "lost", ""),
+    ],
+)
+def test_the_store_keeps_an_end_that_its_folder_does_not_take(
+    dispatch, started, monkeypatch, error, state, error_class
+):
     run = abandoned(dispatch, RUNNING)
 
     def closed(*_, **__):
-        raise PermissionError(13, "Permission denied")
+        raise error
 
     monkeypatch.setattr(dispatcher, "end_status", closed)
     dispatch.tick()
+    assert stage(dispatch, run) == "ended"
     status = dispatch.engine.state(run).status
-    assert (status.state, status.error_class) == ("lost", "")
-    assert status.message.endswith("[Errno 13] Permission denied")
+    assert (status.state, status.error_class) == (state, error_class)
+    assert status.message.startswith("The processes of this run ended without a word")
+    assert status.message.endswith(str(error))
+    assert status.ended is not None
+    assert dispatch.store.leases(dispatch.host) == []
 
 
 def test_a_folder_that_cannot_be_looked_into_holds_up_no_other(
