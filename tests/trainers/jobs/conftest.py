@@ -5,9 +5,11 @@ import pytest
 
 from tests.trainers.examples import config
 from tests.trainers.jobs.fake_trainer import seed_of
+from tests.trainers.jobs.stores import KINDS, home_on
 from trainers.jobs.home import Home
 from trainers.jobs.local import Engine
 from trainers.jobs.processes import DISPATCHER, ROLE, end_all, is_alive, role_of
+from trainers.jobs.store import Store
 
 
 def belongs_to(folder, process):
@@ -58,3 +60,29 @@ def engine(tmp_path, monkeypatch):
 def fake(manner, num_processes=1):
     """Return the configuration of a fake run."""
     return config(training={"seed": seed_of(manner), "num_processes": num_processes})
+
+
+@pytest.fixture(params=KINDS)
+def home(request, tmp_path):
+    """Where an engine lives, on each database."""
+    return home_on(request.param, tmp_path / "jobs")
+
+
+@pytest.fixture
+def stores(home):
+    """Return how to open the store as another client does."""
+    opened = []
+
+    def another():
+        opened.append(Store(home))
+        return opened[-1]
+
+    yield another
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def store(stores):
+    """A job store, on each database."""
+    return stores()

@@ -142,3 +142,20 @@ def job(name, **details):
 
 def names(jobs):
     return [job.run.id for job in jobs]
+
+
+def first(number, devices=("cpu:0",)):
+    """Return a decision to start the first jobs of the queue, one device each."""
+
+    def decide(queue, leases):
+        chosen = queue[:number]
+        starts = [
+            (each, [device]) for each, device in zip(chosen, devices, strict=False)
+        ]
+        return starts, {each.path: "It waits." for each in queue[number:]}
+
+    return decide
+
+
+def path(name):
+    return job(name).path
