@@ -6,7 +6,6 @@ from pathlib import Path
 import streamlit as st
 
 from trainers import jobs
-from trainers.jobs.home import Home
 from trainers.runs import RunError
 from ui.components import navigation
 from ui.components.plot import install_library
@@ -32,7 +31,6 @@ PAGES = {
 @st.cache_resource(show_spinner=False)
 def _keep_dispatcher() -> None:
     """Look after the dispatcher as long as this server lives; once a process."""
-    Home.here().prepare()  # the dispatcher ends when its folder goes
     jobs.keep_dispatcher()
 
 

@@ -9,7 +9,9 @@ from tests.ui import fakes
 from tests.ui.conftest import APP, REPOSITORY
 from tests.ui.seen import errors
 from trainers import jobs
-from trainers.jobs import home
+from trainers.jobs import home, start
+from trainers.jobs.home import Home
+from trainers.jobs.start import keep_dispatcher as keep
 from trainers.runs import runs_root
 from ui.components import navigation
 
@@ -56,8 +58,10 @@ def test_the_dispatcher_is_looked_after_once_a_process(open_page, monkeypatch):
 
 def test_where_the_engine_cannot_live_every_page_says_so(open_page, monkeypatch):
     monkeypatch.setattr(home, "network_file_system", lambda path: "nfs4")
+    Home.here().folder.mkdir()  # of an earlier time, when it could
     started = []
-    monkeypatch.setattr(jobs, "keep_dispatcher", lambda: started.append(1))
+    monkeypatch.setattr(jobs, "keep_dispatcher", lambda: keep(Home.here()))
+    monkeypatch.setattr(start, "ensure_dispatcher", lambda *_, **__: started.append(1))
     for page in (navigation.LAUNCH, navigation.RUNS, navigation.RUN):
         fakes.write_run(runs_root(), f"of-{page}")
         app = open_page(page)

@@ -489,6 +489,12 @@ def test_a_sweep_is_queued_and_a_clone_begins_with_its_settings(browser, single)
         last = list_runs(single.runs)[0]
         page.goto(f"/run?run={last.id}")
         wait_for_state(page, "Queued #")
+        before = page.get_by_test_id("stPageLink-NavLink").last.get_attribute("href")
+        page.locator(f"a[href='{before}']").click()
+        page.wait_for_url(f"**/{before}")  # a reload shows the same run
+
+        page.goto(f"/run?run={last.id}")
+        wait_for_state(page, "Queued #")
         page.get_by_role("button", name="Clone").click()
         page.wait_for_url("**/?clone=*")
         page.get_by_text("--lr 2.0").wait_for()

@@ -10,7 +10,10 @@ import streamlit as st
 
 from trainers.config import RunConfig
 from trainers.runs import Run, log_tail
+from ui.components import engine
 from ui.components.commands import command_block
+from ui.components.engine import told
+from ui.components.formats import plain
 from ui.components.notify import WEBHOOK_HINT
 
 _RANK = re.compile(r"rank(\d+)\.log")
@@ -44,7 +47,7 @@ def details(run: Run, config: RunConfig | None, alive: bool = False) -> None:
             if config is not None:
                 content = json.dumps(config.to_dict(), indent=1)
                 st.code(content, language="json", height=320)
-        st.caption(f"Folder: {run.path}")
+        st.caption(f"Folder: {plain(str(run.path))}")
         st.caption(f":material/notifications: {WEBHOOK_HINT}")
     _downloads(run)
 
@@ -64,8 +67,10 @@ def _log(run: Run, ranks: Sequence[int]) -> None:
                 "Rank", ranks, key="rank", format_func=lambda number: f"Rank {number}",
                 label_visibility="collapsed", width=130,
             )  # fmt: skip
-    text = log_tail(run.log_of(rank or 0)) or "The log is empty."
-    st.code(text, language=None, wrap_lines=True, height=320)
+    with told():
+        # A launcher tells what rank 0 printed; the others' words lie in the folder.
+        text = log_tail(run.log_of(rank)) if rank else engine.engine().logs(run)
+        st.code(text or "The log is empty.", language=None, wrap_lines=True, height=320)
 
 
 def _downloads(run: Run) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from data import DATASETS
 from trainers.catalogue import model_spec, optimizer_spec
 from trainers.config import RunConfig
-from trainers.runs import Run, log_tail
+from trainers.runs import Run
 from trainers.status import (
     ALIVE,
     FAILED,
@@ -151,7 +151,8 @@ def _ending(view: Summary, status: Status) -> None:
             message or f"Stopped after step {count(status.step)}.",
             icon=LOOKS[view.state].icon,
         )
-    tail = status.error_tail or log_tail(view.run.log)
-    if tail and view.state in (FAILED, LOST):
-        st.caption("The end of its log:")
-        st.code(tail, language=None, wrap_lines=True)
+    if view.state in (FAILED, LOST):
+        tail = status.error_tail or engine.engine().logs(view.run)
+        if tail:
+            st.caption("The end of its log:")
+            st.code(tail, language=None, wrap_lines=True)

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from trainers.runs import Run
+from ui.components.formats import plain
 
 LAUNCH, RUNS, RUN = "launch", "runs", "run"
 PARAMETER = "run"  # of the address /run?run=ID
@@ -28,7 +29,7 @@ def link_to_run(run: Run, text: str) -> None:
     """A link to a run's page."""
     page = st.session_state[_PAGES][RUN]
     icon = ":material/monitoring:"
-    st.page_link(page, label=text, icon=icon, query_params={PARAMETER: run.id})
+    st.page_link(page, label=plain(text), icon=icon, query_params={PARAMETER: run.id})
 
 
 def open_page(name: str, **parameters: str) -> None:

@@ -7,6 +7,7 @@ the choice. What ended is known to the session: it remembers which runs it saw a
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -119,7 +120,7 @@ def end_of(view: Summary) -> End:
         id=f"{view.run.id}:{when or 0:.0f}",
         title=f"Run {view.run.id} {LOOKS[view.state].label.lower()}",
         body=", ".join(filter(None, parts))[:LONGEST],
-        address=f"{RUN}?{PARAMETER}={view.run.id}",
+        address=f"{RUN}?{urlencode({PARAMETER: view.run.id})}",
     )
 
 

@@ -54,9 +54,8 @@ def outlook(configs: Sequence[RunConfig], priority: int) -> Outlook | None:
     inventory = _inventory(variables, local)
     needs = [_wanted(config.training, inventory.devices) for config in configs]
     kind, number, pinned = needs[0]
-    queue = local.queue()
-    standing = local.states(queue)
-    ahead = sum(job.priority >= priority for job in standing.values())
+    queue = local.store.queued()
+    ahead = sum(job.priority >= priority for job in queue)
     taken = {**inventory.others, **held_by(local.store.leases(local.store.host))}
     _, reason = devices.pick(kind, number, pinned, inventory.devices, taken)
     return Outlook(

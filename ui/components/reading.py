@@ -3,7 +3,7 @@
 import os
 import threading
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -84,12 +84,26 @@ class Summary:
         return self.job.group if self.job else ""
 
 
+# Summaries, and why the job engine could not be asked, "" if it could.
+Seen = tuple[list[Summary], str]
+
+
 def summary(run: Run) -> Summary:
     """Read a run at a glance; a damaged one gives a summary that says so."""
     return summaries([run])[0][0]
 
 
-def summaries(runs: Sequence[Run]) -> tuple[list[Summary], str]:
+def once_given(first: Seen, look: Callable[[], Seen]) -> Callable[[], Seen]:
+    """Look again, except at the first call, which gets what was seen just now.
+
+    For a fragment: it is called at once by the page, which has looked already, and
+    later by itself, when it must look anew.
+    """
+    seen = [first]
+    return lambda: seen.pop() if seen else look()
+
+
+def summaries(runs: Sequence[Run]) -> Seen:
     """Read many runs at a glance, with one question to the job engine.
 
     Returns:
@@ -132,9 +146,6 @@ def _check(status: Status) -> None:
         datetime.fromtimestamp(status.created, UTC)
     except (ValueError, OverflowError, OSError):
         raise RunError(f"status.json: created is no time: {status.created}.") from None
-    for name in ("phase", "error_class", "message", "error_tail"):
-        if not isinstance(getattr(status, name), str):
-            raise RunError(f"status.json: {name} is no text.")
 
 
 def told(run: Run, error: RunError) -> str:

@@ -1,10 +1,13 @@
 """The page of one run, live and afterwards; its address is /run?run=ID."""
 
+from collections.abc import Callable
+from functools import partial
+
 import streamlit as st
 
-from trainers.runs import Run, RunError, list_runs, log_tail
+from trainers.runs import Run, RunError, list_runs
 from trainers.status import ALIVE, QUEUED
-from ui.components import navigation, reading
+from ui.components import engine, navigation, reading
 from ui.components.curves import curves
 from ui.components.details import details
 from ui.components.engine import told, trouble
@@ -12,7 +15,7 @@ from ui.components.formats import plain
 from ui.components.header import header
 from ui.components.headline import headline
 from ui.components.plot import panel
-from ui.components.reading import Summary
+from ui.components.reading import Seen, Summary
 from ui.components.results import guarded, results
 from ui.components.series import Row
 from ui.components.states import DAMAGED
@@ -25,14 +28,16 @@ def render() -> None:
     run = _chosen()
     if run is None:
         return
-    view = reading.summary(run)
+    first = reading.summaries([run])
+    ((view,), _) = first
     if view.state == DAMAGED:
         _damaged(view)
         return
     # The parts stand in the same places before and after the end, so that charts are
     # not mounted anew, and keep their zoom, when the run finishes.
     alive = view.state in ALIVE
-    st.fragment(_live, run_every=REFRESH if alive else None)(run, alive)
+    look = reading.once_given(first, partial(reading.summaries, [run]))
+    st.fragment(_live, run_every=REFRESH if alive else None)(look, alive)
     _evaluated(view)
     details(run, view.config, alive)
 
@@ -43,6 +48,8 @@ def _chosen() -> Run | None:
         run = reading.find(name)
         if run is None:
             _unknown(name)
+        else:  # the browser leaves it as it was on a link from one run to another
+            st.query_params[navigation.PARAMETER] = name
         return run
     runs = list_runs()
     if runs:
@@ -75,23 +82,24 @@ def _damaged(view: Summary) -> None:
         "Other runs are not affected. It can be deleted from the list of runs.",
         icon=":material/broken_image:",
     )
-    tail = log_tail(view.run.log)
-    if tail:
-        st.markdown("**End of the log**")
-        st.code(tail, language=None, wrap_lines=True)
+    with told():
+        tail = engine.engine().logs(view.run)
+        if tail:
+            st.markdown("**End of the log**")
+            st.code(tail, language=None, wrap_lines=True)
 
 
-def _live(run: Run, was_alive: bool) -> None:
+def _live(look: Callable[[], Seen], was_alive: bool) -> None:
     """The moving part: run again by itself as long as the run is alive."""
-    (view,), problem = reading.summaries([run])
+    (view,), problem = look()
     if was_alive and view.state not in ALIVE:
         st.rerun()  # the whole page: its results are there now
     trouble(problem)
-    rows = reading.metrics(run)
+    rows = reading.metrics(view.run)
     with told():
         header(view, rows)
     _headline(view)
-    _convergence(run, rows, view.state)
+    _convergence(view.run, rows, view.state)
 
 
 def _headline(view: Summary) -> None:

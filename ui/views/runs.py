@@ -1,7 +1,7 @@
 """The page of all runs: see, open, stop, resume, clone, delete, arrange."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -11,8 +11,9 @@ from ui.components import engine, navigation, reading, waiting
 from ui.components.actions import actions
 from ui.components.engine import told, trouble
 from ui.components.filters import filters
+from ui.components.formats import counted
 from ui.components.notify import notify
-from ui.components.reading import Summary
+from ui.components.reading import Seen, Summary
 from ui.components.table import columns, rows, shown
 
 REFRESH = 3.0  # seconds between two looks while a run is alive or queued
@@ -22,7 +23,8 @@ HIGHEST = 760  # pixels of the table
 
 def render() -> None:
     """Show the table, refreshed by itself as long as a run is alive or queued."""
-    if not list_runs():
+    views, problem = _look()
+    if not views:
         st.markdown("## Runs")
         navigation.empty_state(
             "No runs yet",
@@ -31,12 +33,17 @@ def render() -> None:
             icon=":material/list:",
         )
         return
-    alive = any(view.state in ALIVE for view in reading.summaries(list_runs())[0])
-    st.fragment(_page, run_every=REFRESH if alive else None)(alive)
+    alive = any(view.state in ALIVE for view in views)
+    look = reading.once_given((views, problem), _look)
+    st.fragment(_page, run_every=REFRESH if alive else None)(look, alive)
 
 
-def _page(was_alive: bool) -> None:
-    views, problem = reading.summaries(list_runs())
+def _look() -> Seen:
+    return reading.summaries(list_runs())
+
+
+def _page(look: Callable[[], Seen], was_alive: bool) -> None:
+    views, problem = look()
     if was_alive and not any(view.state in ALIVE for view in views):
         st.rerun()  # the whole page, which then stops refreshing
     with st.container(
@@ -86,6 +93,6 @@ def _table(views: Sequence[Summary], number: int) -> None:
 
 def _words(views: Sequence[Summary], number: int, chosen: int) -> str:
     alive = sum(view.state in ALIVE for view in views)
-    of_all = f" of {number}" if len(views) < number else ""
+    some_of = f"{len(views)} of " if len(views) < number else ""
     what = f"{chosen} selected" if chosen else "Select a row to act on it"
-    return f"{len(views)}{of_all} runs, {alive} alive · {what}"
+    return f"{some_of}{counted(number, 'run')}, {alive} alive · {what}"

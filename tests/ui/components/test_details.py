@@ -2,7 +2,9 @@
 
 from tests.ui import fakes
 from tests.ui.seen import text
+from trainers.jobs.local import Engine
 from ui.components.details import _content
+from ui.components.formats import plain
 
 
 def codes(app):
@@ -15,6 +17,13 @@ def test_the_command_the_configuration_and_the_log_are_shown(open_page, root):
     assert "  --epochs 7" in shown[0]
     assert shown[1] == run.log.read_text().strip()
     assert '"epochs": 7' in shown[2]
+
+
+def test_the_folder_is_shown_as_it_stands(open_page, root):
+    run = fakes.write_run(root, "a _b_ c")
+    told = [item.value for item in open_page("run", run="a _b_ c").caption]
+    assert f"Folder: {plain(str(run.path))}" in told
+    assert plain(str(run.path)) != str(run.path)
 
 
 def test_only_files_that_exist_are_offered(open_page, root):
@@ -46,6 +55,19 @@ def test_of_several_ranks_one_log_is_shown(open_page, root):
     assert "rank 1 was here" not in codes(app)
     app.selectbox(key="rank").set_value(1).run()
     assert "rank 1 was here" in codes(app)
+
+
+def test_the_engine_tells_the_log_of_the_run_and_its_folder_those_of_ranks(
+    open_page, root, monkeypatch
+):
+    run = fakes.write_run(root, "a")
+    run.log_of(1).write_text("rank 1 was here")
+    monkeypatch.setattr(Engine, "logs", lambda self, run: f"{run.id} from afar")
+    app = open_page("run", run="a")
+    assert "a from afar" in codes(app)
+    app.selectbox(key="rank").set_value(1).run()
+    assert "rank 1 was here" in codes(app)
+    assert "a from afar" not in codes(app)
 
 
 def test_one_rank_leaves_nothing_to_choose(open_page, root):

@@ -1,5 +1,7 @@
 """Tests of `ui/components/notify.py`; what the browser does, test_browser.py sees."""
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 
 from tests.ui import fakes
@@ -19,6 +21,13 @@ def test_a_finished_run_is_told_with_its_numbers(root):
     assert ", NLL " in end.body
     assert ", ECE " in end.body
     assert end.address == "run?run=a"
+
+
+def test_the_address_leads_to_a_run_of_any_name(root):
+    name = "läuft a+b=c,d@e 1"
+    run = fakes.write_run(root, name)
+    address = urlsplit(end_of(reading.summary(run)).address)
+    assert (address.path, parse_qs(address.query)) == ("run", {"run": [name]})
 
 
 def test_a_failed_run_is_told_with_its_cause(root):

@@ -8,6 +8,7 @@ from tests.ui import fakes
 from trainers import jobs
 from trainers.jobs import launcher, nvml
 from trainers.jobs.devices import CPU, GPU, Device
+from trainers.jobs.local import Engine
 from ui.components import outlook as module
 from ui.components.outlook import outlook, when, where
 
@@ -43,6 +44,18 @@ def test_when_tells_what_stands_before_it(ahead, queued, reason, number, told):
 
 def test_a_paused_queue_is_told_whatever_stands_in_it():
     assert when(3, 3, True, "").startswith("The queue is paused")
+
+
+def test_what_goes_first_is_counted_without_a_look_at_the_folders(root, monkeypatch):
+    engine = jobs.engine()
+    for priority in (5, 0, -1):
+        engine.submit([fakes.config()], priority=priority)
+    monkeypatch.setattr(Engine, "states", None)
+    monkeypatch.setattr(Engine, "state", None)
+    assert outlook([fakes.config()], 6).when.startswith("Nothing is before it")
+    assert outlook([fakes.config()], 5).when == "1 run is before it."
+    assert outlook([fakes.config()], 0).when == "2 runs are before it."
+    assert outlook([fakes.config()], -9).when == "3 runs are before it."
 
 
 def test_a_device_that_is_held_is_told(root):

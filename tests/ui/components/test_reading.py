@@ -128,6 +128,17 @@ def test_a_metric_that_is_no_number_is_left_out_at_a_glance(root):
     assert not {"accuracy", "ece"} & set(shown)
 
 
+def test_what_was_seen_already_is_given_once_and_then_looked_for_anew(root):
+    run = fakes.write_run(root, "a", state="stopped")
+    first = reading.summaries([run])
+    look = reading.once_given(first, lambda: reading.summaries([run]))
+    run.status.unlink()
+    assert look() is first
+    for _ in range(2):
+        (view,), _ = look()
+        assert view.state == DAMAGED
+
+
 def test_many_runs_are_read_with_one_question(root, monkeypatch):
     asked = []
     states = engine.states

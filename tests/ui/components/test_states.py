@@ -1,7 +1,7 @@
 """Tests of `ui/components/states.py`."""
 
-from trainers.status import ALIVE, ENDED
-from ui.components.states import DAMAGED, LOOKS, RESUMABLE, badge, state_label
+from trainers.status import ALIVE, ENDED, RESUMABLE
+from ui.components.states import DAMAGED, LOOKS, badge, state_label
 
 
 def test_every_state_has_a_look_of_its_own():

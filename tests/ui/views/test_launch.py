@@ -7,6 +7,7 @@ from tests.ui.seen import errors, text
 from trainers import jobs
 from trainers.config import EvaluationConfig, OptimizerConfig, RunConfig
 from trainers.jobs.local import Engine
+from trainers.jobs.store import Store
 from trainers.runs import RunError, list_runs, load_config
 from ui.components import choices
 
@@ -169,7 +170,7 @@ def test_without_an_engine_the_form_says_why(open_page, monkeypatch):
     def broken(self):
         raise RunError("the job store sqlite:///jobs.db: disk I/O error")
 
-    monkeypatch.setattr(Engine, "queue", broken)
+    monkeypatch.setattr(Store, "queued", broken)
     app = open_page("launch")
     assert not app.exception
     assert "the job store sqlite:///jobs.db: disk I/O error" in errors(app)

@@ -55,6 +55,49 @@ def test_a_damaged_folder_is_said_plainly_with_its_file(open_page, root, content
     assert run.log.read_text().strip() in [item.value for item in app.code]
 
 
+@pytest.mark.parametrize("state", ["failed", "damaged"])
+def test_the_end_of_the_log_is_what_the_engine_tells(
+    open_page, root, monkeypatch, state
+):
+    run = fakes.write_run(root, "a", state="failed")
+    if state == "damaged":
+        run.status.write_text("{")
+    monkeypatch.setattr(Engine, "logs", lambda self, run: f"{run.id} from afar")
+    app = open_page("run", run="a")
+    assert not app.exception
+    assert "a from afar" in [item.value for item in app.code]
+    assert "loss 0.6" not in text(app)
+
+
+def test_a_damaged_run_is_shown_though_the_engine_has_no_log(
+    open_page, root, monkeypatch
+):
+    def broken(self, run):
+        raise RunError("the log is out of reach.")
+
+    fakes.write_run(root, "a").status.write_text("{")
+    monkeypatch.setattr(Engine, "logs", broken)
+    app = open_page("run", run="a")
+    assert not app.exception
+    assert "This run folder is damaged" in errors(app)
+    assert "the log is out of reach." in errors(app)
+
+
+def test_a_page_view_asks_the_engine_once(open_page, root, alive, monkeypatch):
+    asked = []
+    states = Engine.states
+
+    def counting(self, runs):
+        asked.append(len(runs))
+        return states(self, runs)
+
+    live(root, alive)
+    monkeypatch.setattr(Engine, "states", counting)
+    monkeypatch.setattr(Engine, "state", None)
+    assert not open_page("run", run="live").exception
+    assert asked == [1]
+
+
 def test_a_live_run_shows_progress_curves_and_a_stop(open_page, root, alive):
     live(root, alive)
     app = open_page("run", run="live")
@@ -183,6 +226,13 @@ def test_a_queued_run_tells_its_place_what_is_before_it_and_why(open_page):
     assert "and 2 more" in text(app)
     assert not app.progress
     assert "The curves appear here" in text(app)
+
+
+def test_a_name_of_markup_is_shown_as_it_stands(open_page, root):
+    queued(2, paths=[root / "a _b_ c", root / "z"])
+    app = open_page("run", run="z")
+    (link,) = [item.proto.label for item in app.get("page_link")]
+    assert link == "a \\_b\\_ c"
 
 
 def test_the_reason_of_the_dispatcher_is_shown(open_page, monkeypatch):

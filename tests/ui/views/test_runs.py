@@ -36,6 +36,11 @@ def test_the_table_tells_what_each_run_is_and_how_good(open_page, table):
     assert "4 runs, 1 alive" in text(app)
 
 
+def test_a_single_run_is_counted_in_the_singular(open_page, root):
+    fakes.write_run(root, "a")
+    assert "1 run, 0 alive" in text(open_page("runs"))
+
+
 def test_a_new_run_clears_the_selection_rather_than_moving_it(open_page, table, root):
     app = select(open_page("runs"), 3)
     fakes.write_run(root, "5-new")
@@ -77,7 +82,7 @@ def test_without_an_engine_the_list_is_shown_with_the_reason(
     assert len(app.dataframe[0].value) == 4
 
 
-def test_one_refresh_asks_the_engine_once_however_many_runs(
+def test_a_page_view_asks_the_engine_once_however_many_runs(
     open_page, root, monkeypatch
 ):
     asked = []
@@ -93,7 +98,7 @@ def test_one_refresh_asks_the_engine_once_however_many_runs(
     monkeypatch.setattr(Engine, "state", None)
     app = open_page("runs")
     assert not app.exception
-    assert asked == [30, 30]  # whether to refresh, and the table
+    assert asked == [30]  # whether to refresh, and the table
 
 
 def test_ends_are_told_of_runs_that_were_alive_in_the_list(open_page, table, alive):
