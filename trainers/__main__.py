@@ -48,14 +48,16 @@ CODES = {FINISHED: 0, STOPPED: 130}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
-    options = build_parser().parse_args(arguments)
     try:
+        options = build_parser().parse_args(arguments)
         ranks = launched_ranks()
         _set_up_logging(ranks)
         return int(options.command(options, ranks))
     except (ValueError, RunError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # before there was anything to end in order
+        return CODES[STOPPED]
 
 
 def _set_up_logging(ranks: Ranks) -> None:

@@ -16,11 +16,9 @@ from trainers.runs import read_json
 from trainers.sweep import (
     CHOICES,
     GRID,
-    HYPERPARAMETERS,
-    LIST,
     SECTION_OF,
     SECTIONS,
-    check_axes,
+    SETTINGS,
     sweep,
 )
 
@@ -84,7 +82,7 @@ def given_settings(options: argparse.Namespace) -> dict[str, list[Any]]:
         The values of each; numbers are numbers where the text is one.
     """
     given = {}
-    for name in (*CHOICES, *SECTION_OF, *HYPERPARAMETERS):
+    for name in SETTINGS:
         texts = getattr(options, name)
         if texts is not None:
             texts = [texts] if isinstance(texts, str) else texts
@@ -115,7 +113,7 @@ def configs_from_options(
 
     Args:
         options: What a parser with `add_config_flag` and `add_setting_flags` returned.
-        mode: As in `trainers.sweep.sweep`; flags with one value hold for all.
+        mode: As in `trainers.sweep.sweep`.
 
     Returns:
         The checked configurations, and the names of the settings with several values.
@@ -129,11 +127,6 @@ def configs_from_options(
         if name not in given and name not in base:
             raise ValueError(f"--{name} must be given, got nothing.")
     several = [name for name, values in given.items() if len(values) > 1]
-    if mode == LIST and several:
-        axes = {name: given[name] for name in several}
-        check_axes(axes, mode)
-        length = len(axes[several[0]])
-        given = {k: v * length for k, v in given.items()} | axes
     return sweep(base, given, mode), several
 
 

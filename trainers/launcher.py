@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGINT, SIGTERM
@@ -39,7 +39,7 @@ from trainers.status import (
     end_status,
     read_status,
 )
-from trainers.stopping import SAME_WISH, StopSignal
+from trainers.stopping import SAME_WISH, StopSignal, end_children
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,9 @@ class LaunchSignal(StopSignal):
     def _receive(self, number: int, frame: FrameType | None) -> None:
         again = self.requested and time.monotonic() - self._since > SAME_WISH
         if again and number == SIGINT:
-            _signal_all(psutil.Process().children(), SIGINT)
+            for child in psutil.Process().children():
+                with suppress(psutil.NoSuchProcess):
+                    child.send_signal(SIGINT)
         super()._receive(number, frame)
 
 
@@ -86,7 +88,9 @@ def launch(run: Run, num_processes: int) -> int:
             return FAULT
         finally:
             stop.settle()
-            _end_all(set(psutil.Process().children()) - others)
+            # What torchrun left, as when a stop came while it started them.
+            left = set(psutil.Process().children()) - others
+            end_children(left, stop_grace(os.environ))
             _clear(run)
 
 
@@ -155,22 +159,6 @@ def _words(failure: Any) -> str:
         return ""
     words = failure.message
     return str(words.get("message", "") if isinstance(words, dict) else words)
-
-
-def _signal_all(processes: Iterable[psutil.Process], number: int) -> None:
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.send_signal(number)
-
-
-def _end_all(processes: Set[psutil.Process]) -> None:
-    """End what torchrun left, as when a stop came while it started them."""
-    _signal_all(processes, SIGTERM)
-    _, left = psutil.wait_procs(processes, timeout=stop_grace(os.environ))
-    for process in left:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(left, timeout=5)
 
 
 def train_together(run: Run, num_processes: int) -> tuple[Status, bool]:

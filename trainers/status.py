@@ -6,8 +6,8 @@ are gone is `lost`. A process is known by its host, its number and its start tim
 together, since numbers are used again. Torch-free.
 """
 
-import math
 import os
+import reprlib
 import socket
 import time
 from dataclasses import asdict, dataclass, fields, replace
@@ -43,6 +43,7 @@ SUGGESTIONS = {
     "other": "Read the last lines of the log below.",
 }
 
+LARGEST = 1e15  # of a number in a status; NaN and what floats cannot hold are refused
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 START_TOLERANCE = 1.0  # seconds: clocks of /proc and of the caller differ slightly
 # Seconds without a sign of life after which processes of another host count as dead.
@@ -50,8 +51,9 @@ SILENCE = 60.0
 
 
 def _check_number(name: str, value: Any) -> None:
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name} must be a number, got {value!r}.")
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not abs(value) < LARGEST:
+        raise ValueError(f"{name} must be a number, got {reprlib.repr(value)}.")
 
 
 @dataclass(frozen=True, kw_only=True)

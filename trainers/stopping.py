@@ -1,16 +1,54 @@
-"""Turn Ctrl-C and SIGTERM into a stop at the next step boundary."""
+"""Turn Ctrl-C and SIGTERM into a stop at the next step boundary, and stop children."""
 
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
-from typing import Any, Self
+from typing import Self
+
+import psutil
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Seconds: `timeout` and terminals signal the process and its group, so that one wish
 # may arrive twice.
 SAME_WISH = 1.0
+LAST_WAIT = 5.0  # seconds until killed children are gone; they may wait for a disk
+
+Handler = Callable[[int, FrameType | None], object]
+
+
+@contextmanager
+def handling(signals: Iterable[int], handler: Handler) -> Iterator[None]:
+    """Handle signals for the time of the block, and then as before.
+
+    Args:
+        signals: Their numbers.
+        handler: What `signal.signal` takes.
+    """
+    before = {number: signal.signal(number, handler) for number in signals}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+def end_children(children: Collection[psutil.Process], grace: float) -> None:
+    """Ask children of this process to end, and kill those that do not.
+
+    Args:
+        children: Those that were started as `psutil.Popen` keep their exit codes.
+        grace: Seconds that they have.
+    """
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            child.terminate()
+    _, left = psutil.wait_procs(children, timeout=grace)
+    for child in left:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    psutil.wait_procs(left, timeout=LAST_WAIT)
 
 
 class StopSignal:
@@ -26,15 +64,14 @@ class StopSignal:
         self._since = 0.0
         self._deferred = False
         self._interrupted = False
-        self._previous: dict[int, Any] = {}
+        self._handling = ExitStack()
 
     def __enter__(self) -> Self:
-        self._previous = {s: signal.signal(s, self._receive) for s in SIGNALS}
+        self._handling.enter_context(handling(SIGNALS, self._receive))
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+        self._handling.close()
 
     @contextmanager
     def deferred(self) -> Iterator[None]:

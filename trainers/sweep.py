@@ -43,6 +43,7 @@ SECTION_OF = {
 HYPERPARAMETERS = tuple(
     dict.fromkeys(h.name for spec in OPTIMIZERS.values() for h in spec.hyperparameters)
 )
+SETTINGS = (*CHOICES, *SECTION_OF, *HYPERPARAMETERS)  # in their order on `--help`
 
 Point = dict[str, Any]  # the settings that make one configuration, by flag name
 
@@ -61,7 +62,8 @@ def sweep(
             it; what an axis gives may be left out, and so may the schema.
         axes: The values of each setting that varies, by flag name.
         mode: "grid" for every combination, the last axis fastest; "list" for the
-            first values together, then the second ones, and so on.
+            first values together, then the second ones, and so on; an axis of one
+            value has it in each.
 
     Returns:
         At most `MAX_CONFIGS` different configurations in that order.
@@ -70,7 +72,7 @@ def sweep(
         ValueError: If an axis is unknown or does not fit the others, a point is not a
             valid configuration, or there are too many.
     """
-    check_axes(axes, mode)
+    _check_axes(axes, mode)
     points = _distinct(_fitting(point, axes) for point in _points(axes, mode))
     _check_count(len(points), MAX_CONFIGS)
     varying = [name for name, values in axes.items() if len(values) > 1]
@@ -85,29 +87,6 @@ def sweep(
             raise ValueError(f"{place}: {error}") from None
         configs.setdefault(json.dumps(config.to_dict()), config)
     return list(configs.values())
-
-
-def race(base: Mapping[str, Any], optimizers: Sequence[str]) -> list[RunConfig]:
-    """The same run with several optimizers; see `sweep`."""
-    return sweep(base, {"optimizer": optimizers})
-
-
-def changed(config: RunConfig, name: str, value: Any) -> RunConfig:
-    """A configuration with one setting changed.
-
-    Args:
-        config: A checked configuration.
-        name: Flag name of the setting, such as "seed" or "lr".
-        value: Its new value. Another optimizer starts from its own defaults.
-
-    Returns:
-        The checked new configuration.
-
-    Raises:
-        ValueError: If there is no such setting, or the value is not allowed.
-    """
-    (config,) = sweep(config.to_dict(), {name: [value]})
-    return config
 
 
 def setting(config: RunConfig, name: str) -> Any:
@@ -157,7 +136,7 @@ def _differs(configs: Iterable[RunConfig], name: str) -> bool:
     return len({repr(setting(config, name)) for config in configs}) > 1
 
 
-def check_axes(axes: Mapping[str, Sequence[Any]], mode: str) -> None:
+def _check_axes(axes: Mapping[str, Sequence[Any]], mode: str) -> None:
     """Refuse axes that make no sweep, whatever its base; see `sweep`.
 
     Raises:
@@ -165,15 +144,16 @@ def check_axes(axes: Mapping[str, Sequence[Any]], mode: str) -> None:
     """
     if mode not in MODES:
         raise ValueError(f"sweep must be one of {', '.join(MODES)}, got {mode!r}.")
-    known = (*CHOICES, *SECTION_OF, *HYPERPARAMETERS)
     for name, values in axes.items():
-        if name not in known:
-            raise ValueError(f"axis must be one of {', '.join(known)}, got {name!r}.")
+        if name not in SETTINGS:
+            known = ", ".join(SETTINGS)
+            raise ValueError(f"axis must be one of {known}, got {name!r}.")
         if isinstance(values, str) or not isinstance(values, Sequence) or not values:
             raise ValueError(f"{name} must be a list of values, got {values!r}.")
     lengths = {name: len(values) for name, values in axes.items()}
-    if mode == LIST and len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} {length}" for name, length in lengths.items())
+    several = {name: length for name, length in lengths.items() if length > 1}
+    if mode == LIST and len(set(several.values())) > 1:
+        told = ", ".join(f"{name} {length}" for name, length in several.items())
         raise ValueError(f"axes must have as many values each, got {told}.")
     if mode == GRID:
         _check_count(math.prod(lengths.values()), MAX_POINTS)
@@ -201,10 +181,12 @@ def _check_count(count: int, limit: int) -> None:
 
 def _points(axes: Mapping[str, Sequence[Any]], mode: str) -> Iterator[Point]:
     rows: Iterable[tuple[Any, ...]]
-    if mode == GRID or not axes:
+    length = max(map(len, axes.values()), default=1)
+    if mode == GRID or length == 1:
         rows = itertools.product(*axes.values())
     else:
-        rows = zip(*axes.values(), strict=True)
+        full = (v if len(v) > 1 else [*v] * length for v in axes.values())
+        rows = zip(*full, strict=True)
     return (dict(zip(axes, row, strict=True)) for row in rows)
 
 

@@ -14,7 +14,7 @@ from trainers.flags import (
     flag,
     given_settings,
 )
-from trainers.sweep import CHOICES, HYPERPARAMETERS, SECTION_OF, SECTIONS
+from trainers.sweep import SECTIONS, SETTINGS
 
 MOONS = ["--dataset", "moons", "--model", "mlp"]
 
@@ -33,7 +33,7 @@ def made(*words, mode="grid"):
 
 def test_there_is_a_flag_for_every_setting():
     options = vars(parsed())
-    assert set(options) == {"config", *CHOICES, *SECTION_OF, *HYPERPARAMETERS}
+    assert set(options) == {"config", *SETTINGS}
     assert set(SECTIONS) < set(RunConfig.__dataclass_fields__)
     assert flag("batch_size") == "--batch-size"
 

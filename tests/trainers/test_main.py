@@ -2,7 +2,9 @@
 
 import json
 import logging
+import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -44,6 +46,15 @@ def test_the_last_line_is_the_path_of_the_run(tmp_path):
     assert "at the mean: accuracy 0." in lines[1]
     assert "training: 100%" in done.stderr
     assert read_status(Run(path)).state == "finished"
+
+
+@pytest.mark.parametrize("words", [SHORT, ["queue"], ["serve"]])
+@pytest.mark.parametrize("place", ["build_parser", "launched_ranks"])
+def test_an_early_ctrl_c_is_no_fault(words, place, monkeypatch, capfd, tmp_path):
+    monkeypatch.setattr(module, place, lambda: os.kill(os.getpid(), signal.SIGINT))
+    assert main(words) == 130
+    assert tuple(capfd.readouterr()) == ("", "")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_without_a_folder_the_run_gets_one_under_the_root(tmp_path, capsys):

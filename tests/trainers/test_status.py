@@ -217,13 +217,24 @@ def test_every_failure_class_has_a_suggestion():
     assert all(text.endswith(".") for text in states.SUGGESTIONS.values())
 
 
+def test_what_has_ended_without_finishing_can_go_on(run):
+    assert set(states.RESUMABLE) == set(states.ENDED) - {states.FINISHED}
+    for state in (*states.ALIVE, states.FINISHED):
+        with pytest.raises(RunError, match=f"cannot be resumed: it is {state}"):
+            states.check_resumable(run, state)
+    for state in states.RESUMABLE:
+        states.check_resumable(run, state)
+
+
 def test_handles_are_of_the_process_itself(sleeper):
     handle = Process.of(sleeper.pid).handle()
     handle.send_signal(signal.SIGTERM)
     assert sleeper.wait(timeout=10) == -signal.SIGTERM
 
 
-@pytest.mark.parametrize("created", [float("nan"), float("inf"), "now"])
+@pytest.mark.parametrize(
+    "created", [float("nan"), float("inf"), "now", True, 10**400, -(10**400)]
+)
 def test_a_time_that_is_no_finite_number_is_refused(created):
     with pytest.raises(ValueError, match="created must be a number, got"):
         Status.from_dict({"state": "running", "created": created})
@@ -248,6 +259,16 @@ def test_damaged_workers_are_named(run, workers):
 
 
 # --- who watches a run ---
+
+
+def test_strays_come_back_as_they_were_written(run, sleeper):
+    strays = (Process.of(sleeper.pid), gone())
+    watch = Supervision(supervisor=Process.current(), strays=strays)
+    assert write_supervision(run, watch) == read_supervision(run)
+    assert read_supervision(run).strays == strays
+    content = json.loads(run.supervision.read_text()) | {"strays": [{"pid": 0}]}
+    run.supervision.write_text(json.dumps(content))
+    assert read_supervision(run) is None
 
 
 def test_a_supervision_survives_its_file(run, sleeper):

@@ -3,11 +3,16 @@
 
 import os
 import signal
+import subprocess
+import sys
 
+import psutil
 import pytest
 
+from tests.trainers.examples import wait_for
 from trainers import stopping
-from trainers.stopping import SAME_WISH, StopSignal
+from trainers.jobs.processes import is_alive
+from trainers.stopping import SAME_WISH, StopSignal, end_children, handling
 
 
 def send(number):
@@ -20,6 +25,21 @@ def clock(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(stopping.time, "monotonic", lambda: now[0])
     return now
+
+
+def test_signals_are_handled_within_the_block_alone():
+    signals, heard = (signal.SIGUSR1, signal.SIGHUP), []
+    before = [signal.getsignal(number) for number in signals]
+
+    def block():
+        with handling(signals, lambda number, _: heard.append(number)):
+            send(signal.SIGHUP)
+            raise KeyError("x")
+
+    with pytest.raises(KeyError, match="x"):
+        block()
+    assert heard == [signal.SIGHUP]
+    assert [signal.getsignal(number) for number in signals] == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -119,3 +139,22 @@ def test_after_an_error_in_the_block_its_end_can_be_written_in_peace():
         with pytest.raises(ValueError, match="x"), stop.deferred():
             raise ValueError("x")
         send(signal.SIGTERM)
+
+
+def child(lines="", last="time.sleep(600)"):
+    """Start a child, which has begun."""
+    code = f"import signal, sys, time\n{lines}\nprint('here', flush=True)\n{last}"
+    started = psutil.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    with started.stdout:
+        assert started.stdout.readline() == b"here\n"
+    return started
+
+
+def test_children_are_asked_first_and_killed_if_they_stay():
+    polite = child("signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))")
+    deaf = child("signal.signal(signal.SIGTERM, signal.SIG_IGN)")
+    gone = child(last="sys.exit(3)")
+    wait_for(lambda: not is_alive(gone))
+    end_children([polite, deaf, gone], 2.0)
+    codes = [each.returncode for each in (polite, deaf, gone)]
+    assert codes == [7, -signal.SIGKILL, 3]

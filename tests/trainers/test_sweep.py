@@ -9,20 +9,17 @@ from trainers import sweep as module
 from trainers.catalogue import OPTIMIZERS
 from trainers.config import RunConfig
 from trainers.sweep import (
-    CHOICES,
-    HYPERPARAMETERS,
-    SECTION_OF,
-    changed,
+    SETTINGS,
     differing,
     label,
     new_group,
-    race,
     setting,
     sweep,
 )
 
 BASE = {"dataset": {"name": "moons"}, "model": {"name": "mlp"}}
 VOGN = BASE | {"optimizer": {"name": "vogn"}}
+RACE = {"optimizer": list(OPTIMIZERS)}
 
 
 def values(configs, *names):
@@ -49,6 +46,15 @@ def test_a_list_takes_the_values_together():
     assert values(configs, *axes) == [("vogn", 32, 0.3), ("sgd", 64, 0.2)]
 
 
+def test_in_a_list_one_value_holds_for_all():
+    axes = {"lr": (0.3,), "seed": (1, 2), "batch_size": (64,)}
+    assert values(sweep(VOGN, axes, "list"), *axes) == [(0.3, 1, 64), (0.3, 2, 64)]
+    single = {"lr": [0.3], "seed": [1]}
+    assert values(sweep(VOGN, single, "list"), *single) == [(0.3, 1)]
+    with pytest.raises(ValueError, match=r"point 2 of 2 \(seed -1\): seed must be"):
+        sweep(VOGN, {"lr": [0.3], "seed": [1, -1]}, "list")
+
+
 def test_no_axes_make_the_base_itself():
     for mode in module.MODES:
         assert sweep(VOGN, {}, mode) == [RunConfig.from_dict({"schema": 1, **VOGN})]
@@ -56,7 +62,7 @@ def test_no_axes_make_the_base_itself():
 
 def test_every_setting_can_be_an_axis():
     base = config().to_dict()
-    for name in (*CHOICES, *SECTION_OF, *HYPERPARAMETERS):
+    for name in SETTINGS:
         owner = next(
             (s.name for s in OPTIMIZERS.values() if name in s.defaults()), None
         )
@@ -100,7 +106,7 @@ def test_one_that_nobody_has_is_refused():
 
 def test_a_race_starts_each_optimizer_from_its_own_defaults():
     tuned = {"name": "vogn", "hyperparameters": {"lr": 0.3, "momentum": 0.5}}
-    configs = race(BASE | {"optimizer": tuned}, list(OPTIMIZERS))
+    configs = sweep(BASE | {"optimizer": tuned}, RACE)
     found = {each.optimizer.name: each.optimizer.hyperparameters for each in configs}
     assert list(found) == list(OPTIMIZERS)
     assert (found["vogn"]["lr"], found["vogn"]["momentum"]) == (0.3, 0.5)
@@ -109,14 +115,13 @@ def test_a_race_starts_each_optimizer_from_its_own_defaults():
 
 
 def test_a_whole_configuration_can_race():
-    assert len(
-        race(config().to_dict() | {"code_version": "1"}, list(OPTIMIZERS))
-    ) == len(OPTIMIZERS)
+    configs = sweep(config().to_dict() | {"code_version": "1"}, RACE)
+    assert [each.optimizer.name for each in configs] == list(OPTIMIZERS)
 
 
 def test_hyper_parameters_of_nobody_go_to_all_that_have_them():
     base = BASE | {"optimizer": {"hyperparameters": {"momentum": 0.5}}}
-    configs = race(base, ["sgd", "adamw"])
+    configs = sweep(base, {"optimizer": ["sgd", "adamw"]})
     assert values(configs, "momentum") == [(0.5,), (None,)]
 
 
@@ -149,7 +154,12 @@ def test_a_folder_goes_to_the_dataset_that_is_one():
         ({"seed": []}, "grid", "seed must be a list of values"),
         ({"optimizer": "vogn"}, "grid", "optimizer must be a list of values"),
         ({"seed": 3}, "grid", "seed must be a list of values"),
-        ({"seed": [0, 1], "lr": [1]}, "list", "as many values each, got seed 2, lr 1"),
+        (
+            {"seed": range(3), "lr": [1, 2], "epochs": [1]},
+            "list",
+            "got seed 3, lr 2\\.",
+        ),
+        ({"seed": [0, 1], "epochs": []}, "list", "epochs must be a list of values"),
         ({"seed": [0]}, "random", "sweep must be one of grid, list, got 'random'"),
         ({"seed": [-1]}, "grid", "^seed must be a whole number"),
         ({"seed": [0, -1]}, "grid", r"point 2 of 2 \(seed -1\): seed must be a whole"),
@@ -191,19 +201,6 @@ def test_what_is_counted_are_the_runs_and_not_the_points():
         sweep(BASE, axes)
 
 
-def test_one_setting_is_changed():
-    original = config(optimizer={"name": "vogn", "hyperparameters": {"damping": 0.2}})
-    other = changed(original, "seed", 5)
-    assert (other.training.seed, other.optimizer) == (5, original.optimizer)
-    assert changed(other, "seed", original.training.seed) == original
-    assert setting(changed(original, "lr", 0.5), "damping") == 0.2
-    assert changed(original, "optimizer", "sgd").optimizer.hyperparameters == (
-        OPTIMIZERS["sgd"].defaults()
-    )
-    with pytest.raises(ValueError, match=r"^epochs must be"):
-        changed(original, "epochs", 0)
-
-
 def test_a_label_tells_a_point_from_its_siblings():
     axes = {"optimizer": ["adamw", "vogn"], "seed": [1], "lr": [0.01], "damping": [0.1]}
     adamw, vogn = sweep(BASE, axes)
@@ -216,7 +213,7 @@ def test_a_label_tells_a_point_from_its_siblings():
 def test_the_settings_that_differ_are_found():
     axes = {"optimizer": ["adamw", "vogn"], "seed": [1, 2], "damping": [0.1, 0.2]}
     assert differing(sweep(BASE, axes)) == ["optimizer", "seed", "damping"]
-    assert differing(race(BASE, list(OPTIMIZERS))) == ["optimizer"]
+    assert differing(sweep(BASE, RACE)) == ["optimizer"]
     assert differing([config()]) == []
     assert differing([]) == []
 

@@ -46,8 +46,10 @@ def chosen_runs(
     """
     if not (names or group is not None or everything):
         raise ValueError("RUN or --group must be given, got nothing.")
-    named = [find_here(name) for name in names]
-    chosen = {run: engine.state(run) for run in named}
+    named = list(dict.fromkeys(map(find_here, names)))
+    states = engine.states(named)
+    # What is left out is damaged: asked for alone, it says how.
+    chosen = {run: states.get(run) or engine.state(run) for run in named}
     if group is None and not everything:
         return chosen
     known = known_runs(engine)

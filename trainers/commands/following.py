@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from trainers.commands.tables import standing
 from trainers.jobs.launcher import JobState
-from trainers.jobs.start import ensure_dispatcher
 from trainers.runs import Run
 from trainers.status import ALIVE, FINISHED
 
@@ -30,7 +29,7 @@ def follow(engine: "Engine", runs: Sequence[Run]) -> bool:
     """
     told: dict[Run, str] = {}
     while True:
-        states = engine.states(runs)
+        states = engine.states(runs)  # which looks after the dispatcher, too
         for run in runs:
             seen = states.get(run)
             state = seen.status.state if seen else GONE
@@ -39,7 +38,6 @@ def follow(engine: "Engine", runs: Sequence[Run]) -> bool:
                 print(f"{time.strftime('%H:%M:%S')}  {_sentence(run, seen)}")
         if not any(state in ALIVE for state in told.values()):
             return set(told.values()) <= {FINISHED}
-        ensure_dispatcher(engine.home, by_person=False)
         time.sleep(POLL)
 
 

@@ -2,7 +2,8 @@
 
 import argparse
 import json
-from collections.abc import Mapping, Set
+import reprlib
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from trainers.commands.tables import progress, table, what
 from trainers.config import RunConfig
 from trainers.jobs.launcher import JobState, checked_priority
 from trainers.jobs.locks import is_held
+from trainers.jobs.start import is_booting
 from trainers.runs import Run, RunError, find_here, load_config
 from trainers.status import QUEUED
 from trainers.sweep import differing
@@ -77,9 +79,14 @@ def _arrange(engine: "Engine", options: argparse.Namespace) -> None:
 
 
 def _place(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"place must be a whole number >= 1, got {text!r}.")
-    return int(text)
+    try:
+        place = int(text) if text.isdecimal() else 0
+    except ValueError:  # more digits than Python reads
+        place = 0
+    if place < 1:
+        shown = reprlib.repr(text)
+        raise ValueError(f"place must be a whole number >= 1, got {shown}.")
+    return place
 
 
 def _order(row: tuple[Run, JobState]) -> tuple[int, int, float, str]:
@@ -124,10 +131,16 @@ def _config(each: Run) -> RunConfig | None:
 
 
 def _print_table(rows: Rows, known: Rows) -> None:
-    axes = _axes({state.group for state in rows.values()}, known)
+    groups = {state.group for state in rows.values() if state.group}
+    configs = {
+        each: _config(each)
+        for each, state in known.items()
+        if each in rows or state.group in groups
+    }
+    axes = {group: _axes(group, known, configs) for group in groups}
     lines = []
     for each, state in rows.items():
-        config = _config(each)
+        config = configs[each]
         lines.append((
             str(state.position or ""),
             state.status.state,
@@ -144,18 +157,18 @@ def _print_table(rows: Rows, known: Rows) -> None:
         print("Nothing is queued and nothing runs.")
 
 
-def _axes(groups: Set[str], known: Rows) -> dict[str, list[str]]:
-    """In which settings the runs of each group differ, ended ones included."""
-    members: dict[str, list[RunConfig]] = {group: [] for group in groups if group}
-    for each, state in known.items():
-        if state.group in members and (config := _config(each)):
-            members[state.group].append(config)
-    return {group: differing(configs) for group, configs in members.items()}
+def _axes(
+    group: str, known: Rows, configs: Mapping[Run, RunConfig | None]
+) -> list[str]:
+    """In which settings the runs of a group differ, ended ones included."""
+    members = (config for each, config in configs.items() if known[each].group == group)
+    return differing([config for config in members if config])
 
 
 def _print_notes(engine: "Engine", rows: Rows) -> None:
     if engine.paused:
         print("The queue is paused; go on with: python -m trainers queue --unpause")
     waits = any(state.status.state == QUEUED for state in rows.values())
-    if waits and not is_held(engine.home.dispatcher_lock):
+    home = engine.home
+    if waits and not (is_held(home.dispatcher_lock) or is_booting(home)):
         print("No dispatcher runs, so nothing starts: python -m trainers serve")

@@ -9,7 +9,7 @@ from trainers import jobs
 from trainers.commands.choosing import chosen_runs
 from trainers.commands.submit import print_folders, print_standing
 from trainers.commands.tables import what
-from trainers.runs import load_config
+from trainers.runs import find_here, load_config
 from trainers.status import RESUMABLE, check_resumable
 
 HELP = "queue stopped, failed or lost runs again"
@@ -24,12 +24,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Resume what was named, all or none."""
+    """Resume what was named; if a named run cannot be resumed, none is queued."""
     engine = jobs.engine()
-    named = chosen_runs(engine, options.runs) if options.runs else {}
-    for each, state in named.items():
-        check_resumable(each, state.status.state)
     chosen = chosen_runs(engine, options.runs, options.group)
+    for each in map(find_here, options.runs):
+        check_resumable(each, chosen[each].status.state)
     runs = [each for each, state in chosen.items() if state.status.state in RESUMABLE]
     told = {each: what(load_config(each)) for each in runs}
     for each in runs:

@@ -4,24 +4,22 @@ Neither ends a training: runs have supervisors of their own.
 """
 
 import argparse
-import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from types import FrameType
-from typing import IO, Self
+from contextlib import closing
 
 from trainers import jobs
 from trainers.commands.choosing import alive, known_runs
 from trainers.jobs.home import Home
 from trainers.jobs.start import ensure_dispatcher
 from trainers.jobs.switch import end_dispatcher
+from trainers.lines import Lines
 from trainers.status import QUEUED
+from trainers.stopping import handling
 
 HELP = "keep the dispatcher alive in this terminal, or end it"
 POLL = 0.5  # seconds between two looks
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # somebody wants us to go
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -39,20 +37,25 @@ def run(options: argparse.Namespace) -> int:
 
 def _keep(home: Home) -> int:
     _ = jobs.engine().store  # an unusable one is told here, and not in a log
-    with _interruption() as interrupted, Lines(home.dispatcher_log) as lines:
+    interrupted, log = threading.Event(), Lines(home.dispatcher_log, is_log=True)
+    with handling(SIGNALS, lambda *_: interrupted.set()), closing(log):
         ensure_dispatcher(home)
         print(f"The dispatcher's log is {home.dispatcher_log}; Ctrl-C leaves it.")
         while not interrupted.wait(POLL):
-            print(lines.read(), end="", flush=True)
+            _print(log)
             if not ensure_dispatcher(home, by_person=False):
                 print("The dispatcher was ended by somebody else.")
                 return 0
-        print(lines.read(), end="")
+        _print(log)
     print(
         "The dispatcher and all runs go on; end it with: "
         "python -m trainers serve --stop"
     )
     return 0
+
+
+def _print(log: Lines) -> None:
+    print(b"".join(log.read()).decode(errors="replace"), end="", flush=True)
 
 
 def _end(home: Home) -> int:
@@ -65,70 +68,3 @@ def _end(home: Home) -> int:
     if waiting:
         print("What waits starts again with: python -m trainers serve")
     return 0
-
-
-@contextmanager
-def _interruption() -> Iterator[threading.Event]:
-    """An event for the time of the block, set when somebody wants us to go."""
-    event = threading.Event()
-
-    def end(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        event.set()
-
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {signum: signal.signal(signum, end) for signum in signals}
-    try:
-        yield event
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
-
-
-class Lines:
-    """What is added to a log from now on, also when another file takes its place.
-
-    Args:
-        path: The log; it need not be there yet.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: IO[bytes] | None = self._opened()
-        if self._file is not None:
-            self._file.seek(0, os.SEEK_END)
-
-    def _opened(self) -> IO[bytes] | None:
-        try:
-            return self._path.open("rb")
-        except OSError:
-            return None
-
-    def read(self) -> str:
-        """What was added since the last call."""
-        content = self._file.read() if self._file else b""
-        if not self._is_current():
-            self.close()
-            self._file = self._opened()
-            content += self._file.read() if self._file else b""
-        return content.decode(errors="replace")
-
-    def _is_current(self) -> bool:
-        if self._file is None:
-            return False
-        try:
-            there = self._path.stat()
-        except OSError:
-            return True  # between two files
-        return os.path.samestat(os.fstat(self._file.fileno()), there)
-
-    def close(self) -> None:
-        """Close the file that is read."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

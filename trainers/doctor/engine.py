@@ -10,8 +10,15 @@ import psutil
 import sqlalchemy as sa
 
 from trainers.doctor.findings import FAIL, OK, WARN, Finding
+from trainers.doctor.machine import nearest
 from trainers.doctor.processes import Member, members
-from trainers.jobs.database import open_database
+from trainers.jobs.database import (
+    DAMAGED,
+    StoreError,
+    address,
+    open_database,
+    told,
+)
 from trainers.jobs.home import Home
 from trainers.jobs.launcher import code_version
 from trainers.jobs.locks import is_held
@@ -28,6 +35,8 @@ SETTLING = 60.0  # seconds after its end in which a run may still have processes
 DISPATCHERS = (
     "VOGN_CPU_SLOTS", "VOGN_MIN_FREE_MEMORY", "VOGN_WEBHOOK", "CUDA_VISIBLE_DEVICES",
 )  # fmt: skip
+OUT_OF_ORDER = "See whether the disk is full or the server is down, and who may write."
+ELSEWHERE = "Move the file away, or set VOGN_JOBS to a folder of your own."
 START = "Start one: python -m trainers serve"
 RESTART = "End it: python -m trainers serve --stop. The next command starts a new one."
 
@@ -35,23 +44,35 @@ RESTART = "End it: python -m trainers serve --stop. The next command starts a ne
 def store() -> Iterator[Finding]:
     """Whether the job store can be read and written, and what is in it."""
     home = Home.here()
+    if not nearest(home.folder).is_dir():
+        text = f"{home.folder} cannot be a folder: {nearest(home.folder)} is a file."
+        yield Finding(FAIL, "store", text, ELSEWHERE)
+        return
     if not _has_store(home):
         yield Finding(OK, "store", "There is none yet; the first submit makes it.")
         return
-    advice = "See whether the disk is full or the server is down, and who may write."
     try:
         counts, sound = _looked_into(home)
-    except (RunError, sa.exc.SQLAlchemyError) as error:
-        yield Finding(FAIL, "store", str(error).splitlines()[0], advice)
+    except RunError as error:
+        yield _unusable(error)
+        return
+    except sa.exc.SQLAlchemyError as error:
+        yield _unusable(StoreError(*told(error)))
         return
     listed = ", ".join(f"{number} {stage}" for stage, number in counts.items())
-    text = f"{_address(home)}, version {VERSION}, can be written to. "
+    text = f"{address(home)}, version {VERSION}, can be written to. "
     text += f"Jobs: {listed or 'none'}."
     if sound:
         yield Finding(OK, "store", text)
     else:
-        advice = "Move the file away; runs themselves lose nothing, the queue does."
-        yield Finding(FAIL, "store", f"{home.database} is damaged.", advice)
+        yield Finding(FAIL, "store", f"{address(home)} is damaged.", DAMAGED)
+
+
+def _unusable(error: RunError) -> Finding:
+    problem, advice = str(error), ""
+    if isinstance(error, StoreError):
+        problem, advice = error.problem, error.advice
+    return Finding(FAIL, "store", problem.splitlines()[0], advice or OUT_OF_ORDER)
 
 
 def _has_store(home: Home) -> bool:
@@ -70,14 +91,6 @@ def _opened(home: Home) -> Iterator[Store | None]:
     finally:
         if opened:
             opened.close()
-
-
-def _address(home: Home) -> str:
-    """Where the store is, without what is secret."""
-    if not home.url:
-        return str(home.database)
-    address = sa.make_url(home.url).set(query={})
-    return address.render_as_string(hide_password=True)
 
 
 def _looked_into(home: Home) -> tuple[dict[str, int], bool]:
@@ -107,6 +120,8 @@ def _is_sound(engine: sa.Engine) -> bool:
 def dispatcher() -> Iterator[Finding]:
     """Whether the dispatcher lives, is up to date, and has the settings of now."""
     home = Home.here()
+    if not nearest(home.folder).is_dir():
+        return  # `store` has told it
     found = dispatchers_of(home)
     if found:
         yield _described(found[0])

@@ -66,7 +66,7 @@ def gib(size: float) -> str:
 
 def gpus() -> Iterator[Finding]:
     """Which GPUs there are, and whether runs can have them."""
-    every, problem = nvml.gpus(), nvml.problem()
+    every, problem = nvml.survey()
     if problem and (every or _has_nvidia_board(PCI)):
         advice = "Repair or restart the NVIDIA driver; nvidia-smi tells more."
         yield Finding(WARN, "gpu", f"Not every GPU can be seen: {problem}.", advice)
@@ -131,7 +131,10 @@ def disks() -> Iterator[Finding]:
 
 
 def _disk(name: str, folder: Path) -> Finding:
-    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    existing = nearest(folder)
+    if not existing.is_dir():
+        text = f"{folder} cannot be a folder: {existing} is a file."
+        return Finding(FAIL, name, text, "Move it away, or choose another folder.")
     free = shutil.disk_usage(existing).free
     kind = network_file_system(existing)
     where = f"a network file system ({kind})" if kind else "a disk of this machine"
@@ -143,6 +146,11 @@ def _disk(name: str, folder: Path) -> Finding:
         level = FAIL if free < NO_DISK else WARN
         return Finding(level, name, text, "Free some space: runs keep checkpoints.")
     return Finding(OK, name, text)
+
+
+def nearest(folder: Path) -> Path:
+    """What is there of a path: itself, or the nearest of its parents."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
 
 
 def datasets() -> Iterator[Finding]:

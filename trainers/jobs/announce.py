@@ -22,7 +22,9 @@ from trainers.status import FAILED, Status, read_status
 
 logger = logging.getLogger("trainers.jobs.announce")
 HEADLINES = {"accuracy": "accuracy", "nll": "NLL", "ece": "ECE"}
-TIMEOUT = 10.0  # seconds for an answer
+TIMEOUT = 10.0  # seconds for the next word of an answer
+DEADLINE = 20.0  # seconds for all of it
+MAX_LATE = 4  # posts that may go on beyond it, each in a thread
 DELAYS = (5.0, 30.0, 120.0)  # seconds before each new attempt; then it is given up
 
 
@@ -41,6 +43,7 @@ class Announcer:
         self._attempts: dict[Job, tuple[int, float]] = {}
         self._over: set[Job] = set()
         self._sending: threading.Thread | None = None
+        self._late: list[threading.Thread] = []
 
     @property
     def wanted(self) -> bool:
@@ -70,7 +73,7 @@ class Announcer:
 
     def _attempt(self, job: Job) -> bool:
         """Try to tell of a job; whether this is over, by success or for good."""
-        problem = post(self.url, announcement(job.run, job.outcome))
+        problem = self._post(announcement(job.run, job.outcome))
         attempts = self._attempts.pop(job, (0, 0.0))[0]
         if not problem:
             return True
@@ -79,6 +82,23 @@ class Announcer:
             return True
         self._attempts[job] = (attempts + 1, time.monotonic() + DELAYS[attempts])
         return False
+
+    def _post(self, content: dict[str, Any]) -> str:
+        """Send JSON; what went wrong, be it that the answer has no end."""
+        self._late = [thread for thread in self._late if thread.is_alive()]
+        if len(self._late) >= MAX_LATE:
+            return f"{MAX_LATE} earlier messages still wait for the end of an answer"
+        problems: list[str] = []
+        # Of its own: nothing else ends a post whose answer comes byte by byte.
+        thread = threading.Thread(
+            target=lambda: problems.append(post(self.url, content)), daemon=True
+        )
+        thread.start()
+        thread.join(DEADLINE)
+        if problems:
+            return problems[0]
+        self._late.append(thread)
+        return f"no whole answer within {DEADLINE:g} seconds"
 
     def _note(self, job: Job) -> None:
         """Write down that it is over; a full disk does not make it be told again."""

@@ -17,6 +17,8 @@ from trainers.runs import RunError
 
 BUSY = 30.0  # seconds that a writer waits for another one
 MIGRATION_KEY = 0x564F474E  # of PostgreSQL's advisory lock: "VOGN"
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+DAMAGED = "Move the file away: runs stay listed, but what was queued is lost."
 
 
 def open_database(home: Home) -> sa.Engine:
@@ -30,13 +32,13 @@ def open_database(home: Home) -> sa.Engine:
         begins, unless the connection has the execution option `reads`.
 
     Raises:
-        RunError: If the folder is on a network file system, the address is of no
-            database that will do, it cannot be reached, or a newer version of this
-            program made it.
+        RunError: If the folder is on a network file system or cannot be made.
+        StoreError: If the address is of no database that will do, it cannot be
+            reached, or a newer version of this program made it.
     """
     home.prepare()
     try:
-        url = _address(home)
+        url = _url(home)
         _check(url)
         engine = _connected(url)
         try:
@@ -46,8 +48,37 @@ def open_database(home: Home) -> sa.Engine:
             engine.dispose()
             raise
     except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
-        raise RunError(f"the job store {_shown(home)}: {_cause(error)}") from None
+        raise StoreError(*told(error, address(home))) from None
     return engine
+
+
+class StoreError(RunError):
+    """The job store cannot be used.
+
+    Args:
+        problem: What is wrong, in a sentence.
+        advice: What to do about it, in another one; "" if that is not known.
+    """
+
+    def __init__(self, problem: str, advice: str = "") -> None:
+        super().__init__(f"{problem} {advice}".strip())
+        self.problem, self.advice = problem, advice
+
+
+def told(error: Exception, where: str = "") -> tuple[str, str]:
+    """What the database raised: a sentence without the statement, and advice.
+
+    Args:
+        error: What it raised.
+        where: The store's address, if it is known.
+
+    Returns:
+        What `StoreError` takes.
+    """
+    cause = getattr(error, "orig", None) or error
+    problem = f"the job store{where and f' {where}'}: {cause}"
+    is_damaged = getattr(cause, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+    return (f"{problem}.", DAMAGED) if is_damaged else (problem, "")
 
 
 @contextmanager
@@ -58,7 +89,8 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
         Its connection.
 
     Raises:
-        RunError: If the database fails; nothing was changed.
+        RunError: If another process was faster.
+        StoreError: If the database fails; nothing was changed.
     """
     try:
         with engine.begin() as connection:
@@ -66,18 +98,28 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
     except sa.exc.IntegrityError as error:
         raise RunError("the job store: another process was faster.") from error
     except (sa.exc.SQLAlchemyError, UnicodeError) as error:
-        raise RunError(f"the job store: {_cause(error)}") from error
+        raise StoreError(*told(error)) from error
 
 
-def _cause(error: Exception) -> object:
-    """The database's own words, without the statement."""
-    return getattr(error, "orig", None) or error
+def address(home: Home) -> str:
+    """Where the store of a home is, without what is secret."""
+    if not home.url:
+        return str(home.database)
+    return _url(home).set(query={}).render_as_string(hide_password=True)
 
 
-def _address(home: Home) -> sa.URL:
-    if home.url:
+def _url(home: Home) -> sa.URL:
+    if not home.url:
+        return sa.URL.create("sqlite", database=str(home.database))
+    try:
         return sa.make_url(home.url)
-    return sa.URL.create("sqlite", database=str(home.database))
+    except (sa.exc.ArgumentError, ValueError):
+        # Neither text nor cause is told: a part of either may be a password.
+        raise StoreError(
+            "VOGN_JOBS_URL must be the address of a database, such as "
+            "postgresql+psycopg://user@host:5432/jobs, got what cannot be read as one.",
+            "Correct or unset it.",
+        ) from None
 
 
 def _check(url: sa.URL) -> None:
@@ -95,14 +137,6 @@ def _check(url: sa.URL) -> None:
                 f"sqlite:////folder/jobs.db, got {url.render_as_string()}."
             )
         check_local(path, "VOGN_JOBS_URL")
-
-
-def _shown(home: Home) -> str:
-    """The address without its password."""
-    try:
-        return _address(home).set(query={}).render_as_string(hide_password=True)
-    except sa.exc.ArgumentError:
-        return "VOGN_JOBS_URL"
 
 
 def _connected(url: sa.URL) -> sa.Engine:
@@ -173,7 +207,8 @@ def _migrate(engine: sa.Engine, home: Home) -> None:
         try:
             command.upgrade(config, "head")
         except CommandError as error:
-            raise RunError(
-                f"the job store {_shown(home)} was made by a newer version of this "
-                f"program: {error}"
+            raise StoreError(
+                f"the job store {address(home)} was made by a newer version of this "
+                f"program: {error}.",
+                "Update VOGN App, or set VOGN_JOBS to another folder.",
             ) from None

@@ -53,12 +53,10 @@ class Failure:
     Args:
         error_class: Key of `trainers.status.SUGGESTIONS`.
         message: One sentence for people.
-        rank: The rank that failed first, if one is known to have.
     """
 
     error_class: str
     message: str
-    rank: int | None = None
 
 
 @dataclass(frozen=True)
@@ -148,18 +146,18 @@ def explain(
         tail: The last lines of the log of the rank that failed, of this attempt only.
 
     Returns:
-        The class, a sentence and the rank.
+        The class and a sentence.
     """
     code = report.exitcode if report else exit_code
-    who, rank = _who(report), report.rank if report else None
+    who = _who(report)
     if code is not None and code < 0 and -code not in FAULTS:
-        return Failure(*_killed(who, -code, memory_kills), rank)
+        return Failure(*_killed(who, -code, memory_kills))
     kind, line = _sign(f"{tail}\n{report.message}" if report else tail)
     if code == 2 and not kind:  # the command line refused something, in one line
         kind, line = _refusal(tail)
     kind = kind or ("other" if code is None or code >= 0 else "crashed")
     line = line or (report.message[:LONGEST] if report else "")
-    return Failure(kind, f"{who} {_end(code)}{f': {line}' if line else '.'}", rank)
+    return Failure(kind, f"{who} {_end(code)}{f': {line}' if line else '.'}")
 
 
 def _who(report: Report | None) -> str:

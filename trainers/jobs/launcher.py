@@ -4,6 +4,7 @@ The engine of this machine (`trainers.jobs.local`) is the first that can; one th
 hands jobs to an existing cluster can stand behind the same pages.
 """
 
+import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -137,13 +138,13 @@ def checked_priority(priority: int | str) -> int:
     """
     try:
         number = int(priority)
-        valid = float(number) == float(priority) and not isinstance(priority, bool)
-    except (ValueError, TypeError):
+        valid = number == float(priority) and not isinstance(priority, bool)
+    except (ValueError, TypeError, OverflowError):
         number, valid = 0, False
     if not valid or abs(number) > MAX_PRIORITY:
         raise ValueError(
             f"priority must be a whole number in [-{MAX_PRIORITY}, {MAX_PRIORITY}], "
-            f"got {priority!r}."
+            f"got {reprlib.repr(priority)}."
         )
     return number
 

@@ -1,7 +1,7 @@
 """What NVIDIA's management library (NVML) says of the GPUs of this machine.
 
 The only file that talks to pynvml, which is imported when first asked. A machine
-without a usable driver has no GPUs; that is no error, and `problem` tells why. The
+without a usable driver has no GPUs; that is no error, and `survey` tells why. The
 library is closed after every look: an open one keeps an administrator from exchanging
 the driver or splitting a GPU.
 """
@@ -25,8 +25,6 @@ class Gpu:
         total_memory: Bytes; 0 where the driver does not tell.
         free_memory: Bytes; 0 where the driver does not tell.
         processes: Numbers of the processes that compute on it.
-        utilization: Percent of the last moments in which it worked; None where the
-            driver does not tell.
         alias: Older name of a MIG instance, "MIG-GPU-.../1/0": board, GPU instance and
             compute instance; "" for a whole GPU.
     """
@@ -37,7 +35,6 @@ class Gpu:
     total_memory: int
     free_memory: int
     processes: tuple[int, ...] = ()
-    utilization: int | None = None
     alias: str = ""
 
 
@@ -47,15 +44,14 @@ def gpus() -> list[Gpu]:
     A look opens the driver, which takes up to half a second on machines with many GPUs:
     not for every turn of a quick loop.
     """
-    return _survey()[0]
+    return survey()[0]
 
 
-def problem() -> str:
-    """Why GPUs cannot be seen, in NVML's own words; "" when nothing is wrong."""
-    return _survey()[1]
+def survey() -> tuple[list[Gpu], str]:
+    """What `gpus` returns, and why other GPUs cannot be seen.
 
-
-def _survey() -> tuple[list[Gpu], str]:
+    The reason is in NVML's own words; "" when nothing is wrong.
+    """
     nvml = importlib.import_module("pynvml")
     found: list[Gpu] = []
     problems: list[str] = []
@@ -107,7 +103,6 @@ def _described(
     name = _text(_asked(nvml, "NVIDIA GPU", nvml.nvmlDeviceGetName, handle))
     memory = _asked(nvml, None, nvml.nvmlDeviceGetMemoryInfo, handle)
     jobs = _asked(nvml, [], nvml.nvmlDeviceGetComputeRunningProcesses, handle)
-    rates = _asked(nvml, None, nvml.nvmlDeviceGetUtilizationRates, handle)
     return Gpu(
         uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
         index=index,
@@ -115,7 +110,6 @@ def _described(
         total_memory=int(memory.total) if memory else 0,
         free_memory=int(memory.free) if memory else 0,
         processes=tuple(sorted({int(job.pid) for job in jobs})),
-        utilization=int(rates.gpu) if rates else None,
         alias=_alias(nvml, handle, board) if board else "",
     )
 

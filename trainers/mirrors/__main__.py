@@ -8,12 +8,13 @@ goes on where it was.
 
 import argparse
 import os
-import subprocess
 import sys
-import time
 import traceback
 from collections.abc import Callable, Sequence
 
+import psutil
+
+from trainers.jobs.processes import is_alive
 from trainers.mirrors.catalogue import MIRRORS, missing, names_from
 from trainers.mirrors.follow import follow
 from trainers.mirrors.leave import GRACE, Leave
@@ -22,6 +23,7 @@ from trainers.mirrors.mlflow import MlflowMirror
 from trainers.mirrors.tensorboard import TensorBoardMirror
 from trainers.mirrors.wandb import WandbMirror
 from trainers.runs import Run, RunError, find_here
+from trainers.stopping import end_children
 
 CLASSES: dict[str, Callable[[Run], Mirror]] = {
     "tensorboard": TensorBoardMirror,
@@ -67,38 +69,19 @@ def follow_each(run: Run, names: Sequence[str]) -> int:
         0, or the exit code of the first mirror that failed.
     """
     command = [sys.executable, "-m", "trainers.mirrors", str(run.path)]
-    children: list[subprocess.Popen[bytes]] = []
+    children: list[psutil.Popen] = []
     with Leave("the mirrors", 3 * GRACE) as leave:
         try:
-            for name in names:
-                child = subprocess.Popen([*command, name])  # noqa: S603 - our own words
-                children.append(child)
-            while _living(children) and not leave.requested:
+            children.extend(psutil.Popen([*command, name]) for name in names)
+            while any(map(is_alive, children)) and not leave.requested:
                 leave.pause(POLL)
         finally:
-            _end(children)
-    codes = [child.returncode for child in children]
+            end_children(children, GRACE + 1.0)
+    codes = [child.wait() for child in children]
     for name, code in zip(names, codes, strict=True):
         if code:
             _say(f"mirror {name!r} ended with exit code {code}", code)
     return next((code if code > 0 else FAILED for code in codes if code), 0)
-
-
-def _living(children: "list[subprocess.Popen[bytes]]") -> bool:
-    return any(child.poll() is None for child in children)
-
-
-def _end(children: "list[subprocess.Popen[bytes]]") -> None:
-    """Ask those that live to leave, and kill what does not."""
-    for child in children:
-        child.terminate()
-    deadline = time.monotonic() + GRACE + 1.0
-    for child in children:
-        try:
-            child.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
 
 
 def _told(error: BaseException) -> str:

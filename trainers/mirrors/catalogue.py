@@ -12,13 +12,11 @@ class MirrorSpec:
 
     Args:
         name: What the setting calls it.
-        summary: One line for people.
         module: What has to be importable.
         packages: Packages that bring the module, the lightest first.
     """
 
     name: str
-    summary: str
     module: str
     packages: tuple[str, ...]
 
@@ -26,24 +24,9 @@ class MirrorSpec:
 MIRRORS = {
     spec.name: spec
     for spec in (
-        MirrorSpec(
-            "tensorboard",
-            "TensorBoard: event files in the run folder; tensorboard --logdir runs",
-            "tensorboard",
-            ("tensorboard",),
-        ),
-        MirrorSpec(
-            "mlflow",
-            "MLflow: MLFLOW_TRACKING_URI, experiment MLFLOW_EXPERIMENT_NAME",
-            "mlflow",
-            ("mlflow-skinny", "mlflow"),
-        ),
-        MirrorSpec(
-            "wandb",
-            "Weights & Biases: offline in the run folder unless WANDB_MODE says other",
-            "wandb",
-            ("wandb",),
-        ),
+        MirrorSpec("tensorboard", "tensorboard", ("tensorboard",)),
+        MirrorSpec("mlflow", "mlflow", ("mlflow-skinny", "mlflow")),
+        MirrorSpec("wandb", "wandb", ("wandb",)),
     )
 }
 

@@ -1,10 +1,13 @@
 """Follow a run to its end and feed its rows to a mirror."""
 
+import json
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from trainers.lines import Lines
 from trainers.mirrors.leave import Leave
 from trainers.mirrors.memory import Memory, alone, recall, remember
 from trainers.mirrors.mirror import (
@@ -16,7 +19,6 @@ from trainers.mirrors.mirror import (
     headline,
     row_of,
 )
-from trainers.mirrors.tail import Tail
 from trainers.runs import Run, RunError, read_json
 from trainers.status import (
     ENDED,
@@ -79,7 +81,7 @@ class Follower:
         self._parameters = flat(read_json(run.config))
         self._memory = recall(run, name)
         self._watch = Watch(run)
-        self._tail = Tail(run.metrics)
+        self._lines = Lines(run.metrics)
         self._begun = False
 
     def look(self) -> bool:
@@ -100,7 +102,7 @@ class Follower:
 
     def close(self) -> None:
         """Let go of the run's file and of the tracker."""
-        self._tail.close()
+        self._lines.close()
         self._mirror.close()
 
     def _begin(self, status: Status) -> None:
@@ -112,7 +114,7 @@ class Follower:
 
     def _send_rows(self) -> None:
         assert self._memory.started is not None, "only what has begun sends"
-        rows = new_rows(self._tail.read(), self._memory)
+        rows = new_rows(decoded(self._lines.read()), self._memory)
         for start in range(0, len(rows), PORTION):
             portion = rows[start : start + PORTION]
             self._mirror.log(portion)
@@ -153,6 +155,15 @@ class Watch:
     def _guess(self) -> str:
         recent = time.time() - self._seen < PATIENCE
         return STARTING if recent and self._run.config.exists() else LOST
+
+
+def decoded(lines: Iterable[bytes]) -> list[dict[str, Any]]:
+    """The rows that lines of metrics.jsonl hold; damaged ones are passed over."""
+    rows = []
+    for line in lines:
+        with suppress(ValueError, RecursionError):
+            rows.append(json.loads(line))
+    return [row for row in rows if isinstance(row, dict)]
 
 
 def new_rows(raw: Iterable[dict[str, Any]], memory: Memory) -> list[Row]:

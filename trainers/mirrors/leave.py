@@ -3,8 +3,11 @@
 import os
 import signal
 import time
+from contextlib import ExitStack
 from types import FrameType
-from typing import Any, Self
+from typing import Self
+
+from trainers.stopping import SIGNALS, handling
 
 GRACE = 5.0  # seconds for the last rows, also where a server does not answer
 SLICE = 0.1  # seconds
@@ -21,18 +24,16 @@ class Leave:
     def __init__(self, who: str, grace: float = GRACE) -> None:
         self.requested = False
         self._who, self._grace = who, grace
-        self._previous: dict[int, Any] = {}
+        self._handling = ExitStack()
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._previous[number] = signal.signal(number, self._ask)
-        self._previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._end)
+        self._handling.enter_context(handling((signal.SIGALRM,), self._end))
+        self._handling.enter_context(handling(SIGNALS, self._ask))
         return self
 
     def __exit__(self, *_: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+        self._handling.close()
 
     def pause(self, seconds: float) -> None:
         """Sleep, but not beyond the wish to leave."""

@@ -11,11 +11,8 @@ from trainers.config import RunConfig, command
 from trainers.flags import flag, given_settings
 from trainers.jobs.launcher import checked_group
 from trainers.sweep import (
-    CHOICES,
     GRID,
-    HYPERPARAMETERS,
-    LIST,
-    SECTION_OF,
+    SETTINGS,
     differing,
     new_group,
     setting,
@@ -25,7 +22,6 @@ from ui.components.formats import MISSING, words
 from ui.components.forms import label
 
 ONE, RACE, SWEEP = "one", "race", "sweep"
-SETTINGS = (*CHOICES, *SECTION_OF, *HYPERPARAMETERS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +83,7 @@ class Plan:
 
     def _axes(self) -> dict[str, list[Any]]:
         """The typed values, as and in the order in which the command line has them."""
-        axes = given_settings(Namespace(**(dict.fromkeys(SETTINGS) | dict(self.typed))))
-        if self.mode == LIST:  # what has one value has it in each run
-            longest = max(map(len, axes.values()))
-            axes |= {k: v * longest for k, v in axes.items() if len(v) == 1}
-        return axes
+        return given_settings(Namespace(**(dict.fromkeys(SETTINGS) | dict(self.typed))))
 
 
 def _without(words: Sequence[str], name: str) -> list[str]:

@@ -5,7 +5,6 @@ import pytest
 from tests.trainers.jobs.conftest import engine  # noqa: F401 - a fixture
 from trainers import jobs
 from trainers.__main__ import main
-from trainers.commands import following
 from trainers.jobs import local
 
 MOONS = ["--dataset", "moons", "--model", "mlp"]
@@ -21,8 +20,7 @@ def working(engine, monkeypatch):  # noqa: F811
 @pytest.fixture
 def still(working, monkeypatch):
     """The engine of the commands, on whose queue nobody works."""
-    for module in (local, following):
-        monkeypatch.setattr(module, "ensure_dispatcher", lambda *_, **__: True)
+    monkeypatch.setattr(local, "ensure_dispatcher", lambda *_, **__: True)
     return working
 
 

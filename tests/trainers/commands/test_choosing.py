@@ -56,3 +56,18 @@ def test_what_does_not_exist_is_told(still, runs):
             chosen_runs(still, [], group)
     with pytest.raises(RunError, match="There is no run 'z'"):
         chosen_runs(still, [runs[0].id, "z"])
+    runs[3].status.write_text("{")
+    with pytest.raises(RunError, match=str(runs[3].status)):
+        chosen_runs(still, [runs[0].id, "ended"])
+
+
+def test_the_queue_is_read_once_for_all_that_are_named(still, runs, monkeypatch):
+    reads, queued = [], still.store.queued
+
+    def counted():
+        reads.append(1)
+        return queued()
+
+    monkeypatch.setattr(still.store, "queued", counted)
+    assert list(chosen_runs(still, [run.id for run in runs[:2]])) == runs[:2]
+    assert len(reads) == 1

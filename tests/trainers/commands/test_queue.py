@@ -1,11 +1,13 @@
 """Tests of showing and arranging the queue."""
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
 
 from tests.trainers.examples import config, run_of, start
+from trainers.commands import queue
 from trainers.jobs.locks import FileLock
 from trainers.status import FINISHED, begin_status, end_status, write_status
 
@@ -53,6 +55,20 @@ def test_with_a_dispatcher_nothing_is_said_of_it(still, runs, say):
     with FileLock(still.home.dispatcher_lock) as lock:
         assert lock.acquire()
         assert "dispatcher" not in "\n".join(shown(say))
+
+
+def test_a_dispatcher_that_begins_is_none_that_is_missing(still, runs, say):
+    still.home.booting.touch()
+    assert "dispatcher" not in "\n".join(shown(say))
+    os.utime(still.home.booting, (0, 0))  # it never came so far
+    assert "No dispatcher runs" in "\n".join(shown(say))
+
+
+def test_each_configuration_is_read_once(still, runs, say, monkeypatch):
+    seen = []
+    monkeypatch.setattr(queue, "load_config", lambda run: seen.append(run) or config())
+    assert len(shown(say)) == 5
+    assert sorted(seen, key=runs.index) == runs
 
 
 def test_ended_runs_are_shown_on_request(still, runs, say, tmp_path):
@@ -110,6 +126,8 @@ def test_the_queue_is_paused_and_goes_on(still, runs, say):
         (["--move", "ended", "1"], "must be queued"),
         (["--move", "ended", "0"], "place must be a whole number >= 1, got '0'"),
         (["--move", "ended", "first"], "place must be a whole number"),
+        (["--move", "ended", "9" * 5000], "place must be a whole number >= 1, got '99"),
+        (["--priority", "ended", "9" * 400], "priority must be a whole number"),
         (["--priority", "ended", "high"], "priority must be a whole number"),
     ],
 )
@@ -119,6 +137,7 @@ def test_mistakes_are_told(still, runs, say, tmp_path, words, text):
     code, lines, (error,) = say("queue", *words)
     assert (code, lines) == (2, [])
     assert text in error
+    assert len(error) < 300
     assert still.queue() == runs
 
 

@@ -53,6 +53,15 @@ def test_all_or_none(still, runs, say, tmp_path):
     assert still.queue() == [runs[2]]
 
 
+def test_a_named_run_that_is_alive_keeps_its_group_from_the_queue(still, runs, say):
+    code, lines, (error,) = say("resume", runs[2].id, "--group", "three")
+    assert (code, lines) == (2, [])
+    assert "cannot be resumed: it is queued" in error
+    assert still.queue() == [runs[2]]
+    assert say("resume", runs[1].id, runs[1].id, "--group", "three")[0] == 0
+    assert still.queue() == [runs[2], runs[1], runs[0]]  # the named one first
+
+
 def test_a_resumed_run_finishes(working, say):
     (run,) = working.submit([fake("ok")])
     say("stop", run.id, "--wait")

@@ -8,7 +8,6 @@ import pytest
 
 from tests.trainers.examples import command_line, config, wait_for, wait_for_state
 from tests.trainers.jobs.conftest import dispatchers, fake
-from trainers.commands.serve import Lines
 from trainers.jobs.locks import is_held
 
 
@@ -77,23 +76,3 @@ def test_without_a_dispatcher_there_is_nothing_to_end(still, say):
         "At work and going on: 0. Waiting in the queue: 1.",
     ]
     assert still.home.switched_off.exists()
-
-
-def test_a_log_is_read_from_now_on_also_through_its_rotation(tmp_path):
-    log = tmp_path / "x.log"
-    with Lines(log) as lines:
-        assert lines.read() == ""
-        log.write_text("one\n")
-        assert lines.read() == "one\n"
-    with Lines(log) as lines, log.open("a") as file:
-        assert lines.read() == ""
-        file.write("two\n")
-        file.flush()
-        assert lines.read() == "two\n"
-        file.write("three\n")
-        file.flush()
-        log.rename(tmp_path / "x.log.1")
-        log.write_text("four\n")
-        assert lines.read() == "three\nfour\n"
-        log.unlink()
-        assert lines.read() == ""

@@ -11,8 +11,8 @@ from tests.trainers.examples import config, run_of, wait_for, wait_for_state
 from tests.trainers.jobs.conftest import dispatchers, fake
 from trainers.doctor import FAIL, OK, WARN
 from trainers.doctor import engine as module
+from trainers.doctor.findings import run_checks
 from trainers.jobs import local
-from trainers.jobs.home import Home
 from trainers.jobs.locks import FileLock
 from trainers.jobs.start import ensure_dispatcher
 from trainers.status import FINISHED, begin_status, end_status
@@ -68,8 +68,43 @@ def test_a_damaged_store_is_told(still):
     still.home.database.write_bytes(b"no database at all" * 1000)
     for name in ("jobs.db-wal", "jobs.db-shm"):
         (still.home.folder / name).unlink(missing_ok=True)
-    assert only(module.store()).level == FAIL
+    finding = only(module.store())
+    assert finding.level == FAIL
+    assert finding.text.endswith("jobs.db: file is not a database.")
+    assert finding.advice.startswith("Move the file away: ")
     still.home.database.unlink()
+
+
+def test_a_store_that_is_damaged_inside_is_told(still):
+    still.store.close()
+    file = still.home.database
+    content = bytearray(file.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    file.write_bytes(content)
+    finding = only(module.store())
+    assert finding.level == FAIL
+    assert finding.advice.startswith("Move the file away: ")
+    file.unlink()
+
+
+def test_a_newer_store_is_told(still):
+    with still.store._writing.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    finding = only(module.store())
+    assert finding.level == FAIL
+    assert "was made by a newer version" in finding.text
+    assert finding.advice == ("Update VOGN App, or set VOGN_JOBS to another folder.")
+
+
+def test_a_file_in_the_place_of_the_engine_is_told(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("VOGN_JOBS", str(tmp_path / "file"))
+    others = (module.dispatcher, module.leases, module.processes, module.locks)
+    finding, *rest = run_checks([module.store, *others])
+    assert (finding.level, finding.name) == (FAIL, "store")
+    assert f"{tmp_path}/file is a file" in finding.text
+    assert "VOGN_JOBS" in finding.advice
+    assert {each.level for each in rest} <= {OK}  # told once is enough
 
 
 def test_a_server_that_is_down_is_told_without_its_password(engine, monkeypatch):
@@ -78,16 +113,10 @@ def test_a_server_that_is_down_is_told_without_its_password(engine, monkeypatch)
     finding = only(module.store())
     assert finding.level == FAIL
     assert "secret" not in finding.text
+    assert "server is down" in finding.advice
     others = (module.dispatcher, module.leases, module.processes, module.locks)
     findings = [finding for check in others for finding in check()]
     assert {finding.level for finding in findings} == {OK}  # told once is enough
-
-
-def test_an_address_is_shown_without_secrets(tmp_path):
-    url = "postgresql+psycopg://me:secret@127.0.0.1:1/jobs?password=secret"
-    shown = module._address(Home(tmp_path, url))
-    assert shown == "postgresql+psycopg://me:***@127.0.0.1:1/jobs"
-    assert module._address(Home(tmp_path)) == str(tmp_path / "jobs.db")
 
 
 def test_a_dispatcher_is_described(engine):

@@ -22,8 +22,7 @@ def gpu(index, free=80, processes=()):
 @pytest.fixture
 def gpus(monkeypatch):
     def pretend(*found, problem="", board=True):
-        monkeypatch.setattr(machine.nvml, "gpus", lambda: list(found))
-        monkeypatch.setattr(machine.nvml, "problem", lambda: problem)
+        monkeypatch.setattr(machine.nvml, "survey", lambda: (list(found), problem))
         monkeypatch.setattr(machine, "_has_nvidia_board", lambda root: board)
 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -124,6 +123,15 @@ def test_a_full_disk_is_told(tmp_path, monkeypatch, free, level):
     usage = SimpleNamespace(free=free * GIB)
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: usage)
     assert machine._disk("runs", tmp_path).level == level
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("VOGN_JOBS", str(tmp_path / "file" / "jobs"))
+    finding = list(machine.disks())[2]
+    assert finding.level == FAIL
+    told = f"{tmp_path}/file/jobs cannot be a folder: {tmp_path}/file is a file."
+    assert finding.text == told
 
 
 def test_a_read_only_folder_is_told(tmp_path, monkeypatch):

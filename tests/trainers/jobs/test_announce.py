@@ -38,7 +38,7 @@ while True:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers with a status, hangs until released, or does not speak HTTP."""
+    """Answers with a status or not in HTTP, hangs or drips until released."""
 
     def do_POST(self):
         content = self.rfile.read(int(self.headers["Content-Length"]))
@@ -47,6 +47,11 @@ class Handler(BaseHTTPRequestHandler):
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if answer == "hang":
             self.server.released.wait(20)
+            self.close_connection = True
+        elif answer == "drip":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+            while not self.server.released.wait(0.02):
+                self.wfile.write(b"x")
             self.close_connection = True
         elif isinstance(answer, bytes):
             self.wfile.write(answer)
@@ -349,6 +354,50 @@ def test_a_server_that_hangs_holds_up_no_tick(
     assert len(server.told) == 1
     tick_until(telling, all_told(store))
     assert len(server.told) == 2
+
+
+def ended(threads):
+    for thread in threads:
+        thread.join(20)
+    return not any(thread.is_alive() for thread in threads)
+
+
+def test_an_answer_without_end_holds_up_no_other(
+    tmp_path, store, announcer, webhook, monkeypatch, caplog
+):
+    monkeypatch.setattr(announce, "DEADLINE", 0.3)
+    server = webhook("drip", 200)
+    for name in ("a", "b"):
+        end(store, run_of(tmp_path / name))
+    telling = announcer(server.address)
+    tick_until(telling, all_told(store))
+    assert [told["run"] for told in server.told] == ["a", "b", "a"]
+    assert "a was not told: no whole answer within 0.3 seconds" in caplog.text
+    assert len(caplog.records) == 1
+    (late,) = telling._late
+    assert late.is_alive()
+    server.released.set()
+    assert ended([late])
+
+
+def test_answers_without_end_are_bounded(
+    tmp_path, store, announcer, webhook, monkeypatch, caplog
+):
+    monkeypatch.setattr(announce, "DEADLINE", 0.2)
+    monkeypatch.setattr(announce, "MAX_LATE", 2)
+    server = webhook("drip")
+    end(store, run_of(tmp_path / "a"))
+    telling = announcer(server.address)
+    tick_until(telling, all_told(store))  # given up, after four attempts
+    assert len(server.told) == len(telling._late) == 2
+    assert caplog.text.count("2 earlier messages still wait") == 2
+    late = list(telling._late)
+    server.released.set()
+    assert ended(late)
+    server.answers[:] = [200]
+    end(store, run_of(tmp_path / "b"))
+    tick_until(telling, all_told(store))
+    assert [told["run"] for told in server.told] == ["a", "a", "b"]
 
 
 def test_a_killed_announcer_leaves_it_to_the_next_one(

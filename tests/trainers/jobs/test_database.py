@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from tests.trainers.jobs.stores import KINDS, home_on, postgresql_url
 from trainers.jobs import database
-from trainers.jobs.database import open_database, transaction
+from trainers.jobs.database import address, open_database, transaction
 from trainers.jobs.home import Home
 from trainers.jobs.schema import VERSION
 from trainers.runs import RunError
@@ -121,8 +121,10 @@ def test_an_sqlite_file_may_be_named_by_its_address(tmp_path, opened):
             r"mysql://me:\*\*\*@host/x: VOGN_JOBS_URL must be",
         ),
         ("odd://x", "Can't load plugin|must be of SQLite or PostgreSQL, got odd"),
-        ("jobs.db", "the job store VOGN_JOBS_URL: Could not parse"),
-        ("::secret::", "the job store VOGN_JOBS_URL: Could not parse"),
+        ("jobs.db", "^VOGN_JOBS_URL must be the address of a database, such as"),
+        ("::secret::", "^VOGN_JOBS_URL must be the address of a database, such as"),
+        ("postgresql+psycopg://me:secret@h:port/x", "^VOGN_JOBS_URL must be the addr"),
+        ("postgresql+psycopg://me:x@secret:secret@h/x", "^VOGN_JOBS_URL must be the"),
         ("postgresql+nodriver://h/x", "Can't load plugin"),
         ("sqlite:////nowhere/at/all/jobs.db", "unable to open database file"),
     ],
@@ -133,6 +135,13 @@ def test_an_address_that_will_not_do_is_named(tmp_path, monkeypatch, url, proble
         open_database(Home(tmp_path / "jobs", url))
     assert "secret" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["jobs"]
+
+
+def test_an_address_is_shown_without_secrets(tmp_path):
+    url = "postgresql+psycopg://me:secret@127.0.0.1:1/jobs?password=secret"
+    shown = address(Home(tmp_path, url))
+    assert shown == "postgresql+psycopg://me:***@127.0.0.1:1/jobs"
+    assert address(Home(tmp_path)) == str(tmp_path / "jobs.db")
 
 
 def test_a_server_that_does_not_answer_is_named_without_its_password(tmp_path):
@@ -202,7 +211,8 @@ def test_a_store_of_a_newer_version_is_refused(home, opened):
     engine = opened(home)
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(RunError, match="was made by a newer version of this program"):
+    told = "was made by a newer version of this program: .* Update VOGN App, or set"
+    with pytest.raises(RunError, match=told):
         open_database(home)
     assert version(engine) == "9999"
 
@@ -216,7 +226,8 @@ def test_a_damaged_file_is_named_and_kept(tmp_path, content):
     home = Home(tmp_path / "jobs")
     home.prepare()
     home.database.write_bytes(content)
-    with pytest.raises(RunError, match=r"the job store sqlite:.*jobs/jobs\.db: "):
+    told = rf"^the job store {home.database}: .*\. Move the file away: runs stay listed"
+    with pytest.raises(RunError, match=told):
         open_database(home)
     assert home.database.read_bytes() == content
 
@@ -237,14 +248,14 @@ def test_a_file_that_is_damaged_inside_is_an_error_and_no_crash(tmp_path):
     with home.database.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * (size - 4096))
-    with pytest.raises(RunError, match="the job store"):
+    with pytest.raises(RunError, match=r"^the job store.*Move the file away: "):
         read_all(home)
 
 
 def test_a_folder_in_the_place_of_the_file_is_named(tmp_path):
     home = Home(tmp_path / "jobs")
     home.database.mkdir(parents=True)
-    with pytest.raises(RunError, match=r"jobs\.db: unable to open database file"):
+    with pytest.raises(RunError, match=r"jobs\.db: unable to open database file$"):
         open_database(home)
 
 

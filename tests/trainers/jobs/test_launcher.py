@@ -39,3 +39,12 @@ def test_a_priority_is_a_whole_number():
     ):
         with pytest.raises(ValueError, match="priority must be a whole number in"):
             checked_priority(text)
+
+
+@pytest.mark.parametrize(
+    "number", ["9" * 400, "9" * 5000, 10**400, float("inf"), float("nan")]
+)
+def test_a_huge_priority_is_refused_in_few_words(number):
+    with pytest.raises(ValueError, match="priority must be a whole number in") as error:
+        checked_priority(number)
+    assert len(str(error.value)) < 150

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 import pynvml
 import pytest
 
-from trainers.jobs import nvml
-from trainers.jobs.nvml import Gpu, gpus, problem
+from trainers.jobs.nvml import Gpu, gpus, survey
 
 GB = 10**9
 
@@ -22,7 +21,6 @@ class Board:
     name: str | bytes | None = "NVIDIA H200"
     memory: tuple[int, int] | None = (141 * GB, 140 * GB)
     pids: list[int] | None = field(default_factory=list)
-    utilization: int | None = 7
     mig_mode: int | None = pynvml.NVML_DEVICE_MIG_DISABLE
     instances: list["Board | None"] = field(default_factory=list)
     ids: tuple[int, int] | None = None
@@ -81,9 +79,6 @@ class FakeNvml:
         usage = {"usedGpuMemory": None}
         return [pynvml.nvmlFriendlyObject({"pid": p} | usage) for p in handle.pids]
 
-    def nvmlDeviceGetUtilizationRates(self, handle):
-        return pynvml.c_nvmlUtilization_t(gpu=told(handle.utilization), memory=0)
-
     def nvmlDeviceGetMigMode(self, device):
         return [told(device.mig_mode), pynvml.NVML_DEVICE_MIG_ENABLE]
 
@@ -115,31 +110,31 @@ def driver(monkeypatch):
 def split_board():
     """Return a board of two instances, with a free place between them."""
     return Board(
-        uuid="GPU-whole", memory=None, utilization=None, pids=[1, 2],
+        uuid="GPU-whole", memory=None, pids=[1, 2],
         mig_mode=pynvml.NVML_DEVICE_MIG_ENABLE,
         instances=[
-            Board("MIG-one", "NVIDIA A100 MIG 1g.5gb", (5 * GB, 4 * GB), [1], None,
+            Board("MIG-one", "NVIDIA A100 MIG 1g.5gb", (5 * GB, 4 * GB), [1],
                   None, [], (7, 0)),
             None,
-            Board("MIG-two", "NVIDIA A100 MIG 1g.5gb", (5 * GB, 5 * GB), [], None,
+            Board("MIG-two", "NVIDIA A100 MIG 1g.5gb", (5 * GB, 5 * GB), [],
                   None, [], None),
         ],
     )  # fmt: skip
 
 
 def test_a_gpu_is_described(driver):
-    driver(Board(), Board("GPU-b", pids=[9, 4, 9], utilization=0))
-    assert gpus() == [
-        Gpu("GPU-a", 0, "NVIDIA H200", 141 * GB, 140 * GB, (), 7),
-        Gpu("GPU-b", 1, "NVIDIA H200", 141 * GB, 140 * GB, (4, 9), 0),
+    driver(Board(), Board("GPU-b", pids=[9, 4, 9]))
+    described = [
+        Gpu("GPU-a", 0, "NVIDIA H200", 141 * GB, 140 * GB, ()),
+        Gpu("GPU-b", 1, "NVIDIA H200", 141 * GB, 140 * GB, (4, 9)),
     ]
-    assert problem() == ""
+    assert survey() == (described, "")
+    assert gpus() == described
 
 
 def test_a_machine_with_a_driver_and_no_gpus(driver):
     driver()
-    assert gpus() == []
-    assert problem() == ""
+    assert survey() == ([], "")
 
 
 def test_bytes_of_older_versions_become_text(driver):
@@ -153,23 +148,21 @@ def test_bytes_of_older_versions_become_text(driver):
         ("name", {"name": "NVIDIA GPU"}),
         ("memory", {"total_memory": 0, "free_memory": 0}),
         ("pids", {"processes": ()}),
-        ("utilization", {"utilization": None}),
         ("mig_mode", {}),
     ],
 )
 def test_what_a_driver_does_not_tell_leaves_the_rest(driver, missing, changed):
     known = {"uuid": "GPU-a", "index": 0, "name": "NVIDIA H200", "processes": (5,)}
-    known |= {"total_memory": 141 * GB, "free_memory": 140 * GB, "utilization": 7}
+    known |= {"total_memory": 141 * GB, "free_memory": 140 * GB}
     driver(Board(**({"pids": [5]} | {missing: None})))
-    assert gpus() == [Gpu(**(known | changed))]
-    assert problem() == ""
+    assert survey() == ([Gpu(**(known | changed))], "")
 
 
 def test_the_instances_of_a_split_gpu_are_the_devices(driver):
     driver(Board(), split_board(), Board("GPU-c"))
     name = "NVIDIA A100 MIG 1g.5gb instance"
     assert gpus()[1:3] == [
-        Gpu("MIG-one", 1, f"{name} 0", 5 * GB, 4 * GB, (1,), None, "MIG-GPU-whole/7/0"),
+        Gpu("MIG-one", 1, f"{name} 0", 5 * GB, 4 * GB, (1,), "MIG-GPU-whole/7/0"),
         Gpu("MIG-two", 1, f"{name} 2", 5 * GB, 5 * GB),
     ]
     assert [gpu.uuid for gpu in gpus()] == ["GPU-a", "MIG-one", "MIG-two", "GPU-c"]
@@ -190,8 +183,9 @@ def test_a_split_gpu_without_instances_offers_nothing(driver):
 )
 def test_an_unusable_driver_means_no_gpus(driver, code, words):
     driver(Board(), error=code)
-    assert gpus() == []
-    assert words in problem()
+    found, reason = survey()
+    assert found == []
+    assert words in reason
 
 
 @pytest.mark.parametrize(
@@ -200,21 +194,22 @@ def test_an_unusable_driver_means_no_gpus(driver, code, words):
 )
 def test_a_broken_gpu_does_not_hide_the_others(driver, broken, words):
     driver(Board(), broken, Board("GPU-c"))
-    assert [(gpu.uuid, gpu.index) for gpu in gpus()] == [("GPU-a", 0), ("GPU-c", 2)]
-    assert problem() == words
+    found, reason = survey()
+    assert [(gpu.uuid, gpu.index) for gpu in found] == [("GPU-a", 0), ("GPU-c", 2)]
+    assert reason == words
 
 
 def test_every_look_closes_the_driver_again(driver):
     fake = driver(Board(), None)
     gpus()
-    problem()
+    survey()
     assert (fake.users, fake.looks) == (0, 2)
 
 
 def test_a_driver_that_fails_to_close_is_no_problem(driver):
     fake = driver(Board(), shutdown_error=pynvml.NVML_ERROR_UNKNOWN)
-    assert len(gpus()) == 1
-    assert problem() == ""
+    found, reason = survey()
+    assert (len(found), reason) == (1, "")
     assert fake.users == 0
 
 
@@ -235,7 +230,7 @@ def test_the_fake_has_the_surface_of_the_real_module():
 
 
 def test_the_real_module_answers_on_any_machine():
-    found, reason = nvml._survey()
+    found, reason = survey()
     assert all(isinstance(gpu, Gpu) for gpu in found)
     assert isinstance(reason, str)
     assert all(gpu.uuid.startswith(("GPU-", "MIG-")) for gpu in found)

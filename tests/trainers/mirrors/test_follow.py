@@ -21,7 +21,7 @@ from tests.trainers.mirrors.examples import (
     ten_steps,
 )
 from trainers.mirrors import follow as module
-from trainers.mirrors.follow import Watch, follow, new_rows
+from trainers.mirrors.follow import Watch, decoded, follow, new_rows
 from trainers.mirrors.memory import Memory
 from trainers.runs import RunError, truncate_metrics
 
@@ -232,6 +232,12 @@ def test_a_folder_without_a_configuration_is_named(run):
     run.config.unlink()
     with pytest.raises(RunError, match=r"config\.json does not exist"):
         told(run)
+
+
+def test_a_damaged_line_costs_itself_alone():
+    damaged = [b"oops", b"[5]", b"\xff", b"[" * 100_000]
+    lines = [line + b"\n" for line in (b'{"step": 1}', *damaged, b'{"step": 2}')]
+    assert decoded(lines) == [{"step": 1}, {"step": 2}]
 
 
 def test_only_rows_with_something_to_tell_are_new():
