@@ -7,6 +7,8 @@ draw their lists from `DATASETS`.
 from dataclasses import dataclass
 from typing import Literal
 
+TEST_FRACTION = 0.2  # of the sets without an official test part
+
 
 class DatasetError(RuntimeError):
     """A dataset cannot be had, or its files are not what they should be.

@@ -81,6 +81,15 @@ def read_folder(
     return Split.whole(images, labels), tuple(path.name for path in classes)
 
 
+def count_images(folder: str | Path) -> int:
+    """Count the images that `read_folder` would read, without opening them.
+
+    A folder that is not as it should be is a `DatasetError`.
+    """
+    classes = _class_folders(Path(folder).expanduser(), 1)
+    return sum(len(_image_files(class_folder, 1)) for class_folder in classes)
+
+
 def _visible(folder: Path) -> list[Path]:
     """List a folder by name, without what the system put there."""
     return sorted(

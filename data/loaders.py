@@ -9,13 +9,17 @@ import numpy as np
 from data.adapt import adapt_images
 from data.arrays import LoadedDataset, Normalisation, Split
 from data.bundled import digits, photo_patches
-from data.catalogue import DatasetError, DatasetSpec, dataset_spec
+from data.catalogue import (
+    TEST_FRACTION,
+    DatasetError,
+    DatasetSpec,
+    dataset_spec,
+)
 from data.folder import read_folder
 from data.images import is_available, read_part
 from data.splits import stratified_split
 from data.toys import TOYS
 
-TEST_FRACTION = 0.2  # of the sets without an official test part
 MAX_VALIDATION_FRACTION = 0.5
 
 _BUNDLED: dict[str, Callable[[], Split]] = {

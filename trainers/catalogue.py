@@ -5,13 +5,11 @@ hyper-parameter is written once. Nothing here imports torch; `trainers.optimizer
 `trainers.models` turn the names into objects.
 """
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+
+from trainers.hyperparameters import AUTO, HyperParameter, OptimizerSpec
 
 TIMM_PREFIX = "timm:"
-AUTO = "auto"  # a value that the optimizer derives from the number of examples
 TIMM_SUGGESTIONS = (
     "timm:resnet18",
     "timm:resnet26",
@@ -19,142 +17,6 @@ TIMM_SUGGESTIONS = (
     "timm:convnext_atto",
     "timm:mobilenetv3_small_100",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class HyperParameter:
-    """One number, switch or choice that an optimizer takes.
-
-    Args:
-        name: Keyword of the optimizer's constructor.
-        kind: Type of the value.
-        default: Value when none is given.
-        help: One line for people.
-        minimum: Smallest allowed value; itself excluded when `open_minimum`.
-        maximum: Largest allowed value; itself excluded when `open_maximum`.
-        open_minimum: Whether `minimum` itself is excluded.
-        open_maximum: Whether `maximum` itself is excluded.
-        unit: What the number counts, "" for pure numbers.
-        choices: The allowed values of a "choice".
-        automatic: What "auto" stands for, where the value may be left to that; "" else.
-    """
-
-    name: str
-    kind: Literal["float", "int", "bool", "choice"]
-    default: float | int | bool | str
-    help: str
-    minimum: float = -math.inf
-    maximum: float = math.inf
-    open_minimum: bool = False
-    open_maximum: bool = False
-    unit: str = ""
-    choices: tuple[str, ...] = ()
-    automatic: str = ""
-
-    @property
-    def condition(self) -> str:
-        """The allowed values in words, such as `in [0, 1)`."""
-        automatic = f", or {AUTO} for {self.automatic}" if self.automatic else ""
-        return self._own_condition() + automatic
-
-    def _own_condition(self) -> str:
-        if self.kind == "bool":
-            return "true or false"
-        if self.kind == "choice":
-            return "one of " + ", ".join(self.choices)
-        number = "a whole number" if self.kind == "int" else "a number"
-        left, right = "(["[not self.open_minimum], ")]"[not self.open_maximum]
-        if math.isinf(self.maximum):
-            if math.isinf(self.minimum):
-                return number
-            sign = ">" if self.open_minimum else ">="
-            return f"{number} {sign} {self.minimum:g}"
-        return f"{number} in {left}{self.minimum:g}, {self.maximum:g}{right}"
-
-    def validated(self, value: Any) -> float | int | bool | str:
-        """Return `value` as this hyper-parameter's type.
-
-        Args:
-            value: Anything, typically from JSON, a form or the command line.
-
-        Returns:
-            The value as float, int, bool or str; "auto" for None where that is allowed.
-
-        Raises:
-            ValueError: If the value has the wrong type or is out of range.
-        """
-        converted = self._converted(value)
-        if converted is None or not self._in_range(converted):
-            raise ValueError(f"{self.name} must be {self.condition}, got {value!r}.")
-        return converted
-
-    def _converted(self, value: Any) -> float | int | bool | str | None:
-        if self.automatic and value in (None, AUTO):
-            return AUTO
-        if self.kind == "bool":
-            words = {"true": True, "false": False}
-            value = words.get(value.lower()) if isinstance(value, str) else value
-            return value if isinstance(value, bool) else None
-        if self.kind == "choice":
-            return value if value in self.choices else None
-        if isinstance(value, bool):
-            return None
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            return None
-        if self.kind == "int":
-            return int(number) if number.is_integer() else None
-        return number if math.isfinite(number) else None
-
-    def _in_range(self, value: float | int | bool | str) -> bool:
-        if isinstance(value, bool | str):
-            return True
-        above = value > self.minimum if self.open_minimum else value >= self.minimum
-        below = value < self.maximum if self.open_maximum else value <= self.maximum
-        return above and below
-
-
-@dataclass(frozen=True, kw_only=True)
-class OptimizerSpec:
-    """An optimizer: what it is and what it takes."""
-
-    name: str
-    title: str
-    summary: str
-    paper: str
-    bayesian: bool
-    hyperparameters: tuple[HyperParameter, ...]
-
-    def defaults(self) -> dict[str, float | int | bool | str]:
-        """The default of every hyper-parameter by name."""
-        return {item.name: item.default for item in self.hyperparameters}
-
-    def validated(
-        self, values: Mapping[str, Any]
-    ) -> dict[str, float | int | bool | str]:
-        """Return all hyper-parameters: `values` checked, the rest by default.
-
-        Args:
-            values: Hyper-parameters by name; may be incomplete.
-
-        Returns:
-            A complete dictionary in the catalogue's order.
-
-        Raises:
-            ValueError: If a name is unknown or a value is out of range.
-        """
-        known = {item.name: item for item in self.hyperparameters}
-        for name in values:
-            if name not in known:
-                raise ValueError(
-                    f"hyper-parameter of {self.name} must be one of "
-                    f"{', '.join(known)}, got {name!r}."
-                )
-        return {
-            name: item.validated(values.get(name, item.default))
-            for name, item in known.items()
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,6 +126,107 @@ _VOGN = OptimizerSpec(
     ),
 )  # fmt: skip
 
+_KFAC = OptimizerSpec(
+    name="kfac",
+    title="K-FAC",
+    summary="Natural gradient with Kronecker-factored curvature: fewer steps than "
+    "first-order methods, the more so the larger the batch; one set of weights.",
+    paper="Martens and Grosse (2015), Optimizing Neural Networks with "
+    "Kronecker-factored Approximate Curvature, arXiv:1503.05671; Grosse and Martens "
+    "(2016), A Kronecker-factored Approximate Fisher Matrix for Convolution Layers, "
+    "arXiv:1602.01573",
+    bayesian=False,
+    hyperparameters=(
+        _lr(0.03, "Learning rate of the natural-gradient step."),
+        HyperParameter(
+            name="momentum", kind="float", default=0.9, minimum=0.0, maximum=1.0,
+            open_maximum=True, help="Weight of the past velocity.",
+        ),
+        HyperParameter(
+            name="damping", kind="float", default=1e-3, minimum=0.0, maximum=1e6,
+            open_minimum=True,
+            help="Added to the curvature: larger gives shorter, safer steps.",
+        ),
+        HyperParameter(
+            name="factor_interval", kind="int", default=10, minimum=1,
+            maximum=100_000, unit="steps",
+            help="Steps between refreshes of the curvature; those between cost less.",
+        ),
+        HyperParameter(
+            name="weight_decay", kind="float", default=0.0, minimum=0.0,
+            maximum=1e3, help="L2 penalty on the weights.",
+        ),
+        HyperParameter(
+            name="nesterov", kind="bool", default=False,
+            help="Look ahead along the velocity.",
+        ),
+        HyperParameter(
+            name="factor_decay", kind="float", default=0.95, minimum=0.0, maximum=1.0,
+            open_maximum=True, help="Weight of the past in the curvature average.",
+        ),
+        HyperParameter(
+            name="inverse_interval", kind="int", default=0, minimum=0,
+            maximum=100_000, unit="steps",
+            help="Steps between two inversions of the curvature; 0 for one at each of "
+            "its refreshes.",
+        ),
+        HyperParameter(
+            name="kl_clip", kind="float", default=0.0, minimum=0.0, maximum=1e6,
+            help="Largest change of the predictions in a step, by which it is "
+            "shortened; 0 for no such limit.",
+        ),
+        HyperParameter(
+            name="inversion", kind="choice", default="cholesky",
+            choices=("cholesky", "eigen", "ekfac"),
+            help="How the curvature is inverted; ekfac also learns its scales from the "
+            "gradients of single examples.",
+        ),
+        HyperParameter(
+            name="curvature", kind="choice", default="empirical",
+            choices=("empirical", "fisher", "exact"),
+            help="Curvature at the data's labels, at labels drawn from the model, or "
+            "at all labels weighed by the model; the last two cost more backward "
+            "passes on refresh steps.",
+        ),
+        HyperParameter(
+            name="sharing", kind="choice", default="expand",
+            choices=("expand", "reduce"),
+            help="Whether the positions of an example count one by one, or summed.",
+        ),
+    ),
+)  # fmt: skip
+
+_SP_NGD = OptimizerSpec(
+    name="sp_ngd",
+    title="SP-NGD",
+    summary="Scalable natural gradient: K-FAC that refreshes each statistic only when "
+    "it has changed and shares the work between processes; one set of weights.",
+    paper="Osawa et al. (2020), Scalable and Practical Natural Gradient for "
+    "Large-Scale Deep Learning, arXiv:2002.06015",
+    bayesian=False,
+    hyperparameters=(
+        _lr(0.03, "Learning rate of the natural-gradient step."),
+        HyperParameter(
+            name="momentum", kind="float", default=0.9, minimum=0.0, maximum=1.0,
+            open_maximum=True, help="Weight of the past velocity.",
+        ),
+        HyperParameter(
+            name="damping", kind="float", default=2.5e-4, minimum=0.0, maximum=1e6,
+            open_minimum=True,
+            help="Added to the curvature: larger gives shorter, safer steps.",
+        ),
+        HyperParameter(
+            name="staleness", kind="float", default=0.1, minimum=0.0, maximum=100.0,
+            help="Relative change up to which a statistic counts as unchanged and is "
+            "refreshed more rarely; 0 refreshes all at every step.",
+        ),
+        HyperParameter(
+            name="weight_decay", kind="float", default=0.0, minimum=0.0,
+            maximum=1e3, help="L2 penalty on the weights.",
+        ),
+    ),
+)  # fmt: skip
+
 _ADAMW = OptimizerSpec(
     name="adamw",
     title="AdamW",
@@ -313,8 +276,37 @@ _SGD = OptimizerSpec(
     ),
 )  # fmt: skip
 
+_LAMB = OptimizerSpec(
+    name="lamb",
+    title="LAMB",
+    summary="Adam whose step is scaled, layer by layer, to the size of the weights: "
+    "made for large batches, one set of weights.",
+    paper="You et al. (2020), Large Batch Optimization for Deep Learning: Training "
+    "BERT in 76 minutes, arXiv:1904.00962",
+    bayesian=False,
+    hyperparameters=(
+        _lr(1e-3, "Learning rate: about the relative change of a layer in a step."),
+        HyperParameter(
+            name="beta1", kind="float", default=0.9, minimum=0.0, maximum=1.0,
+            open_maximum=True, help="Weight of the past in the gradient average.",
+        ),
+        HyperParameter(
+            name="beta2", kind="float", default=0.999, minimum=0.0, maximum=1.0,
+            open_maximum=True, help="Weight of the past in the squared average.",
+        ),
+        HyperParameter(
+            name="weight_decay", kind="float", default=0.01, minimum=0.0,
+            maximum=1e3, help="Decay of matrices and filters, before the scaling.",
+        ),
+        HyperParameter(
+            name="max_grad_norm", kind="float", default=1.0, minimum=0.0, maximum=1e6,
+            help="Largest norm of the gradient, to which it is clipped; 0 for none.",
+        ),
+    ),
+)  # fmt: skip
+
 OPTIMIZERS: dict[str, OptimizerSpec] = {
-    spec.name: spec for spec in (_VOGN, _ADAMW, _SGD)
+    spec.name: spec for spec in (_VOGN, _KFAC, _SP_NGD, _ADAMW, _SGD, _LAMB)
 }
 
 MODELS: dict[str, ModelSpec] = {

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from trainers.augmentation import Augmentation
 from trainers.runs import Run, RunError, write_atomically
 
 SCHEMA = 1
@@ -35,6 +36,7 @@ def save_checkpoint(
     optimizer: Optimizer,
     scheduler: LRScheduler,
     progress: dict[str, Any],
+    augmentation: Augmentation,
 ) -> None:
     """Write everything that training needs to go on exactly as if never interrupted.
 
@@ -45,6 +47,7 @@ def save_checkpoint(
         optimizer: The optimizer, with curvature and noise generators if it has them.
         scheduler: The learning-rate scheduler.
         progress: The trainer's own position: numbers, strings, lists and dicts.
+        augmentation: Of the batches, with the last mixed one if it keeps that.
     """
     devices = [torch.get_rng_state()]
     if torch.cuda.is_available():
@@ -56,6 +59,7 @@ def save_checkpoint(
         "scheduler": scheduler.state_dict(),
         "generators": devices,
         "progress": progress,
+        "augmentation": augmentation.state_dict(),
     }
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -64,7 +68,11 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, model: nn.Module, optimizer: Optimizer, scheduler: LRScheduler
+    path: Path,
+    model: nn.Module,
+    optimizer: Optimizer,
+    scheduler: LRScheduler,
+    augmentation: Augmentation,
 ) -> dict[str, Any]:
     """Restore what `save_checkpoint` wrote.
 
@@ -73,6 +81,7 @@ def load_checkpoint(
         model: The network, changed.
         optimizer: The optimizer, changed.
         scheduler: The scheduler, changed.
+        augmentation: That of the batches, changed.
 
     Returns:
         The trainer's own position.
@@ -88,6 +97,8 @@ def load_checkpoint(
             model.load_state_dict(content["model"])
             optimizer.load_state_dict(content["optimizer"])
             scheduler.load_state_dict(content["scheduler"])
+            # Checkpoints of before there was any have none.
+            augmentation.load_state_dict(content.get("augmentation", {}))
             _restore_generators(content["generators"])
             progress: dict[str, Any] = content["progress"]
     except UNREADABLE as error:

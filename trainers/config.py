@@ -11,23 +11,12 @@ from typing import Any, Self
 
 from data import dataset_spec
 from trainers.catalogue import model_spec, optimizer_spec
+from trainers.checks import check_int, check_number, check_switch, check_text
 
 SCHEMA = 1
-SCHEDULES = ("cosine", "constant")
+COSINE, CONSTANT, POLYNOMIAL = "cosine", "constant", "polynomial"
+SCHEDULES = (COSINE, CONSTANT, POLYNOMIAL)
 OOD_AUTO, OOD_NONE = "auto", "none"
-
-
-def _check_int(name: str, value: Any, minimum: int, maximum: int) -> None:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or not minimum <= value <= maximum:
-        raise ValueError(
-            f"{name} must be a whole number in [{minimum}, {maximum}], got {value!r}."
-        )
-
-
-def _check_text(name: str, value: Any) -> None:
-    if not isinstance(value, str):
-        raise ValueError(f"{name} must be a text, got {value!r}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +37,7 @@ class DatasetConfig:
     split_seed: int = 0
 
     def __post_init__(self) -> None:
-        _check_text("dataset", self.name)
+        check_text("dataset", self.name)
         spec = dataset_spec(self.name, "dataset")
         if spec.ood_only:
             raise ValueError(
@@ -62,14 +51,9 @@ class DatasetConfig:
                 f"got {self.folder!r}."
             )
         if self.folder is not None:
-            _check_text("folder", self.folder)
-        fraction = self.validation_fraction
-        number = isinstance(fraction, int | float) and not isinstance(fraction, bool)
-        if not number or not 0 <= fraction <= 0.5:
-            raise ValueError(
-                f"validation_fraction must be in [0, 0.5], got {fraction!r}."
-            )
-        _check_int("split_seed", self.split_seed, 0, 2**31 - 1)
+            check_text("folder", self.folder)
+        check_number("validation_fraction", self.validation_fraction, 0, 0.5)
+        check_int("split_seed", self.split_seed, 0, 2**31 - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +63,7 @@ class ModelConfig:
     name: str
 
     def __post_init__(self) -> None:
-        _check_text("model", self.name)
+        check_text("model", self.name)
         model_spec(self.name)
 
 
@@ -91,13 +75,24 @@ class OptimizerConfig:
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_text("optimizer", self.name)
+        check_text("optimizer", self.name)
         if not isinstance(self.hyperparameters, Mapping):
             raise ValueError(
                 f"hyperparameters must be an object, got {self.hyperparameters!r}."
             )
         complete = optimizer_spec(self.name).validated(self.hyperparameters)
         object.__setattr__(self, "hyperparameters", complete)
+
+
+# The settings of a training that are fractions, with the largest allowed value.
+_NUMBERS = {
+    "decay_power": 100,
+    "decay_start": 100_000,
+    "decay_end": 1_000_000,
+    "mixup": 100,
+    "random_erasing": 1,
+    "label_smoothing": 1,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +102,21 @@ class TrainingConfig:
     Args:
         epochs: Passes over the training split.
         batch_size: Examples a step.
-        schedule: Learning rate by step: cosine to zero, or constant.
-        seed: Seed of initial weights, batch order and weight noise.
+        schedule: Learning rate by step: cosine to zero, constant, or polynomial, which
+            is constant up to `decay_start` and falls to zero at `decay_end` as
+            ((end - epoch) / (end - start)) ** decay_power.
+        decay_power: Power of the polynomial, in [0, 100].
+        decay_start: Epochs after which it begins to fall, a fraction being allowed.
+        decay_end: Epochs after which it is zero; 0 stands for the number of epochs.
+            Beyond them the learning rate never gets to zero.
+        couple_momentum: Whether the momentum falls as the learning rate does.
+        mixup: Alpha >= 0 of running mixup, see `trainers.mixup`; 0 for none.
+        random_erasing: Probability with which a rectangle of an image is blanked, see
+            `trainers.erasing`.
+        label_smoothing: Share in [0, 1] of a label that goes to all classes alike.
+        rescale_weights: Whether each layer's weights get a fixed norm after every step,
+            see `trainers.rescaling`.
+        seed: Seed of initial weights, batch order, augmentation and weight noise.
         device: "auto" (CUDA if present), "cpu", "cuda" or "cuda:N".
         log_interval: Steps between two logged lines.
         num_processes: Processes that share every batch, in [1, 1024]; on CUDA each
@@ -117,24 +125,49 @@ class TrainingConfig:
 
     epochs: int = 5
     batch_size: int = 128
-    schedule: str = "cosine"
+    schedule: str = COSINE
+    decay_power: float = 2.0
+    decay_start: float = 0.0
+    decay_end: float = 0.0
+    couple_momentum: bool = False
+    mixup: float = 0.0
+    random_erasing: float = 0.0
+    label_smoothing: float = 0.0
+    rescale_weights: bool = False
     seed: int = 0
     device: str = "auto"
     log_interval: int = 10
     num_processes: int = 1
 
     def __post_init__(self) -> None:
-        _check_int("epochs", self.epochs, 1, 100_000)
-        _check_int("batch_size", self.batch_size, 1, 1_000_000)
-        _check_int("seed", self.seed, 0, 2**31 - 1)
-        _check_int("log_interval", self.log_interval, 1, 1_000_000)
-        _check_int("num_processes", self.num_processes, 1, 1024)
+        check_int("epochs", self.epochs, 1, 100_000)
+        check_int("batch_size", self.batch_size, 1, 1_000_000)
+        check_int("seed", self.seed, 0, 2**31 - 1)
+        check_int("log_interval", self.log_interval, 1, 1_000_000)
+        check_int("num_processes", self.num_processes, 1, 1024)
+        for name, maximum in _NUMBERS.items():
+            check_number(name, getattr(self, name), 0, maximum)
+            object.__setattr__(self, name, float(getattr(self, name)))
+        for name in ("couple_momentum", "rescale_weights"):
+            check_switch(name, getattr(self, name))
+        self._check_schedule()
+        self._check_device()
+
+    def _check_schedule(self) -> None:
         if self.schedule not in SCHEDULES:
             raise ValueError(
                 f"schedule must be one of {', '.join(SCHEDULES)}, "
                 f"got {self.schedule!r}."
             )
-        _check_text("device", self.device)
+        end = self.decay_end or self.epochs
+        if self.schedule == POLYNOMIAL and end <= self.decay_start:
+            raise ValueError(
+                f"decay_start must be < {end:g}, where the decay ends, "
+                f"got {self.decay_start:g}."
+            )
+
+    def _check_device(self) -> None:
+        check_text("device", self.device)
         if not re.fullmatch(r"auto|cpu|cuda(:\d{1,2})?", self.device):
             raise ValueError(
                 f"device must be auto, cpu, cuda or cuda:N, got {self.device!r}."
@@ -162,9 +195,9 @@ class EvaluationConfig:
     ood: str = OOD_AUTO
 
     def __post_init__(self) -> None:
-        _check_int("test_samples", self.test_samples, 1, 4096)
-        _check_int("validation_samples", self.validation_samples, 1, 4096)
-        _check_text("ood", self.ood)
+        check_int("test_samples", self.test_samples, 1, 4096)
+        check_int("validation_samples", self.validation_samples, 1, 4096)
+        check_text("ood", self.ood)
         if self.ood not in (OOD_AUTO, OOD_NONE):
             dataset_spec(self.ood, "ood")
 
@@ -189,6 +222,7 @@ class RunConfig:
                 f"got {self.model.name!r}, which takes {' or '.join(accepted)}."
             )
         self._check_ood(kind)
+        self._check_options(kind)
 
     def _check_ood(self, kind: str) -> None:
         if self.evaluation.ood in (OOD_AUTO, OOD_NONE):
@@ -198,6 +232,27 @@ class RunConfig:
             raise ValueError(
                 f"ood must be another set of images for dataset "
                 f"{self.dataset.name!r}, got {self.evaluation.ood!r}."
+            )
+
+    def _check_options(self, kind: str) -> None:
+        """Refuse options of the training that do not suit its data or optimizer."""
+        name, training = self.optimizer.name, self.training
+        spec, values = optimizer_spec(name), self.optimizer.hyperparameters
+        if kind != "image" and training.random_erasing:
+            raise ValueError(
+                f"random_erasing must be 0 for dataset {self.dataset.name!r}, which "
+                f"has no images, got {training.random_erasing:g}."
+            )
+        # VOGN's momentum weighs an average, whose size does not depend on it.
+        if training.couple_momentum and (spec.bayesian or "momentum" not in values):
+            raise ValueError(
+                f"couple_momentum must be false for optimizer {name!r}, which keeps no "
+                "velocity, got True."
+            )
+        if training.rescale_weights and spec.bayesian and values.get("sampled", True):
+            raise ValueError(
+                f"rescale_weights must be false for optimizer {name!r}, whose "
+                "posterior knows nothing of it, got True."
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from data import DATASETS
 from trainers.catalogue import MODELS, OPTIMIZERS, TIMM_PREFIX
 from trainers.config import RunConfig
+from trainers.recipes import RECIPES, find_recipe
 from trainers.runs import read_json
 from trainers.sweep import (
     CHOICES,
@@ -21,6 +22,8 @@ from trainers.sweep import (
     SETTINGS,
     sweep,
 )
+
+_SWITCHES = {"true": True, "false": False}
 
 
 def add_config_flag(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +40,11 @@ def add_setting_flags(
         parser: Of the command.
         nargs: "+" where a flag takes several values.
     """
+    recipes = ", ".join(RECIPES)
+    parser.add_argument(
+        "--recipe",
+        help=f"{recipes}: settings by batch size; the flags beside it win",
+    )
     names = ", ".join(name for name, spec in DATASETS.items() if not spec.ood_only)
     models = f"{', '.join(MODELS)} or {TIMM_PREFIX}NAME"
     parser.add_argument("--dataset", nargs=nargs, help=names)
@@ -123,11 +131,13 @@ def configs_from_options(
     """
     base = _base(options.config)
     given = given_settings(options)
+    if options.recipe is not None and not {"optimizer"} & {*given, *base}:
+        given["optimizer"] = [find_recipe(options.recipe).optimizer]
     for name in CHOICES:
         if name not in given and name not in base:
             raise ValueError(f"--{name} must be given, got nothing.")
     several = [name for name, values in given.items() if len(values) > 1]
-    return sweep(base, given, mode), several
+    return sweep(base, given, mode, options.recipe), several
 
 
 def _base(file: str | None) -> dict[str, Any]:
@@ -142,13 +152,15 @@ def _base(file: str | None) -> dict[str, Any]:
 
 
 def _parsed(name: str, text: str) -> Any:
-    """A flag's text as the type of its default; texts that are no number stay."""
+    """A flag's text as the type of its default; one that is none such stays."""
     if name == "folder":
         return str(Path(text).absolute()) if text else text
     if name not in SECTION_OF:
         return text
     section = SECTIONS[SECTION_OF[name]]
     default = next(item.default for item in fields(section) if item.name == name)
+    if isinstance(default, bool):
+        return _SWITCHES.get(text.lower(), text)
     if not isinstance(default, int | float):
         return text
     try:

@@ -1,13 +1,13 @@
 """Optimizers by name, from the hyper-parameters of a configuration."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from timm.optim.lamb import Lamb
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
-from trainers.config import OptimizerConfig, TrainingConfig
+from trainers.config import OptimizerConfig
 from vogn_app import VOGN
 
 
@@ -32,42 +32,60 @@ def _vogn(config: OptimizerConfig, model: nn.Module, num: int, seed: int) -> Opt
     return VOGN(model, num_data=num, seed=seed, **config.hyperparameters)
 
 
+def _kfac(config: OptimizerConfig, model: nn.Module, num: int, seed: int) -> Optimizer:  # noqa: ARG001
+    from vogn_app import KFAC
+
+    options = _zero_is_none(config, "inverse_interval", "kl_clip")
+    return KFAC(model, seed=seed, **options)
+
+
+def _sp_ngd(
+    config: OptimizerConfig,
+    model: nn.Module,
+    num: int,  # noqa: ARG001
+    seed: int,
+) -> Optimizer:
+    from vogn_app import SPNGD
+
+    return SPNGD(model, seed=seed, **config.hyperparameters)
+
+
 def _adamw(config: OptimizerConfig, model: nn.Module, num: int, seed: int) -> Optimizer:  # noqa: ARG001
-    options = dict(config.hyperparameters)
-    betas = (options.pop("beta1"), options.pop("beta2"))
-    return AdamW(model.parameters(), betas=betas, **options)
+    return AdamW(model.parameters(), **_with_betas(config.hyperparameters))
 
 
 def _sgd(config: OptimizerConfig, model: nn.Module, num: int, seed: int) -> Optimizer:  # noqa: ARG001
     return SGD(model.parameters(), **config.hyperparameters)
 
 
+def _lamb(config: OptimizerConfig, model: nn.Module, num: int, seed: int) -> Optimizer:  # noqa: ARG001
+    options = _with_betas(_zero_is_none(config, "max_grad_norm"))
+    decay = options.pop("weight_decay")
+    # As in the paper, biases and norm layers have neither decay nor a scaled step.
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return Lamb([group for group in groups if group["params"]], **options)
+
+
+def _with_betas(values: Mapping[str, Any]) -> dict[str, Any]:
+    options = dict(values)
+    return options | {"betas": (options.pop("beta1"), options.pop("beta2"))}
+
+
+def _zero_is_none(config: OptimizerConfig, *names: str) -> dict[str, Any]:
+    """Hyper-parameters of which some say with 0 what the constructor does with None."""
+    off = {name: config.hyperparameters[name] or None for name in names}
+    return {**config.hyperparameters, **off}
+
+
 _BUILDERS: dict[str, Callable[[OptimizerConfig, nn.Module, int, int], Optimizer]] = {
     "vogn": _vogn,
+    "kfac": _kfac,
+    "sp_ngd": _sp_ngd,
     "adamw": _adamw,
     "sgd": _sgd,
+    "lamb": _lamb,
 }
-
-
-def build_scheduler(
-    config: TrainingConfig, optimizer: Optimizer, total_steps: int
-) -> LambdaLR:
-    """The learning rate by step: constant, or half a cosine down to zero.
-
-    Args:
-        config: Its `schedule` decides.
-        optimizer: The optimizer.
-        total_steps: Steps of the whole run.
-
-    Returns:
-        A scheduler to step after each optimizer step.
-    """
-
-    def cosine(step: int) -> float:
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, step / total_steps)))
-
-    def constant(step: int) -> float:  # noqa: ARG001
-        return 1.0
-
-    shape = cosine if config.schedule == "cosine" else constant
-    return LambdaLR(optimizer, shape)

@@ -12,8 +12,9 @@ def train_step(
     model: nn.Module,
     optimizer: Optimizer,
     inputs: Tensor,
-    labels: Tensor,
+    targets: Tensor,
     weight: float = 1.0,
+    label_smoothing: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """One step of any optimizer.
 
@@ -21,23 +22,28 @@ def train_step(
         model: The network.
         optimizer: Its optimizer; with a posterior it draws its weights `num_samples`
             times.
-        inputs: Normalised inputs [N, ...]; N may be 0 if it draws its weights.
-        labels: Classes [N].
-        weight: Factor of the gradient; one that draws its weights has no use for it,
-            since it averages over ranks by numbers of examples.
+        inputs: Normalised inputs [N, ...]; N may be 0 if it averages over the ranks by
+            itself, see `trainers.abilities`.
+        targets: Classes [N], or probabilities of classes [N, C].
+        weight: Factor of the gradient, 1 for one that averages by itself.
+        label_smoothing: Share of a target that goes to all classes alike.
 
     Returns:
         Mean loss, and number of right predictions, as tensors on the device.
     """
     if not isinstance(optimizer, VOGN):
         optimizer.zero_grad()
-        loss, correct = _forward_backward(model, inputs, labels, weight)
+        loss, correct = _forward_backward(
+            model, inputs, targets, weight, label_smoothing
+        )
         optimizer.step()
         return loss, correct
     losses, corrects = [], []
     for _ in range(optimizer.num_samples):
         with optimizer.sampled_params(train=True):
-            loss, correct = _forward_backward(model, inputs, labels)
+            loss, correct = _forward_backward(
+                model, inputs, targets, weight, label_smoothing
+            )
         losses.append(loss)
         corrects.append(correct)
     optimizer.step()
@@ -45,12 +51,17 @@ def train_step(
 
 
 def _forward_backward(
-    model: nn.Module, inputs: Tensor, labels: Tensor, weight: float = 1.0
+    model: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    weight: float,
+    label_smoothing: float,
 ) -> tuple[Tensor, Tensor]:
-    if not len(labels):
+    if not len(targets):
         nothing = inputs.new_zeros(())
         return nothing, nothing
     logits = model(inputs)
-    loss = F.cross_entropy(logits, labels)
+    loss = F.cross_entropy(logits, targets, label_smoothing=label_smoothing)
     (loss if weight == 1.0 else loss * weight).backward()
+    labels = targets if targets.ndim == 1 else targets.argmax(-1)
     return loss.detach(), (logits.detach().argmax(-1) == labels).sum()

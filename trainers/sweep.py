@@ -22,6 +22,7 @@ from trainers.config import (
     RunConfig,
     TrainingConfig,
 )
+from trainers.recipes import Recipe, find_recipe, recipe_settings
 
 GRID, LIST = "grid", "list"
 MODES = (GRID, LIST)
@@ -49,7 +50,10 @@ Point = dict[str, Any]  # the settings that make one configuration, by flag name
 
 
 def sweep(
-    base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]], mode: str = GRID
+    base: Mapping[str, Any],
+    axes: Mapping[str, Sequence[Any]],
+    mode: str = GRID,
+    recipe: str | None = None,
 ) -> list[RunConfig]:
     """Make the configurations of a sweep, all or none.
 
@@ -64,6 +68,8 @@ def sweep(
         mode: "grid" for every combination, the last axis fastest; "list" for the
             first values together, then the second ones, and so on; an axis of one
             value has it in each.
+        recipe: Name of one whose settings go over the base's and under the axes', in
+            those points that have its optimizer; None for none.
 
     Returns:
         At most `MAX_CONFIGS` different configurations in that order.
@@ -73,6 +79,7 @@ def sweep(
             valid configuration, or there are too many.
     """
     _check_axes(axes, mode)
+    chosen = None if recipe is None else _checked_recipe(recipe, base, axes)
     points = _distinct(_fitting(point, axes) for point in _points(axes, mode))
     _check_count(len(points), MAX_CONFIGS)
     varying = [name for name, values in axes.items() if len(values) > 1]
@@ -80,6 +87,9 @@ def sweep(
     for number, point in enumerate(points, start=1):
         try:
             config = _config(base, point, "optimizer" in axes)
+            if chosen is not None and config.optimizer.name == chosen.optimizer:
+                whole = recipe_settings(chosen, config) | point
+                config = _config(base, whole, "optimizer" in axes)
         except ValueError as error:
             if len(points) == 1:
                 raise
@@ -170,6 +180,21 @@ def _check_owners(axes: Mapping[str, Sequence[Any]]) -> None:
                 f"{name} must be a hyper-parameter of {' or '.join(optimizers)}, "
                 "got one that none of them has."
             )
+
+
+def _checked_recipe(
+    name: str, base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]
+) -> Recipe:
+    """The recipe of a name; ValueError if it is for none of the sweep's optimizers."""
+    chosen = find_recipe(name)
+    own = _part(base, "optimizer").get("name")
+    optimizers = _different(axes.get("optimizer", [own]))
+    if chosen.optimizer not in optimizers:
+        raise ValueError(
+            f"optimizer must be {chosen.optimizer} for recipe {name!r}, "
+            f"got {', '.join(optimizers)}."
+        )
+    return chosen
 
 
 def _check_count(count: int, limit: int) -> None:

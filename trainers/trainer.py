@@ -1,12 +1,12 @@
 """The training loop: steps, logs, checkpoints, stops.
 
-It knows nothing of a method but whether the optimizer draws its weights. Of several
-ranks each computes on its share of every batch; rank 0 validates, logs and saves.
+Of a method it knows its `trainers.abilities` and nothing else. Of several ranks each
+computes on its share of every batch; rank 0 validates, logs and saves.
 """
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -14,20 +14,19 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from calibration import accuracy, expected_calibration_error, negative_log_likelihood
+from trainers.abilities import Sharded, TellsFigures, averages_over_ranks
+from trainers.augmentation import Augmentation
 from trainers.batches import DeviceSplit, batch_sizes, epoch_rows
 from trainers.checkpoint import BEST, LAST, load_checkpoint, save_checkpoint
 from trainers.config import RunConfig
 from trainers.group import Group
-from trainers.optimizers import build_scheduler
-from trainers.predict import (
-    DivergedError,
-    check_finite,
-    has_posterior,
-    predict_samples,
-)
+from trainers.predict import DivergedError, check_finite, predict_samples
+from trainers.progress import Progress
 from trainers.ranks import rank_seed, share
 from trainers.reporting import Reporter
+from trainers.rescaling import rescale, rescaled_weights
 from trainers.runs import Run, truncate_metrics
+from trainers.schedules import build_scheduler
 from trainers.steps import train_step
 from trainers.stopping import StopSignal
 from vogn_app import VOGN
@@ -35,42 +34,7 @@ from vogn_app import VOGN
 CHECKPOINT_INTERVAL = 20.0  # seconds of work that a crash may cost
 # A loss this many times the first one is lost, even where it is still finite.
 EXPLOSION = 1e4
-
-
-@dataclass
-class Progress:
-    """Where training stands, as it goes into a checkpoint.
-
-    Args:
-        step: Steps done.
-        epoch: Epochs done.
-        batch: Batches done in this epoch.
-        seconds: Time spent so far.
-        loss_sum: Sum over this epoch's examples of their loss.
-        num_correct: Examples of this epoch that were predicted right, averaged over
-            the draws of the weights.
-        num_examples: Examples of this epoch.
-        interval_loss: As `loss_sum`, since the last logged step.
-        interval_examples: Examples since then.
-        interval_seconds: Training time since then.
-        epoch_seconds: Training time in this epoch.
-        first_loss: Loss of the first step.
-        best_nll: Best validation NLL so far.
-    """
-
-    step: int = 0
-    epoch: int = 0
-    batch: int = 0
-    seconds: float = 0.0
-    loss_sum: float = 0.0
-    num_correct: float = 0.0
-    num_examples: int = 0
-    interval_loss: float = 0.0
-    interval_examples: int = 0
-    interval_seconds: float = 0.0
-    epoch_seconds: float = 0.0
-    first_loss: float | None = None
-    best_nll: float | None = None
+STEP, EPOCH = "step", "epoch"  # kinds of logged rows
 
 
 class Trainer:
@@ -105,13 +69,16 @@ class Trainer:
         self.data, self.validation = train, validation
         self.reporter, self.stop = reporter, stop
         self.group = group or Group()
-        # An optimizer that draws its weights averages over the ranks by itself.
-        self._averages = has_posterior(optimizer)
+        self._averages = averages_over_ranks(optimizer)
         self.network = model if self._averages else self.group.parallel(model)
         sizes = batch_sizes(len(train), config.training.batch_size)
         self.steps_per_epoch = len(sizes)
         self.total_steps = self.steps_per_epoch * config.training.epochs
         self.scheduler = build_scheduler(config.training, optimizer, self.total_steps)
+        self.augmentation = Augmentation(config.training, train)
+        self._rescaled: list[Tensor] = []
+        if config.training.rescale_weights:
+            self._rescaled = rescaled_weights(model)
         self.progress = Progress()
         self._pending: list[tuple[Tensor, Tensor, int, int]] = []
         self._shown: dict[str, float] = {}
@@ -120,7 +87,9 @@ class Trainer:
         """Go back to the last checkpoint, if there is one."""
         path = self.run.checkpoint / LAST
         if self.group.told(path.exists()):
-            saved = load_checkpoint(path, self.model, self.optimizer, self.scheduler)
+            saved = load_checkpoint(
+                path, self.model, self.optimizer, self.scheduler, self.augmentation
+            )
             self.progress = Progress(**saved)
         if self.group.is_main:
             truncate_metrics(self.run, self.progress.step, self.progress.epoch)
@@ -171,17 +140,21 @@ class Trainer:
         return self.group.is_main and late
 
     def _step(self, batch: Tensor) -> None:
-        ranks = self.group.ranks
-        own = batch[share(len(batch), ranks)]
+        ranks, total = self.group.ranks, len(batch)
+        rows = share(total, ranks)
+        own = len(batch[rows])
         # Who waits for others' gradients has to compute some: without rows of its own
         # a rank takes all of such a small batch, with no weight.
-        rows = own if len(own) or self._averages else batch
-        weight = len(own) * ranks.size / len(batch)
+        rows = rows if own or self._averages else slice(total)
+        weight = 1.0 if self._averages else own * ranks.size / total
         loss, correct = train_step(
-            self.network, self.optimizer, *self.data.take(rows), weight
-        )
+            self.network, self.optimizer,
+            *self.augmentation.batch(batch, rows, self.progress.step),
+            weight, self.config.training.label_smoothing,
+        )  # fmt: skip
+        rescale(self._rescaled)
         self.scheduler.step()
-        self._pending.append((loss, correct, len(own), len(batch)))
+        self._pending.append((loss, correct, own, total))
         self.progress.step += 1
         self.progress.batch += 1
         self.reporter.advance()
@@ -228,7 +201,7 @@ class Trainer:
         if progress.interval_seconds > 0:
             speed = progress.interval_examples / progress.interval_seconds
             values["examples_per_second"] = speed
-        self._log("step", progress.step / self.steps_per_epoch, values)
+        self._log(STEP, progress.step / self.steps_per_epoch, values)
         progress.interval_loss, progress.interval_examples = 0.0, 0
         progress.interval_seconds = 0.0
         self._shown["loss"] = loss
@@ -242,6 +215,8 @@ class Trainer:
         row["seconds"] = round(self.progress.seconds, 3)
         if isinstance(self.optimizer, VOGN):
             values["posterior_deviation"] = float(self.optimizer.mean_deviation())
+        if kind == STEP and isinstance(self.optimizer, TellsFigures):
+            values |= self.optimizer.figures()
         self.reporter.log({**row, **values})
 
     def _end_epoch(self) -> None:
@@ -260,7 +235,8 @@ class Trainer:
         progress.epoch_seconds = 0.0
         progress.loss_sum, progress.num_correct, progress.num_examples = 0.0, 0, 0
         values |= self.group.from_main(self._validate)
-        self._log("epoch", progress.epoch, values)
+        self._keep_best(values)
+        self._log(EPOCH, progress.epoch, values)
         self._count_time()
 
     def _validate(self) -> dict[str, float]:
@@ -279,10 +255,14 @@ class Trainer:
             "validation_ece": expected_calibration_error(probabilities, labels),
         }
         self._shown["validation"] = values["validation_accuracy"]
-        if self.progress.best_nll is None or nll < self.progress.best_nll:
+        return values
+
+    def _keep_best(self, values: dict[str, float]) -> None:
+        """Save the best so far; told of the same values, all ranks decide alike."""
+        nll, best = values.get("validation_nll"), self.progress.best_nll
+        if nll is not None and (best is None or nll < best):
             self.progress.best_nll = nll
             self.save(BEST)
-        return values
 
     def _count_time(self, training: bool = False) -> None:
         """Add the time since the last call to the total; training also to its own."""
@@ -294,12 +274,14 @@ class Trainer:
             self.progress.epoch_seconds += elapsed
 
     def save(self, name: str) -> None:
-        """Write a checkpoint, on rank 0."""
+        """Write a checkpoint, on rank 0; all ranks call it."""
+        if isinstance(self.optimizer, Sharded):
+            self.optimizer.consolidate_state_dict()
         if not self.group.is_main:
             return
         save_checkpoint(
             self.run, name, self.model, self.optimizer, self.scheduler,
-            asdict(self.progress),
+            asdict(self.progress), self.augmentation,
         )  # fmt: skip
         if name == LAST:
             self._saved = time.monotonic()

@@ -2,15 +2,17 @@
 
 from .errors import UnsupportedLayerError
 from .likelihoods import Bernoulli, Categorical, Gaussian
-from .optim import VOGN, optimizer_for
+from .optim import KFAC, VOGN, KroneckerPreconditioner, optimizer_for
 from .posterior import GaussianPosterior, PosteriorError
 
 __all__ = [
+    "KFAC",
     "VOGN",
     "Bernoulli",
     "Categorical",
     "Gaussian",
     "GaussianPosterior",
+    "KroneckerPreconditioner",
     "PosteriorError",
     "UnsupportedLayerError",
     "optimizer_for",

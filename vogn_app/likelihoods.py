@@ -16,9 +16,13 @@ Gauss-Newton matrix of your loss as their mean over labels,
 
 and the fixed point of VOGN is the best Gaussian for your loss, not for another one.
 Your own likelihood is any object with these two methods.
+
+Where all labels can be gone through, `square_roots` gives that mean without drawing:
+vectors whose outer products sum to E_y[(d loss)(d loss)^T] at each example's output.
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any, Protocol, final, runtime_checkable
 
 import torch
@@ -90,6 +94,31 @@ class Categorical:
         return F.cross_entropy(outputs, labels) * math.sqrt(positions)
 
 
+    def square_roots(self, outputs: Tensor) -> Iterator[Tensor]:
+        """Columns of a root of each example's Fisher matrix, one a class.
+
+        Args:
+            outputs: Logits [N, C].
+
+        Yields:
+            sqrt(p_c) (p - e_c) for each class c [N, C], with p the probabilities.
+
+        Raises:
+            ValueError: If there are positions.
+        """
+        _check_logits(outputs)
+        if outputs.ndim > 2:
+            raise ValueError(
+                "outputs must be [N, C] where all labels are gone through, got shape "
+                f"{tuple(outputs.shape)}: use curvature='fisher'."
+            )
+        probabilities = outputs.softmax(1)
+        for label in range(outputs.shape[1]):
+            column = probabilities.clone()
+            column[:, label] -= 1
+            yield column * probabilities[:, label : label + 1].sqrt()
+
+
 @final
 class Bernoulli:
     """Yes or no for each output, independently.
@@ -116,6 +145,19 @@ class Bernoulli:
         each = math.prod(outputs.shape[1:])
         loss = F.binary_cross_entropy_with_logits(outputs, labels)
         return loss * math.sqrt(each)
+
+    def square_roots(self, outputs: Tensor) -> Iterator[Tensor]:
+        """Columns of a root of each example's Fisher matrix, one an output.
+
+        Args:
+            outputs: Logits [N, ...].
+
+        Yields:
+            The deviation of each output's label in turn, in the outputs' shape.
+        """
+        _check_examples(outputs)
+        p = outputs.sigmoid()
+        yield from _one_by_one((p * (1 - p) / math.prod(outputs.shape[1:])).sqrt())
 
 
 @final
@@ -158,6 +200,18 @@ class Gaussian:
         errors = (outputs - labels).square().sum()
         return errors / (2 * self.variance * len(outputs))
 
+    def square_roots(self, outputs: Tensor) -> Iterator[Tensor]:
+        """Columns of a root of each example's Fisher matrix, one an output.
+
+        Args:
+            outputs: Means [N, ...].
+
+        Yields:
+            One over the deviation for each output in turn, in the outputs' shape.
+        """
+        _check_examples(outputs)
+        yield from _one_by_one(torch.full_like(outputs, self.variance**-0.5))
+
 
 NAMED: dict[str, type[Categorical | Bernoulli | Gaussian]] = {
     "categorical": Categorical,
@@ -186,6 +240,15 @@ def likelihood_named(likelihood: str | Likelihood) -> Likelihood:
             f"methods draw and loss, got {likelihood!r}."
         )
     return likelihood
+
+
+def _one_by_one(values: Tensor) -> Iterator[Tensor]:
+    """All of an example's values [N, ...] in turn, the others zero."""
+    flat = values.reshape(len(values), math.prod(values.shape[1:]))
+    for index in range(flat.shape[1]):
+        column = torch.zeros_like(flat)
+        column[:, index] = flat[:, index]
+        yield column.view(values.shape)
 
 
 def _like(draw: Any, outputs: Tensor, generator: torch.Generator) -> Tensor:

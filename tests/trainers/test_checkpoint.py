@@ -9,8 +9,8 @@ from torch.optim import SGD, AdamW
 
 from trainers.checkpoint import BEST, LAST, load_checkpoint, save_checkpoint
 from trainers.config import TrainingConfig
-from trainers.optimizers import build_scheduler
 from trainers.runs import Run, RunError
+from trainers.schedules import build_scheduler
 from vogn_app import VOGN
 
 OPTIMIZERS = {

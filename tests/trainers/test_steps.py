@@ -12,7 +12,14 @@ from trainers.steps import train_step
 
 @pytest.mark.parametrize(
     ("name", "hyperparameters"),
-    [("vogn", {"num_samples": 2}), ("adamw", {"lr": 0.01}), ("sgd", {})],
+    [
+        ("vogn", {"num_samples": 2}),
+        ("kfac", {"damping": 0.01}),
+        ("sp_ngd", {"damping": 0.01}),
+        ("adamw", {"lr": 0.01}),
+        ("sgd", {}),
+        ("lamb", {"lr": 0.03}),
+    ],
 )
 def test_steps_lower_the_loss(name, hyperparameters):
     model = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 2))
@@ -69,3 +76,30 @@ def test_without_rows_an_optimizer_that_draws_takes_part_with_nothing(monkeypatc
     assert (float(loss), float(correct)) == (0, 0)
     assert blocks == [{"train": True}] * 3
     assert model.weight.grad is None
+
+
+def test_targets_may_be_probabilities_and_smoothed():
+    model = nn.Linear(2, 3)
+    optimizer = build_optimizer(OptimizerConfig(name="sgd"), model, 10, 0)
+    inputs, targets = torch.randn(10, 2), torch.rand(10, 3).softmax(1)
+    logits = model(inputs).detach()
+    loss, correct = train_step(
+        model, optimizer, inputs, targets, label_smoothing=0.25
+    )
+    smooth = 0.75 * targets + 0.25 / 3
+    expected = -(smooth * logits.log_softmax(1)).sum(1).mean()
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+    assert int(correct) == int((logits.argmax(1) == targets.argmax(1)).sum())
+
+
+def test_classes_as_probabilities_are_the_same():
+    model = nn.Linear(2, 3)
+    inputs, labels = torch.randn(10, 2), torch.randint(3, (10,))
+    found = []
+    for targets in (labels, torch.eye(3)[labels]):
+        optimizer = build_optimizer(OptimizerConfig(name="sgd"), model, 10, 0)
+        optimizer.step = lambda: None
+        loss, correct = train_step(model, optimizer, inputs, targets)
+        found.append((loss, correct, model.weight.grad.clone()))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)

@@ -25,6 +25,6 @@ def run(options: argparse.Namespace) -> int:
     """Queue the copy."""
     original = load_config(find_here(options.run))
     given = given_settings(options)
-    configs = sweep(original.to_dict(), given)
+    configs = sweep(original.to_dict(), given, recipe=options.recipe)
     print_folders(queue_runs(jobs.engine(), configs, list(given), options))
     return 0

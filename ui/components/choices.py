@@ -12,7 +12,6 @@ from trainers.catalogue import (
     OPTIMIZERS,
     TIMM_PREFIX,
     TIMM_SUGGESTIONS,
-    OptimizerSpec,
     model_spec,
 )
 from trainers.config import (
@@ -23,6 +22,7 @@ from trainers.config import (
     EvaluationConfig,
     TrainingConfig,
 )
+from trainers.hyperparameters import OptimizerSpec
 from trainers.jobs.launcher import MAX_PRIORITY
 from ui.components.formats import count, plain, words
 from ui.components.forms import in_columns

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from trainers.catalogue import AUTO, HyperParameter, OptimizerSpec
+from trainers.hyperparameters import AUTO, HyperParameter, OptimizerSpec
 from ui.components.formats import plain, words
 
 T = TypeVar("T")

@@ -10,8 +10,9 @@ from typing import Any
 import streamlit as st
 
 from data import DATASETS
-from trainers.catalogue import AUTO, MODELS, OPTIMIZERS
+from trainers.catalogue import MODELS, OPTIMIZERS
 from trainers.config import DatasetConfig, OptimizerConfig, RunConfig
+from trainers.hyperparameters import AUTO
 from trainers.runs import Run, RunError, load_config
 from ui.components import navigation, reading
 from ui.components.choices import suggested_epochs

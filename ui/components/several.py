@@ -7,9 +7,10 @@ from typing import Any
 import streamlit as st
 
 from data import DATASETS
-from trainers.catalogue import MODELS, OPTIMIZERS, HyperParameter, OptimizerSpec
+from trainers.catalogue import MODELS, OPTIMIZERS
 from trainers.config import OOD_AUTO, OOD_NONE, SCHEDULES
 from trainers.flags import flag
+from trainers.hyperparameters import HyperParameter, OptimizerSpec
 from trainers.jobs.launcher import MAX_GROUP
 from trainers.sweep import CHOICES, GRID, LIST, SECTION_OF, SECTIONS
 from ui.components.formats import plain

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from trainers.catalogue import OPTIMIZERS, OptimizerSpec
+from trainers.catalogue import OPTIMIZERS
 from trainers.config import (
     DatasetConfig,
     EvaluationConfig,
@@ -17,6 +17,7 @@ from trainers.config import (
     RunConfig,
     TrainingConfig,
 )
+from trainers.hyperparameters import OptimizerSpec
 from trainers.jobs.launcher import checked_priority
 from trainers.runs import RunError
 from ui.components import choices, navigation

@@ -130,7 +130,7 @@ class LayerHooks:
         run = partial(F.linear, weight=weight, bias=bias)
         if use is None:
             return run(x)
-        return run_recorded(use, LINEAR, _Projection(weight, bias), run, x)
+        return run_recorded(use, LINEAR, Projection(weight, bias), run, x)
 
     def _key_of(self, names: dict[str, str], part: Tensor) -> str | None:
         """Name of a parameter, with the rows of it that a projection uses."""
@@ -227,7 +227,7 @@ def split_rows(key: str) -> tuple[str, tuple[int, int] | None]:
     return name, (int(start), int(stop))
 
 
-class _Projection(nn.Linear):
+class Projection(nn.Linear):
     """Weights that are used as those of a linear layer, be they views of parameters."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:

@@ -63,6 +63,14 @@ def recurrent_contributions(
         UnsupportedLayerError: If the call had dropout between layers or no examples
             dimension, or a name is not one of the layer's own parameters.
     """
+    for batch in _batches(module, names, call):
+        yield _contributions(module, names, batch)
+
+
+def _batches(
+    module: nn.RNNBase, names: list[str], call: ModuleCall
+) -> Iterator["_Batch"]:
+    """The call, some examples at a time; an error where it cannot be run again."""
     num = recurrent_examples(module, call)
     if (reason := _obstacle(module, names, num)) or num is None:
         raise UnsupportedLayerError(
@@ -71,7 +79,34 @@ def recurrent_contributions(
     batch = _Batch.of(module, call)
     size = _chunk_size(module, names, len(batch.x))
     for start in range(0, num, size):
-        yield _contributions(module, names, batch.part(slice(start, start + size)))
+        yield batch.part(slice(start, start + size))
+
+
+def recurrent_rows(
+    module: nn.RNNBase, names: list[str], call: ModuleCall
+) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Inputs and output gradients of the layer's linear maps, step by step.
+
+    Args:
+        module: An LSTM, GRU or RNN, with the weights that the call had. Not called.
+        names: Parameters wanted, as in `module.named_parameters()`.
+        call: The call, with its output gradients; missing ones are zero.
+
+    Yields:
+        The end of the map's parameters' names ("ih_l0"), its inputs [R, in] and its
+        outputs' gradients [R, out] at R steps of some examples, padding left out.
+
+    Raises:
+        UnsupportedLayerError: As `recurrent_contributions`.
+    """
+    for batch in _batches(module, names, call):
+        for m, gradients in _differentiated(module, names, batch):
+            x, g = _stacked(m.inputs), _stacked(gradients)
+            if batch.running is not None:
+                backward = m.end.endswith("_reverse")
+                steps = batch.running.flip(0) if backward else batch.running
+                x, g = x[steps.squeeze(2)], g[steps.squeeze(2)]
+            yield m.end, x.flatten(0, -2), g.flatten(0, -2)
 
 
 def _obstacle(module: nn.RNNBase, names: list[str], num: int | None) -> str | None:
@@ -184,8 +219,14 @@ class _Linear:
     """A linear map of the layer, which remembers what went in and what came out."""
 
     def __init__(
-        self, weight: Tensor, bias: Tensor | None, wanted: dict[int, str], like: Tensor
+        self,
+        end: str,
+        weight: Tensor,
+        bias: Tensor | None,
+        wanted: dict[int, str],
+        like: Tensor,
     ) -> None:
+        self.end = end
         self.names = wanted.get(id(weight)), wanted.get(id(bias))
         self.weight = weight.detach().to(like.dtype)
         self.bias = None if bias is None else bias.detach().to(like.dtype)
@@ -218,6 +259,17 @@ def _contributions(
     module: nn.RNNBase, names: list[str], batch: _Batch
 ) -> Contributions:
     """Contributions `[n, *shape]` of all examples of a batch, by one backward pass."""
+    result: Contributions = {}
+    for m, gradients in _differentiated(module, names, batch):
+        for name, part in m.contributions(gradients):
+            result[name] = result[name] + part if name in result else part
+    return {name: result[name] for name in names}
+
+
+def _differentiated(
+    module: nn.RNNBase, names: list[str], batch: _Batch
+) -> Iterator[tuple["_Linear", list[Tensor]]]:
+    """The linear maps with wanted parameters, and their outputs' gradients."""
     layers = _layers(module, names, batch.x)
     with torch.enable_grad():
         outputs = _run(module, layers, batch)
@@ -226,11 +278,8 @@ def _contributions(
     maps = [m for layer in layers for m in layer.values() if any(m.names)]
     wanted = [y for m in maps for y in m.outputs]
     found = iter(torch.autograd.grad(outputs, wanted, gradients))
-    result: Contributions = {}
     for m in maps:
-        for name, part in m.contributions(list(islice(found, len(m.outputs)))):
-            result[name] = result[name] + part if name in result else part
-    return {name: result[name] for name in names}
+        yield m, list(islice(found, len(m.outputs)))
 
 
 def _layers(
@@ -242,7 +291,8 @@ def _layers(
 
     def linear(end: str) -> _Linear:
         weight = getattr(module, f"weight_{end}")
-        return _Linear(weight, getattr(module, f"bias_{end}", None), wanted, like)
+        bias = getattr(module, f"bias_{end}", None)
+        return _Linear(end, weight, bias, wanted, like)
 
     sides = ("ih", "hh", "hr") if module.proj_size else ("ih", "hh")
     return [{side: linear(f"{side}_{end}") for side in sides} for end in _ends(module)]

@@ -1,6 +1,9 @@
 """The processes of a data-parallel run, and what they tell each other."""
 
+from .assignment import Grid, assign_owners, fraction_named, inverse_cost
 from .exchange import Exchange, Statistics, Weighing
+from .groups import GridRanks, groups_of
+from .packing import Entry, Half, Layout, pack_upper, packed_size, unpack_upper
 from .ranks import (
     DEFAULT_GROUP,
     Group,
@@ -12,18 +15,47 @@ from .ranks import (
     ranks_of,
     wrapper_silenced,
 )
+from .sharding import (
+    Pending,
+    broadcast_within,
+    gather_from_owners,
+    reduce_to_owners,
+    sum_over_ranks,
+)
+from .volume import Volume, volume_of_grid, volume_of_owners, volume_plain
 
 __all__ = [
     "DEFAULT_GROUP",
+    "Entry",
     "Exchange",
+    "Grid",
+    "GridRanks",
     "Group",
+    "Half",
+    "Layout",
+    "Pending",
     "Ranks",
     "Statistics",
+    "Volume",
     "Weighing",
+    "assign_owners",
+    "broadcast_within",
     "check_process_group",
     "check_same",
     "copy_from_first",
     "fingerprint",
+    "fraction_named",
+    "gather_from_owners",
+    "groups_of",
+    "inverse_cost",
+    "pack_upper",
+    "packed_size",
     "ranks_of",
+    "reduce_to_owners",
+    "sum_over_ranks",
+    "unpack_upper",
+    "volume_of_grid",
+    "volume_of_owners",
+    "volume_plain",
     "wrapper_silenced",
 ]

@@ -44,12 +44,18 @@ class Block:
         """Undo the scale of the loss, which squares carry twice unless `plain`."""
         if self.plain:
             return
-        if isinstance(loss_scale, torch.amp.GradScaler):
-            used = loss_scale._get_scale_async() if loss_scale.is_enabled() else None
-            loss_scale = 1.0 if used is None else used
+        loss_scale = scale_of(loss_scale)
         for squares in self.squares:
             if squares is not None:
                 squares.div_(loss_scale).div_(loss_scale)
+
+
+def scale_of(loss_scale: LossScale) -> float | Tensor:
+    """What a loss was multiplied by; 1 for a scaler that was not used yet."""
+    if not isinstance(loss_scale, torch.amp.GradScaler):
+        return loss_scale
+    used = loss_scale._get_scale_async() if loss_scale.is_enabled() else None
+    return 1.0 if used is None else used
 
 
 @dataclass

@@ -1,0 +1,123 @@
+"""A small search for a method's setting, and what the best one takes to reach a target.
+
+Of the settings, the better half goes on each time, the last choice being made at a
+quarter of the limit: four settings are tried for an eighth of it, two for a quarter.
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from benchmarks.peers.contenders import CONTENDERS
+from benchmarks.peers.learning import Attempt, Curve, Curves, steps_per_epoch
+
+TARGETS = (0.88, 0.895)
+SEARCH_SEED = 0
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is tried.
+
+    Args:
+        limits: Epochs by batch size.
+        num_settings: Of each method's settings, the first ones.
+        seeds: Of the figures; the search's is always among them, and first.
+    """
+
+    limits: dict[int, int]
+    num_settings: int
+    seeds: tuple[int, ...]
+
+
+def rows_of(curves: Curves, method: str, batch_size: int, plan: Plan) -> list[Row]:
+    """Search, train the best setting with every seed, and tell it.
+
+    Args:
+        curves: Where learning curves come from.
+        method: Name in `CONTENDERS`.
+        batch_size: Examples of a step.
+        plan: How much of all that.
+
+    Returns:
+        A row for each target.
+    """
+    best = winner(curves, method, batch_size, plan)
+    found = curves_of_seeds(curves, best, plan.seeds)
+    start = {"method": method, "batch_size": batch_size}
+    end = {
+        "lr": best.setting.lr,
+        "damping": best.setting.damping,
+        "limit_epochs": best.limit,
+        "num_seeds": len(found),
+        "best_accuracy": statistics.median(curve.best for curve in found),
+    }
+    per_epoch = steps_per_epoch(curves.problem, batch_size)
+    return [start | summary(found, target, per_epoch) | end for target in TARGETS]
+
+
+def winner(curves: Curves, method: str, batch_size: int, plan: Plan) -> Attempt:
+    """The attempt that is left after a search, trained to a quarter of its limit."""
+    limit = plan.limits[batch_size]
+    left = [
+        Attempt(method, batch_size, setting, SEARCH_SEED, limit)
+        for setting in CONTENDERS[method].settings[: plan.num_settings]
+    ]
+    total = limit * steps_per_epoch(curves.problem, batch_size)
+    while len(left) > 1:
+        step = math.ceil(total / (2 * len(left)))
+        standings = {each: standing(curves.until(each, step)) for each in left}
+        left = sorted(left, key=standings.__getitem__)[: len(left) // 2]
+    return left[0]
+
+
+def standing(curve: Curve) -> tuple[float, ...]:
+    """What an attempt is judged by, smaller being better.
+
+    Steps to the highest target, then to the lower ones, then the accuracy.
+    """
+    return (*(steps_to(curve, target) for target in TARGETS[::-1]), -curve.best)
+
+
+def steps_to(curve: Curve, target: float) -> float:
+    """Steps to a target, infinite where it is not reached."""
+    point = curve.first(target)
+    return math.inf if point is None else point.step
+
+
+def curves_of_seeds(curves: Curves, best: Attempt, seeds: Sequence[int]) -> list[Curve]:
+    """Curves of an attempt to its end, with the search's seed and then the others.
+
+    Where the first reaches no target, the others are left out: hours that tell nothing.
+    """
+    end = best.limit * steps_per_epoch(curves.problem, best.batch_size)
+    found = [curves.until(best, end)]
+    if found[0].best >= min(TARGETS):
+        others = [replace(best, seed=seed) for seed in seeds if seed != best.seed]
+        found += [curves.until(other, end) for other in others]
+    curves.forget()
+    return found
+
+
+def summary(found: Sequence[Curve], target: float, per_epoch: int) -> Row:
+    """What it takes to reach a target: medians over seeds, and the spread of steps."""
+    points = [curve.first(target) for curve in found]
+    steps = [math.inf if point is None else point.step for point in points]
+    seconds = [math.inf if point is None else point.seconds for point in points]
+    middle = statistics.median(steps)
+    return {
+        "target": target,
+        "steps": finite(middle),
+        "seconds": finite(statistics.median(seconds)),
+        "epochs": finite(middle / per_epoch),
+        "steps_low": finite(min(steps)),
+        "steps_high": finite(max(steps)),
+    }
+
+
+def finite(number: float) -> float | None:
+    """A number, None for infinity."""
+    return number if math.isfinite(number) else None

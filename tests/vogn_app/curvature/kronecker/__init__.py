@@ -1,0 +1,1 @@
+"""Tests of `vogn_app.curvature.kronecker`."""

@@ -1,0 +1,1 @@
+"""Kronecker-factored curvature: moments of inputs and gradients, and their inverses."""

@@ -1,0 +1,100 @@
+"""The model's calls between two steps: how many examples, and which of them count."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, final
+
+from torch import Tensor
+from torch.utils.hooks import RemovableHandle
+
+from ..functional import ModuleCall, output_tensors
+from .moments import Moment
+
+Key = tuple[str, str]  # block and side
+Moments = dict[Key, Moment]
+
+
+@dataclass
+class Call:
+    """A call of the model.
+
+    Args:
+        num_examples: Examples in it.
+        moments: Sums that were taken when it ended, at labels of the model's own.
+        used: Whether a backward pass of the user's has since gone through it.
+    """
+
+    num_examples: int
+    moments: Moments = field(default_factory=dict)
+    used: bool = False
+
+
+@final
+class Calls:
+    """Calls in groups that one backward pass goes through: those on the same examples.
+
+    Args:
+        accumulates: Whether the backward pass that runs reaches the parameters.
+    """
+
+    def __init__(self, accumulates: Callable[[], bool]) -> None:
+        self._accumulates = accumulates
+        self._groups: list[list[Call]] = []
+        self._marks: list[RemovableHandle] = []
+
+    def note(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any
+    ) -> Call | None:
+        """Note a call that ends; None if nothing in its output needs a gradient."""
+        outputs = output_tensors(output)
+        if not outputs:
+            return None
+        call = Call(ModuleCall.of(args, dict(kwargs), outputs).num_examples)
+        if not self._groups or any(each.used for each in self._groups[-1]):
+            self._groups.append([])
+        self._groups[-1].append(call)
+        mark = partial(self._mark, call)
+        self._marks += [tensor.register_hook(mark) for tensor in outputs.values()]
+        return call
+
+    def _mark(self, call: Call, gradient: Tensor) -> None:  # noqa: ARG002
+        call.used = call.used or self._accumulates()
+
+    @property
+    def num_examples(self) -> int:
+        """Examples of all calls that backward passes went through."""
+        used = ([call for call in group if call.used] for group in self._groups)
+        return sum(group[0].num_examples for group in used if group)
+
+    @property
+    def last(self) -> int | None:
+        """Examples of the last call."""
+        return self._groups[-1][-1].num_examples if self._groups else None
+
+    @property
+    def largest_group(self) -> int:
+        """Most calls that one backward pass went through."""
+        counts = (sum(call.used for call in group) for group in self._groups)
+        return max(counts, default=0)
+
+    def moments(self) -> Moments:
+        """Sums of all calls that backward passes went through."""
+        result: Moments = {}
+        for group in self._groups:
+            for call in group:
+                if call.used:
+                    add_all(result, call.moments)
+        return result
+
+    def clear(self) -> None:
+        """Forget all calls: their outputs may be kept."""
+        for mark in self._marks:
+            mark.remove()
+        self._groups, self._marks = [], []
+
+
+def add_all(sums: Moments, new: Mapping[Key, Moment]) -> None:
+    """Add sums to others, in place."""
+    for key, moment in new.items():
+        sums[key] = sums[key] + moment if key in sums else moment

@@ -1,0 +1,245 @@
+"""Gather the statistics of blocks while the user's own passes run.
+
+    capture = FactorCapture(model, parameters)
+    capture.arm(due)                       # what the next step is to refresh
+    loss_function(model(x), y).backward()
+    gathered = capture.gather()
+
+Hooks are on the layers whose statistics are due, and on no other. In a backward pass
+that accumulates gradients they see a layer's input and the gradient of its output
+(`taps`), and reduce both at once to sums of outer products, so that no activations are
+held beyond what the backward pass holds itself. Passes without gradients, or whose
+gradients are given to the caller, leave no trace.
+
+With labels of the model's own (`labels`), the gradients come from passes of ours, which
+run when a call of the model ends; of the user's pass it only counts that it happened.
+
+A compiled model runs uncompiled while statistics are due: compiled graphs have no hooks.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import get_gradient_edge
+
+from ..evidence import full_precision
+from ..labels import labelled_output
+from ..layers import unwrapped
+from ..recording import uncompiled
+from ..uses import Purpose, purpose_of
+from .blocks import ExampleBlock, Shape
+from .calls import Call, Calls, Moments, add_all
+from .examples import ExampleGradients
+from .layout import blocks_of, find_watched
+from .moments import Moment
+from .rules import Sharing
+from .watching import Later, LayerWatch
+
+Due = Mapping[str, frozenset[str]]  # sides by block
+# Gives the gradients w.r.t. an output, of N examples' own losses, one a pass.
+Passes = Callable[[Tensor, int], Iterable[Tensor]]
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What the passes since the last step have said.
+
+    Args:
+        moments: Sums by block and side: of rows of inputs, and of contributions as they
+            came: scaled as the user's loss is, unless `plain`.
+        num_examples: Examples behind them, of this process.
+        plain: Whether contributions are gradients of each example's own loss.
+    """
+
+    moments: Moments
+    num_examples: int
+    plain: bool
+
+
+@final
+class FactorCapture:
+    """Watches a model's layers.
+
+    Args:
+        model: The model; wrappers are looked through.
+        parameters: Parameters to precondition, by their name within wrappers.
+        shape: Shape of the blocks.
+        sharing: What positions count as.
+        passes: Gradients at labels of the model's own; None for the user's.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        parameters: Mapping[str, nn.Parameter],
+        *,
+        shape: Shape = "kronecker",
+        sharing: Sharing = "expand",
+        passes: Passes | None = None,
+    ) -> None:
+        self.parameters = dict(parameters)
+        self.passes = passes
+        inner, _ = unwrapped(model)
+        self.watched = find_watched(inner, parameters, shape, sharing)
+        self.blocks = blocks_of(self.watched)
+        self._calls = Calls(self._accumulates)
+        self._stack, self._eager = ExitStack(), False
+        self._begin()
+        self._model_handle = inner.register_forward_hook(
+            self._after_model, with_kwargs=True
+        )
+
+    def close(self) -> None:
+        """Take all hooks off the model."""
+        self.disarm()
+        self._model_handle.remove()
+
+    def _begin(self) -> None:
+        self._due: Due = {}
+        self._sums: Moments = {}
+        self._examples: dict[str, ExampleGradients] = {}
+        self._later: list[Later] = []
+        self._calls.clear()
+
+    def _accumulates(self) -> bool:
+        """Whether the backward pass that runs accumulates parameters' gradients."""
+        trained = (p for p in self.parameters.values() if p.requires_grad)
+        nodes = (get_gradient_edge(p).node for p in trained)
+        return purpose_of(nodes) is Purpose.ACCUMULATED
+
+    def arm(self, due: Due) -> None:
+        """Watch for the statistics that the next step refreshes.
+
+        Args:
+            due: Sides by block; blocks that are left out are not watched.
+        """
+        self.disarm()
+        self._due = {name: sides for name, sides in due.items() if sides}
+        for each in self.watched:
+            if any(block.name in self._due for block in each.blocks):
+                self._stack.enter_context(LayerWatch(self, each).installed())
+        self.run_uncompiled()
+
+    def run_uncompiled(self) -> None:
+        """From now on, where models are compiled and statistics are due."""
+        if self._due and not self._eager and "torch._dynamo" in sys.modules:
+            self._stack.enter_context(uncompiled())
+            self._eager = True
+
+    def disarm(self) -> None:
+        """Take the hooks off the layers, and forget what they saw."""
+        self._stack.close()
+        self._eager = False
+        self._begin()
+
+    @torch.no_grad()
+    def gather(self) -> Gathered:
+        """What the passes since `arm` have said; the hooks stay.
+
+        Raises:
+            RuntimeError: If layers took part but the model itself was not called, or
+                was called several times before one backward pass with labels of its
+                own.
+        """
+        plain = self.passes is not None
+        if plain and self._calls.largest_group > 1:
+            raise RuntimeError(
+                "curvature must be 'empirical' when the model is called several times "
+                f"before a backward pass, got {self._calls.largest_group} calls: "
+                "labels are drawn for each call alone."
+            )
+        sums = self._calls.moments() if plain else self._finish(self._sums)
+        num = self._calls.num_examples
+        if sums and num == 0:
+            raise RuntimeError(
+                "the model that the optimizer was given must itself be called, got "
+                "calls of its layers alone: it tells the number of examples."
+            )
+        return Gathered(sums, num, plain)
+
+    def _finish(self, sums: Moments) -> Moments:
+        """Sums, with those of per-example gradients."""
+        for name, examples in self._examples.items():
+            moment = examples.finish()
+            if moment is not None:
+                (side,) = examples.block.sides
+                add_all(sums, {(name, side): moment})
+        self._examples = {}
+        return sums
+
+    @property
+    def listens(self) -> bool:
+        """Whether a forward pass that runs may have a backward pass to watch."""
+        return (
+            torch.is_grad_enabled()
+            and not torch.compiler.is_compiling()
+            and not torch._C._are_functorch_transforms_active()
+        )
+
+    @property
+    def num_present(self) -> int | None:
+        """Examples of the model's last call."""
+        return self._calls.last
+
+    def is_due(self, block: str, side: str) -> bool:
+        """Whether a statistic is to be refreshed."""
+        return side in self._due.get(block, ())
+
+    def examples(self, block: ExampleBlock) -> ExampleGradients:
+        """What gathers a block's per-example gradients."""
+        if block.name not in self._examples:
+            self._examples[block.name] = ExampleGradients(block)
+        return self._examples[block.name]
+
+    def add(self, block: str, side: str, moment: Moment) -> None:
+        """Add to a sum."""
+        add_all(self._sums, {(block, side): moment})
+
+    def postpone(self, later: Later) -> None:
+        """Note a layer's call whose gradients come from a pass of ours."""
+        self._later.append(later)
+
+    def _after_model(
+        self,
+        module: nn.Module,  # noqa: ARG002
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        output: Any,
+    ) -> None:
+        again = torch._C._current_graph_task_id() != -1  # in a checkpoint around it
+        if again or not self.listens:
+            return
+        call = self._calls.note(args, kwargs, output)
+        if call is not None and self.passes is not None and self._later:
+            self._take(call, labelled_output(output))
+        self._later = []
+
+    def _take(self, call: Call, output: Tensor) -> None:
+        """Run the passes from labels of the model's own."""
+        assert self.passes is not None
+        if not (output.requires_grad and call.num_examples):
+            return
+        edges = [edge for later in self._later for edge in later.edges]
+        with full_precision(output):
+            for number, start in enumerate(self.passes(output, call.num_examples)):
+                found = iter(torch.autograd.grad(
+                    output, edges, start, retain_graph=True, allow_unused=True
+                ))  # fmt: skip
+                with torch.no_grad():
+                    self._take_pass(number, found)
+        call.moments, self._sums = self._sums, {}
+
+    def _take_pass(self, number: int, found: Iterator[Tensor | None]) -> None:
+        for later in self._later:
+            if later.watch.example_block is not None:
+                self.examples(later.watch.example_block).open()
+        for later in self._later:
+            gradients = [next(found) for _ in later.edges]
+            later.take(gradients, number == 0)
+        self._finish(self._sums)
+

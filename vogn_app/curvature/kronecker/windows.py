@@ -1,0 +1,85 @@
+"""What the kernel of a convolution sees: windows of its input, as rows.
+
+A window lists the inputs in the order of `weight.flatten(1)`. Groups of channels do not
+see each other, so each has windows of its own.
+
+Axes: N examples, C channels, B groups, *S places of the input, *T positions of the
+kernel, *K taps, n = C / B * K numbers in a window.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.modules.conv import _ConvNd
+
+from ..rules.correlation import Kernel
+
+
+def kernel_of(module: _ConvNd) -> Kernel:
+    """What slides over the input of a convolution that is not transposed."""
+    return Kernel(
+        module.weight.shape,
+        module.stride,
+        module.dilation,
+        module.groups,
+        tuple(module._reversed_padding_repeated_twice),
+        "constant" if module.padding_mode == "zeros" else module.padding_mode,
+    )
+
+
+def positions_of(kernel: Kernel, x: Tensor) -> torch.Size:
+    """Positions *T of a kernel over an input [N, C, *S]."""
+    before, after = kernel.padding[::2][::-1], kernel.padding[1::2][::-1]
+    dimensions = zip(
+        x.shape[2:], before, after, kernel.shape[2:], kernel.dilation, kernel.stride,
+        strict=True,
+    )  # fmt: skip
+    return torch.Size(
+        (places + ahead + behind - apart * (taps - 1) - 1) // step + 1
+        for places, ahead, behind, taps, apart, step in dimensions
+    )
+
+
+def window_rows(kernel: Kernel, x: Tensor) -> Tensor:
+    """Every window of every example.
+
+    Args:
+        kernel: The convolution.
+        x: Its input [N, C, *S].
+
+    Returns:
+        [B, N T, n], of which consecutive rows are not consecutive in memory.
+    """
+    positions = positions_of(kernel, x)
+    windows = kernel.windows(kernel.padded(x), positions)
+    order = (*range(1, windows.ndim - len(positions)), 0)
+    columns = windows.permute(
+        *order, *range(windows.ndim - len(positions), windows.ndim)
+    )
+    length = len(x) * positions.numel()
+    return columns.reshape(kernel.groups, kernel.shape[1:].numel(), length).mT
+
+
+def mean_windows(kernel: Kernel, x: Tensor) -> Tensor:
+    """Mean over positions of the windows of each example; no window is formed.
+
+    Args:
+        kernel: The convolution.
+        x: Its input [N, C, *S].
+
+    Returns:
+        [B, N, n].
+    """
+    positions = positions_of(kernel, x)
+    sums = kernel.padded(x)
+    for taps, apart, step, length in zip(
+        kernel.shape[2:], kernel.dilation, kernel.stride, positions, strict=True
+    ):
+        # Dimension 2 is the next one of places; its taps go last.
+        shifted = [
+            sums[:, :, tap * apart :: step].narrow(2, 0, length).sum(2)
+            for tap in range(taps)
+        ]
+        sums = torch.stack(shifted, -1)
+    means = sums / max(1, positions.numel())
+    size = (len(x), kernel.groups, kernel.shape[1:].numel())
+    return means.reshape(size).transpose(0, 1)

@@ -1,0 +1,117 @@
+"""Averages of statistics over steps, by block and side."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from ..curvature.kronecker.calls import Key
+from ..curvature.kronecker.moments import Form, Moment
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A statistic averaged over the steps that refreshed it.
+
+    Args:
+        mean: The average; its count is 1.
+        refreshes: How many steps are in it.
+    """
+
+    mean: Moment
+    refreshes: int = 1
+
+
+def averaged(old: Factor | None, new: Moment, decay: float) -> Factor:
+    """The average with one more step's statistic.
+
+    Args:
+        old: The average so far; None at first.
+        new: The statistic of this step, a mean over its examples.
+        decay: Weight of the past, in [0, 1). The average is corrected for its start:
+            of t statistics x_1 ... x_t it is sum_k decay^(t-k) x_k / sum_k decay^(t-k).
+
+    Returns:
+        The new average, in new memory.
+    """
+    if old is None or decay == 0.0:
+        return Factor(new, 1 if old is None else old.refreshes + 1)
+    past = decay * (1 - decay**old.refreshes) / (1 - decay ** (old.refreshes + 1))
+    mean = old.mean.scaled(past) + new.scaled(1 - past)
+    return Factor(Moment(mean.form, mean.value, 1), old.refreshes + 1)
+
+
+def is_finite(moments: Iterable[Moment]) -> list[bool]:
+    """Whether all numbers of each moment are finite; the host waits once."""
+    flags = [moment.value.sum().isfinite() for moment in moments]
+    return torch.stack(flags).tolist() if flags else []
+
+
+def key_text(key: Key) -> str:
+    """A key as one text, for files."""
+    return ":".join(key)
+
+
+def key_of(text: str) -> Key:
+    """The inverse of `key_text`."""
+    block, _, side = text.rpartition(":")
+    return block, side
+
+
+def saved_moment(moment: Moment) -> dict[str, Any]:
+    """A mean as plain data."""
+    return {"form": moment.form, "value": moment.value}
+
+
+def loaded_moment(saved: Mapping[str, Any], like: Tensor) -> Moment:
+    """A mean from plain data, on the device of a tensor."""
+    form: Form = saved["form"]
+    value: Tensor = saved["value"]
+    return Moment(form, value.to(like.device, copy=True), 1)
+
+
+@final
+class Factors:
+    """The averages of all blocks, and those behind the present inverses.
+
+    Both are tensors that are replaced, never changed: where inverses are as new as the
+    averages they share their memory.
+    """
+
+    def __init__(self) -> None:
+        self.present: dict[Key, Factor] = {}
+        self.inverted: dict[Key, Moment] = {}
+        self.dampings: dict[Key, Tensor] = {}
+
+    def take(self, new: Mapping[Key, Moment], decay: float) -> None:
+        """Put one step's statistics in, each a mean."""
+        for key, moment in new.items():
+            self.present[key] = averaged(self.present.get(key), moment, decay)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything, by block and side."""
+        result: dict[str, Any] = {}
+        for key, factor in self.present.items():
+            entry = saved_moment(factor.mean) | {"refreshes": factor.refreshes}
+            if key in self.inverted:
+                behind = self.inverted[key]
+                same = behind is factor.mean
+                entry["inverted"] = None if same else saved_moment(behind)
+                entry["damping"] = self.dampings[key]
+            result[key_text(key)] = entry
+        return result
+
+    def load_state_dict(self, saved: Mapping[str, Any], like: Tensor) -> None:
+        """Restore what `state_dict` gave."""
+        self.present, self.inverted, self.dampings = {}, {}, {}
+        for text, entry in saved.items():
+            key = key_of(text)
+            mean = loaded_moment(entry, like)
+            self.present[key] = Factor(mean, entry["refreshes"])
+            if "damping" in entry:
+                other = entry["inverted"]
+                behind = mean if other is None else loaded_moment(other, like)
+                self.inverted[key] = behind
+                self.dampings[key] = entry["damping"].to(like.device, copy=True)

@@ -1,0 +1,267 @@
+"""K-FAC: momentum on natural gradients of a Kronecker-factored curvature.
+
+Paper: Martens and Grosse (2015), "Optimizing Neural Networks with Kronecker-factored
+Approximate Curvature", arXiv:1503.05671; what P is, and all other papers:
+`preconditioner`.
+
+Symbols:
+    P      natural gradient          v  state["momentum_buffer"]
+    theta  parameters                lambda_w  weight_decay
+
+    d     <- P + lambda_w theta
+    v     <- momentum v + d
+    theta <- theta - lr v            with nesterov: theta - lr (d + momentum v)
+
+which is torch.optim.SGD after a `KroneckerPreconditioner`. Departures from the paper:
+no search for learning rate, momentum and damping by the quadratic model; `kl_clip`
+bounds the step instead.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, overload
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from .._checks import check_number
+from ..curvature.kronecker.blocks import Shape
+from ..curvature.kronecker.rules import Sharing
+from ..distributed import DEFAULT_GROUP, Group
+from ..likelihoods import Likelihood
+from .gathered import LossScale, scale_of
+from .preconditioner import Damping, KroneckerPreconditioner
+from .refresh import Interval
+
+MOMENTUM, PRECONDITIONER = "momentum_buffer", "preconditioner"  # keys of the state
+Params = Iterable[nn.Parameter] | Iterable[dict[str, Any]]
+
+
+class KFAC(Optimizer):
+    """Stochastic gradient descent with momentum on natural gradients.
+
+    Settings marked * may differ between parameter groups.
+
+    Args:
+        model: The network; call it with the examples in the first dimension.
+        lr: * Learning rate > 0.
+        momentum: * Weight of the past in the sum of natural gradients, in [0, 1).
+        nesterov: * Whether to look ahead along that sum.
+        weight_decay: * Added to the natural gradient times the weights, >= 0.
+        damping: As `KroneckerPreconditioner`, as all that follow.
+        factor_decay: Weight of the past in the statistics.
+        factor_interval: Steps between refreshes of the statistics.
+        inverse_interval: Steps between inversions.
+        kl_clip: Bound of lr^2 <P, g>, at each group's own lr.
+        shape: Of the blocks.
+        curvature: At which labels gradients are taken.
+        likelihood: What labels are drawn from.
+        sharing: What positions count as.
+        loss_reduction: What the loss does over the examples.
+        process_group: The ranks to train with.
+        seed: Seed of drawn labels.
+        params: Parameters or parameter groups, all of them the model's; by default
+            every parameter that requires a gradient.
+
+    Raises:
+        ValueError: If an argument is out of range, or a parameter is not the model's.
+
+    Gradients may be clipped or changed between `backward` and `step`: what stands in
+    `.grad` is preconditioned. The statistics are those of the backward passes.
+
+    State:
+        `state[p]` holds "momentum_buffer"; `state_dict()` adds "preconditioner".
+
+    Example:
+        >>> model = nn.Linear(2, 3)
+        >>> optimizer = KFAC(model, lr=0.1)
+        >>> x, y = torch.randn(8, 2), torch.randint(3, (8,))
+        >>> optimizer.zero_grad()
+        >>> nn.functional.cross_entropy(model(x), y).backward()
+        >>> optimizer.step()
+    """
+
+    # `GradScaler.step` then tells the scale, which the statistics carry squared.
+    _step_supports_amp_scaling = True
+
+    def __init__(
+        self,
+        model: nn.Module,
+        lr: float = 0.03,
+        *,
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        damping: Damping = 1e-3,
+        factor_decay: float = 0.95,
+        factor_interval: Interval = 10,
+        inverse_interval: Interval | None = None,
+        kl_clip: float | None = None,
+        shape: Shape = "kronecker",
+        curvature: str = "empirical",
+        likelihood: str | Likelihood = "categorical",
+        sharing: Sharing = "expand",
+        loss_reduction: str = "mean",
+        process_group: Group = DEFAULT_GROUP,
+        seed: int = 0,
+        params: Params | None = None,
+    ) -> None:
+        self.model = model
+        self.loss_scale: LossScale | None = None
+        groups: Any = params
+        if params is None:
+            groups = [p for p in model.parameters() if p.requires_grad]
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "nesterov": nesterov,
+            "weight_decay": weight_decay,
+        }
+        super().__init__(groups, defaults)
+        self.preconditioner = KroneckerPreconditioner(
+            model,
+            damping=damping,
+            factor_decay=factor_decay,
+            factor_interval=factor_interval,
+            inverse_interval=inverse_interval,
+            kl_clip=kl_clip,
+            shape=shape,
+            curvature=curvature,
+            likelihood=likelihood,
+            sharing=sharing,
+            loss_reduction=loss_reduction,
+            process_group=process_group,
+            seed=seed,
+            params=[p for group in self.param_groups for p in group["params"]],
+        )
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group, as in any torch optimizer; its settings are checked."""
+        check_settings({**self.defaults, **param_group})
+        super().add_param_group(param_group)
+
+    @overload  # type: ignore[override]  # torch says float, and returns tensors
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], Tensor]) -> Tensor: ...
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+        """Update the parameters after backward passes.
+
+        Args:
+            closure: Clears gradients, computes the loss, calls backward and returns
+                the loss.
+
+        Returns:
+            The loss, or None without a closure.
+
+        Raises:
+            RuntimeError: If `scaler.unscale_` was called but `loss_scale` is not set.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        found_inf = getattr(self, "found_inf", None)
+        if found_inf is not None and bool(found_inf):
+            self.preconditioner.skip()
+            return loss
+        names = {id(p): name for name, p in self.preconditioner.parameters.items()}
+        rates = {
+            names[id(p)]: float(group["lr"])
+            for group in self.param_groups
+            for p in group["params"]
+        }
+        natural = self.preconditioner.natural_gradients(self._scale(), rates)
+        self._unscale(natural)
+        for group in self.param_groups:
+            members = [p for p in group["params"] if names[id(p)] in natural]
+            self._update(group, members, [natural[names[id(p)]] for p in members])
+        return loss
+
+    def _scale(self) -> float | Tensor | None:
+        """What the loss was multiplied by, None for nothing."""
+        given = getattr(self, "grad_scale", None)
+        given = self.loss_scale if given is None else given
+        if given is None and getattr(self, "found_inf", None) is not None:
+            raise RuntimeError(
+                "loss_scale must be set on the optimizer when "
+                "scaler.unscale_(optimizer) is called, got None."
+            )
+        return None if given is None else scale_of(given)
+
+    def _unscale(self, natural: Mapping[str, Tensor]) -> None:
+        scale = getattr(self, "grad_scale", None)
+        if scale is not None and natural:
+            torch._foreach_mul_(list(natural.values()), 1 / scale)
+
+    def _update(
+        self, group: dict[str, Any], members: list[Tensor], steps: list[Tensor]
+    ) -> None:
+        """Momentum and step, in place; the natural gradients are used up."""
+        if not members:
+            return
+        momentum = group["momentum"]
+        if group["weight_decay"]:
+            torch._foreach_add_(steps, members, alpha=group["weight_decay"])
+        if momentum:
+            buffers = [self._buffer(p) for p in members]
+            torch._foreach_mul_(buffers, momentum)
+            torch._foreach_add_(buffers, steps)
+            if group["nesterov"]:
+                torch._foreach_add_(steps, buffers, alpha=momentum)
+            else:
+                steps = buffers
+        torch._foreach_add_(members, steps, alpha=-group["lr"])
+
+    def _buffer(self, parameter: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if MOMENTUM not in state:
+            state[MOMENTUM] = torch.zeros_like(parameter)
+        buffer: Tensor = state[MOMENTUM]
+        return buffer
+
+    def figures(self) -> dict[str, float]:
+        """As `KroneckerPreconditioner.figures`."""
+        return self.preconditioner.figures()
+
+    def state_dict(self) -> dict[str, Any]:
+        """State, groups and statistics; read with `weights_only=True`."""
+        own = {PRECONDITIONER: self.preconditioner.state_dict()}
+        return {**super().state_dict(), **own}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore what `state_dict` gave.
+
+        Args:
+            state_dict: Of an optimizer of the same model and groups, trained in any
+                number of processes.
+
+        Raises:
+            ValueError: If it is of another optimizer or model.
+        """
+        if PRECONDITIONER not in state_dict:
+            raise ValueError(
+                f"state_dict must be of a {type(self).__name__}, got one without "
+                f"{PRECONDITIONER}."
+            )
+        super().load_state_dict({
+            key: state_dict[key] for key in ("state", "param_groups")
+        })
+        self.preconditioner.load_state_dict(state_dict[PRECONDITIONER])
+
+
+def check_settings(group: Mapping[str, Any]) -> None:
+    """Check the settings of a parameter group.
+
+    Args:
+        group: Settings by name.
+
+    Raises:
+        ValueError: If one is out of range.
+    """
+    check_number("lr", group["lr"], minimum=0)
+    check_number("weight_decay", group["weight_decay"], minimum=0)
+    check_number("momentum", group["momentum"], minimum=0, maximum=1, open_maximum=True)
+    if group["nesterov"] and not group["momentum"]:
+        raise ValueError("momentum must be > 0 with nesterov, got 0.")
