@@ -1,4 +1,4 @@
-"""How many steps reach an accuracy, as the batch grows: SGD, AdamW, LAMB, K-FAC, SP-NGD.
+"""Steps to an accuracy as the batch grows: SGD, AdamW, LAMB, K-FAC, SP-NGD.
 
 Protocol large-batch (design.md, section 7): LeNet-5 on Fashion-MNIST, all 60,000
 training images, normalised, no augmentation, fp32; steps, epochs and seconds to 88 %
@@ -36,7 +36,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.machine import machine
-from benchmarks.peers.contenders import CONTENDERS
+from benchmarks.peers.contenders import SETTINGS
 from benchmarks.peers.learning import Curves
 from benchmarks.peers.search import TARGETS, Plan, Row, rows_of
 from benchmarks.tasks import TASKS, load_problem
@@ -98,8 +98,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--quick", action="store_true", help="batch 1024, 2 epochs, no search, seed 0"
     )
     parser.add_argument(
-        "--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS),
-        metavar="METHOD", help=", ".join(CONTENDERS),
+        "--only", nargs="+", choices=SETTINGS, default=list(SETTINGS),
+        metavar="METHOD", help=", ".join(SETTINGS),
     )  # fmt: skip
     parser.add_argument(
         "--batch-sizes", nargs="+", type=int, choices=LIMITS, metavar="N",
@@ -117,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     plan = plan_of(options)
     curves = Curves(load_problem(TASK), max(TARGETS), options.cache)
-    methods = [method for method in CONTENDERS if method in options.only]
+    methods = [method for method in SETTINGS if method in options.only]
     print(f"{machine()}\n{HEAD}")
     found = list[Row]()
     for batch_size in plan.limits:

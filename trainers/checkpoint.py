@@ -35,8 +35,8 @@ def save_checkpoint(
     model: nn.Module,
     optimizer: Optimizer,
     scheduler: LRScheduler,
-    progress: dict[str, Any],
     augmentation: Augmentation,
+    progress: dict[str, Any],
 ) -> None:
     """Write everything that training needs to go on exactly as if never interrupted.
 
@@ -46,8 +46,8 @@ def save_checkpoint(
         model: The network.
         optimizer: The optimizer, with curvature and noise generators if it has them.
         scheduler: The learning-rate scheduler.
-        progress: The trainer's own position: numbers, strings, lists and dicts.
         augmentation: Of the batches, with the last mixed one if it keeps that.
+        progress: The trainer's own position: numbers, strings, lists and dicts.
     """
     devices = [torch.get_rng_state()]
     if torch.cuda.is_available():

@@ -27,7 +27,7 @@ from typing import Any
 
 from data import DatasetError, dataset_spec
 from data.catalogue import TEST_FRACTION
-from trainers.config import POLYNOMIAL, DatasetConfig, RunConfig
+from trainers.config import POLYNOMIAL, DatasetConfig, TrainingConfig
 
 IMAGENET = 1_281_167  # training images
 ERASING = 0.5
@@ -150,13 +150,15 @@ def find_recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def recipe_settings(recipe: Recipe, config: RunConfig) -> dict[str, Any]:
+def recipe_settings(
+    recipe: Recipe, dataset: DatasetConfig, training: TrainingConfig
+) -> dict[str, Any]:
     """What a recipe says for a run.
 
     Args:
         recipe: The recipe.
-        config: Its data, batch size and number of epochs count; of its other settings
-            none does.
+        dataset: Its kind and size count.
+        training: Its batch size and number of epochs count.
 
     Returns:
         Values by the names of the command line's flags.
@@ -164,9 +166,9 @@ def recipe_settings(recipe: Recipe, config: RunConfig) -> dict[str, Any]:
     Raises:
         ValueError: If the user's folder of images cannot be counted.
     """
-    share = config.training.batch_size / num_training(config.dataset)
-    images = dataset_spec(config.dataset.name).kind != "points"
-    return recipe.settings(share, config.training.epochs, images)
+    share = training.batch_size / num_training(dataset)
+    images = dataset_spec(dataset.name).kind != "points"
+    return recipe.settings(share, training.epochs, images)
 
 
 def num_training(dataset: DatasetConfig) -> int:

@@ -88,8 +88,8 @@ def sweep(
         try:
             config = _config(base, point, "optimizer" in axes)
             if chosen is not None and config.optimizer.name == chosen.optimizer:
-                whole = recipe_settings(chosen, config) | point
-                config = _config(base, whole, "optimizer" in axes)
+                more = recipe_settings(chosen, config.dataset, config.training)
+                config = _config(base, more | point, "optimizer" in axes)
         except ValueError as error:
             if len(points) == 1:
                 raise

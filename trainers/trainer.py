@@ -281,7 +281,7 @@ class Trainer:
             return
         save_checkpoint(
             self.run, name, self.model, self.optimizer, self.scheduler,
-            asdict(self.progress), self.augmentation,
+            self.augmentation, asdict(self.progress),
         )  # fmt: skip
         if name == LAST:
             self._saved = time.monotonic()

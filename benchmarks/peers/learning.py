@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own idiom
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from benchmarks.peers.contenders import CONTENDERS, Setting
+from benchmarks.peers.contenders import Setting, build_contender
 from benchmarks.peers.cost import synchronise
 from benchmarks.peers.training import fresh_model
 from benchmarks.tasks import Problem
@@ -35,7 +35,7 @@ class Attempt:
     """What is trained.
 
     Args:
-        method: Name in `CONTENDERS`.
+        method: Name in `SETTINGS`.
         batch_size: Examples of a step.
         setting: Learning rate and damping.
         seed: Decides initial weights and order of the examples.
@@ -106,8 +106,10 @@ class Learner:
     def __init__(self, attempt: Attempt, problem: Problem, goal: float) -> None:
         self.problem, self.goal = problem, goal
         self.model = fresh_model(problem, attempt.seed)
-        build = CONTENDERS[attempt.method].build
-        self.optimizer = build(self.model, attempt.setting)
+        self.optimizer = build_contender(
+            attempt.method, attempt.setting, attempt.batch_size, self.model,
+            attempt.seed,
+        )  # fmt: skip
         total = attempt.limit * steps_per_epoch(problem, attempt.batch_size)
         self.scheduler = LambdaLR(self.optimizer, warm_up(math.ceil(WARM_UP * total)))
         self.batches = endless(problem.train, attempt.batch_size, attempt.seed)
@@ -254,6 +256,6 @@ def warm_up(num_steps: int) -> Callable[[int], float]:
 
 
 def clock(device: torch.device) -> float:
-    """Seconds: of the processor on a CPU, which others may use too, else of the wall."""
+    """Seconds: of the processor on a CPU, which others may use, else of the wall."""
     synchronise(device)
     return time.process_time() if device.type == "cpu" else time.perf_counter()

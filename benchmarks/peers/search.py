@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.peers.contenders import CONTENDERS
+from benchmarks.peers.contenders import SETTINGS
 from benchmarks.peers.learning import Attempt, Curve, Curves, steps_per_epoch
 
 TARGETS = (0.88, 0.895)
@@ -38,7 +38,7 @@ def rows_of(curves: Curves, method: str, batch_size: int, plan: Plan) -> list[Ro
 
     Args:
         curves: Where learning curves come from.
-        method: Name in `CONTENDERS`.
+        method: Name in `SETTINGS`.
         batch_size: Examples of a step.
         plan: How much of all that.
 
@@ -64,7 +64,7 @@ def winner(curves: Curves, method: str, batch_size: int, plan: Plan) -> Attempt:
     limit = plan.limits[batch_size]
     left = [
         Attempt(method, batch_size, setting, SEARCH_SEED, limit)
-        for setting in CONTENDERS[method].settings[: plan.num_settings]
+        for setting in SETTINGS[method][: plan.num_settings]
     ]
     total = limit * steps_per_epoch(curves.problem, batch_size)
     while len(left) > 1:

@@ -18,8 +18,9 @@ from benchmarks.tasks import Problem
 from trainers.batches import DeviceSplit, batch_sizes, epoch_rows
 from trainers.config import OptimizerConfig, TrainingConfig
 from trainers.models import build_model
-from trainers.optimizers import build_optimizer, build_scheduler
+from trainers.optimizers import build_optimizer
 from trainers.predict import predict_samples
+from trainers.schedules import build_scheduler
 from trainers.steps import train_step
 
 Step = Callable[[nn.Module, Any, Tensor, Tensor], object]

@@ -8,7 +8,7 @@ from trainers.config import RunConfig
 from trainers.runs import RunError, new_run, read_metrics
 from trainers.status import ENDED, observed, read_status
 
-TIMINGS = ("seconds", "examples_per_second")
+TIMINGS = ("seconds", "examples_per_second", "inverse_seconds")
 
 
 def config(**sections):

@@ -7,12 +7,17 @@ import torch
 from torch import nn
 from torch.optim import SGD, AdamW
 
+from trainers.augmentation import Augmentation
+from trainers.batches import DeviceSplit
 from trainers.checkpoint import BEST, LAST, load_checkpoint, save_checkpoint
 from trainers.config import TrainingConfig
 from trainers.runs import Run, RunError
 from trainers.schedules import build_scheduler
 from vogn_app import VOGN
 
+DATA = DeviceSplit(
+    torch.randn(8, 2), torch.arange(8) % 3, torch.zeros(1, 2), torch.ones(1, 2)
+)
 OPTIMIZERS = {
     "vogn": lambda model: VOGN(model, num_data=10),
     "adamw": lambda model: AdamW(model.parameters()),
@@ -23,11 +28,13 @@ OPTIMIZERS = {
 def parts(name="adamw", width=4):
     model = nn.Sequential(nn.Linear(2, width), nn.BatchNorm1d(width))
     optimizer = OPTIMIZERS[name](model)
-    return model, optimizer, build_scheduler(TrainingConfig(), optimizer, 10)
+    settings = TrainingConfig(mixup=0.4)
+    scheduler = build_scheduler(settings, optimizer, 10)
+    return model, optimizer, scheduler, Augmentation(settings, DATA)
 
 
-def train(model, optimizer, scheduler):
-    x = torch.randn(8, 2)
+def train(model, optimizer, scheduler, augmentation):
+    x, _ = augmentation.batch(torch.arange(8), slice(8), scheduler.last_epoch)
     optimizer.zero_grad()
     if isinstance(optimizer, VOGN):
         with optimizer.sampled_params(train=True):
@@ -136,6 +143,15 @@ def test_another_schema_is_refused(saved):
     torch.save({"schema": 2}, saved)
     with pytest.raises(RunError, match=r"last\.pt has schema 2, not 1"):
         load_checkpoint(saved, *parts())
+
+
+def test_a_checkpoint_of_before_there_were_mixed_batches_is_read(saved):
+    content = torch.load(saved, weights_only=True)
+    del content["augmentation"]
+    torch.save(content, saved)
+    ours = parts()
+    assert load_checkpoint(saved, *ours) == {"step": 1}
+    assert ours[3].state_dict() == {}
 
 
 @pytest.mark.parametrize(("name", "width"), [("adamw", 5), ("vogn", 4)])

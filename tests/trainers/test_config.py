@@ -7,6 +7,7 @@ import pytest
 
 from tests.trainers.examples import config
 from trainers.__main__ import build_parser, config_from_options
+from trainers.catalogue import OPTIMIZERS
 from trainers.config import (
     DatasetConfig,
     EvaluationConfig,
@@ -34,6 +35,21 @@ CONFIGS = [
         training={"schedule": "constant", "device": "cuda:1", "seed": 7, "epochs": 1}
     ),
     config(training={"num_processes": 2, "device": "cuda"}),
+    config(
+        dataset="digits",
+        optimizer={"name": "sp_ngd", "hyperparameters": {"staleness": 0}},
+        training={
+            "schedule": "polynomial",
+            "decay_power": 11,
+            "decay_start": 0.5,
+            "decay_end": 7.25,
+            "couple_momentum": True,
+            "mixup": 0.4,
+            "random_erasing": 0.5,
+            "label_smoothing": 0.1,
+            "rescale_weights": True,
+        },
+    ),
 ]
 
 
@@ -83,7 +99,7 @@ def test_the_command_leaves_out_defaults():
         (lambda: DatasetConfig(name="folder", folder=5), "folder must be a text"),
         (
             lambda: DatasetConfig(name="moons", validation_fraction=0.6),
-            r"validation_fraction must be in \[0, 0.5\], got 0.6",
+            r"validation_fraction must be a number in \[0, 0.5\], got 0.6",
         ),
         (
             lambda: DatasetConfig(name="moons", validation_fraction=float("nan")),
@@ -124,6 +140,27 @@ def test_the_command_leaves_out_defaults():
             "device must be auto, cpu or cuda for 2 processes, got 'cuda:1'.",
         ),
         (lambda: TrainingConfig(schedule="x"), "schedule must be one of cosine, const"),
+        (lambda: TrainingConfig(mixup=-0.1), r"mixup must be a number in \[0, 100\]"),
+        (lambda: TrainingConfig(mixup=True), "mixup must be a number .* got True"),
+        (lambda: TrainingConfig(mixup=float("nan")), "mixup must be .* got nan"),
+        (lambda: TrainingConfig(random_erasing=1.5), "random_erasing must be .* 1.5"),
+        (lambda: TrainingConfig(label_smoothing="x"), "label_smoothing must be .* 'x'"),
+        (lambda: TrainingConfig(decay_power=-1), "decay_power must be a number in"),
+        (
+            lambda: TrainingConfig(couple_momentum=1),
+            "couple_momentum must be true or false, got 1.",
+        ),
+        (lambda: TrainingConfig(rescale_weights="yes"), "rescale_weights must be true"),
+        (
+            lambda: TrainingConfig(schedule="polynomial", epochs=3, decay_start=3),
+            "decay_start must be < 3, where the decay ends, got 3.",
+        ),
+        (
+            lambda: TrainingConfig(
+                schedule="polynomial", decay_start=2.5, decay_end=2.5
+            ),
+            "decay_start must be < 2.5, where the decay ends, got 2.5.",
+        ),
         (lambda: TrainingConfig(device="gpu"), "device must be auto, cpu, cuda or"),
         (lambda: TrainingConfig(device=["cpu"]), "device must be a text"),
         (lambda: TrainingConfig(device="cuda:999"), "device must be auto, cpu, cuda"),
@@ -150,6 +187,37 @@ def test_a_network_for_images_takes_no_points():
 def test_the_ood_set_must_be_another_set_of_images(dataset, ood):
     with pytest.raises(ValueError, match="ood must be another set of images for"):
         config(dataset=dataset, model="mlp", evaluation={"ood": ood})
+
+
+def test_points_cannot_be_erased():
+    with pytest.raises(
+        ValueError, match=r"random_erasing must be 0 for dataset 'moons', .* got 0\.5"
+    ):
+        config(training={"random_erasing": 0.5})
+    config(dataset="digits", training={"random_erasing": 0.5})
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_momentum_is_coupled_where_there_is_a_velocity(name):
+    if name in {"sgd", "kfac", "sp_ngd"}:
+        assert config(optimizer=name, training={"couple_momentum": True})
+        return
+    with pytest.raises(
+        ValueError, match=f"couple_momentum must be false for optimizer '{name}'"
+    ):
+        config(optimizer=name, training={"couple_momentum": True})
+
+
+def test_weights_with_a_posterior_are_not_rescaled():
+    with pytest.raises(ValueError, match="rescale_weights must be false for optimizer"):
+        config(training={"rescale_weights": True})
+    mean = {"name": "vogn", "hyperparameters": {"sampled": False}}
+    assert config(optimizer=mean, training={"rescale_weights": True})
+
+
+def test_the_decay_matters_to_its_schedule_alone():
+    assert TrainingConfig(epochs=3, decay_start=5).decay_start == 5
+    assert isinstance(TrainingConfig(mixup=1).mixup, float)
 
 
 @pytest.mark.parametrize(

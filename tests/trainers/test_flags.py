@@ -14,7 +14,8 @@ from trainers.flags import (
     flag,
     given_settings,
 )
-from trainers.sweep import SECTIONS, SETTINGS
+from trainers.recipes import RECIPES, recipe_settings
+from trainers.sweep import SECTIONS, SETTINGS, setting
 
 MOONS = ["--dataset", "moons", "--model", "mlp"]
 
@@ -33,7 +34,7 @@ def made(*words, mode="grid"):
 
 def test_there_is_a_flag_for_every_setting():
     options = vars(parsed())
-    assert set(options) == {"config", *SETTINGS}
+    assert set(options) == {"config", "recipe", *SETTINGS}
     assert set(SECTIONS) < set(RunConfig.__dataclass_fields__)
     assert flag("batch_size") == "--batch-size"
 
@@ -44,6 +45,10 @@ def test_values_come_as_the_type_of_their_default():
         "validation_fraction": [0.2], "epochs": ["x"], "seed": [1, 2], "lr": ["auto"],
     }  # fmt: skip
     assert given_settings(parsed("--seed", "3", nargs=None)) == {"seed": [3]}
+    switches = parsed("--couple-momentum", "true", "False", "1", "--mixup", "0.4")
+    assert given_settings(switches) == {
+        "couple_momentum": [True, False, "1"], "mixup": [0.4],
+    }  # fmt: skip
     assert given_settings(parsed()) == {}
 
 
@@ -95,3 +100,63 @@ def test_folders_are_kept_as_seen_from_here(tmp_path, monkeypatch):
 def test_the_three_choices_must_be_made():
     with pytest.raises(ValueError, match="--optimizer must be given"):
         made(*MOONS)
+
+
+DIGITS = ["--dataset", "digits", "--model", "mlp"]
+
+
+def only(*words):
+    (config,), _ = configs_from_options(parsed(*words))
+    return config
+
+
+def test_a_recipe_is_settings_and_chooses_its_optimizer():
+    found = only(*DIGITS, "--recipe", "sp_ngd", "--batch-size", 64, "--epochs", 9)
+    assert found.optimizer.name == "sp_ngd"
+    expected = recipe_settings(RECIPES["sp_ngd"], found.dataset, found.training)
+    assert {name: setting(found, name) for name in expected} == expected
+    assert found.training.schedule == "polynomial"
+
+
+def test_flags_win_over_a_recipe_and_it_wins_over_a_saved_configuration(tmp_path):
+    recipe = ["--recipe", "sp_ngd"]
+    plain = only(*DIGITS, *recipe)
+    changed = only(*DIGITS, *recipe, "--mixup", 0, "--momentum", 0.5)
+    assert (changed.training.mixup, plain.training.mixup > 0) == (0, True)
+    assert changed.optimizer.hyperparameters["momentum"] == 0.5
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps(changed.to_dict()))
+    again = only("--config", path, *recipe, "--lr", 0.5)
+    assert again.training == plain.training
+    assert again.optimizer.hyperparameters == {
+        **plain.optimizer.hyperparameters, "lr": 0.5,
+    }  # fmt: skip
+
+
+def test_a_recipe_fits_each_batch_size_of_a_sweep():
+    words = [*DIGITS, "--recipe", "sp_ngd", "--batch-size", 8, 64]
+    small, large = configs_from_options(parsed(*words))[0]
+    momenta = [each.optimizer.hyperparameters["momentum"] for each in (small, large)]
+    assert momenta[0] > momenta[1]
+
+
+def test_in_a_race_a_recipe_is_for_its_own_optimizer():
+    words = [*DIGITS, "--recipe", "sp_ngd", "--optimizer", "sgd", "sp_ngd"]
+    sgd, sp_ngd = configs_from_options(parsed(*words))[0]
+    assert sgd == only(*DIGITS, "--optimizer", "sgd")
+    assert sp_ngd == only(*DIGITS, "--recipe", "sp_ngd")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--recipe", "x"], "recipe must be one of sp_ngd, got 'x'."),
+        (
+            ["--recipe", "sp_ngd", "--optimizer", "sgd", "adamw"],
+            "optimizer must be sp_ngd for recipe 'sp_ngd', got sgd, adamw.",
+        ),
+    ],
+)
+def test_a_recipe_that_does_not_suit_is_refused(words, text):
+    with pytest.raises(ValueError, match=text):
+        only(*DIGITS, *words)

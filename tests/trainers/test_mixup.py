@@ -41,7 +41,9 @@ def test_every_batch_is_mixed_with_the_mixed_one_before():
                 share[:, None, None] * inputs + (1 - share)[:, None, None] * before[0]
             )
             torch.testing.assert_close(mixed, expected)
-            expected = share[:, None] * one_hot(labels) + (1 - share)[:, None] * before[1]
+            expected = (
+                share[:, None] * one_hot(labels) + (1 - share)[:, None] * before[1]
+            )
             torch.testing.assert_close(targets, expected)
             assert not torch.equal(mixed, inputs)
         before = mixed, targets

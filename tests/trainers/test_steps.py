@@ -83,9 +83,7 @@ def test_targets_may_be_probabilities_and_smoothed():
     optimizer = build_optimizer(OptimizerConfig(name="sgd"), model, 10, 0)
     inputs, targets = torch.randn(10, 2), torch.rand(10, 3).softmax(1)
     logits = model(inputs).detach()
-    loss, correct = train_step(
-        model, optimizer, inputs, targets, label_smoothing=0.25
-    )
+    loss, correct = train_step(model, optimizer, inputs, targets, label_smoothing=0.25)
     smooth = 0.75 * targets + 0.25 / 3
     expected = -(smooth * logits.log_softmax(1)).sum(1).mean()
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)

@@ -25,7 +25,10 @@ SECONDS = 60  # for all processes of a run together
 # second rank; the others are of 251, so uneven.
 DIGITS = {
     "dataset": "digits", "model": "mlp", "optimizer": "adamw",
-    "training": {"batch_size": 251, "epochs": 2, "log_interval": 2},
+    "training": {
+        "batch_size": 251, "epochs": 2, "log_interval": 2,
+        "mixup": 0.4, "random_erasing": 0.5,
+    },
 }  # fmt: skip
 STEP, END = 5, 12
 

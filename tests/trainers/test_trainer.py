@@ -12,11 +12,14 @@ from torch.nn import functional
 from data.loaders import load_dataset
 from tests.trainers.examples import Signals, config, rows_of, run_of
 from trainers import trainer as module
+from trainers.augmentation import Augmentation
 from trainers.batches import DeviceSplit, epoch_rows
 from trainers.checkpoint import BEST, LAST
+from trainers.group import Group
 from trainers.models import build_model
 from trainers.optimizers import build_optimizer
 from trainers.predict import DivergedError
+from trainers.ranks import Ranks
 from trainers.reporting import Reporter
 from trainers.runs import load_config, read_metrics
 from trainers.status import RUNNING, Status
@@ -25,7 +28,7 @@ from trainers.trainer import Trainer
 CPU = torch.device("cpu")
 
 
-def trainer_of(run, stop=None, model=None):
+def trainer_of(run, stop=None, model=None, group=None):
     """Build a trainer as a session does, with a model of one's own if given."""
     settings = load_config(run)
     dataset = settings.dataset
@@ -41,7 +44,9 @@ def trainer_of(run, stop=None, model=None):
         validation = DeviceSplit.of(data.validation, data.normalisation, CPU)
     reporter = Reporter(run, Status(state=RUNNING, created=1.0), show_bar=False)
     stop = stop or Signals()
-    return Trainer(run, settings, model, optimizer, train, validation, reporter, stop)
+    return Trainer(
+        run, settings, model, optimizer, train, validation, reporter, stop, group
+    )
 
 
 def test_rows_equal_a_computation_by_hand(tmp_path):
@@ -265,3 +270,98 @@ def test_batch_norm_of_a_network_learns_its_statistics(tmp_path):
     norm = next(m for m in trainer.model.modules() if isinstance(m, nn.BatchNorm2d))
     assert norm.num_batches_tracked == trainer.total_steps
     assert config(**settings).model.name == "resnet20"
+
+
+def test_mixed_and_erased_batches_are_what_is_trained_on(tmp_path):
+    run = run_of(
+        tmp_path / "a", dataset="digits", model="mlp", optimizer="sgd",
+        training={"epochs": 1, "mixup": 0.4, "random_erasing": 1.0},
+    )  # fmt: skip
+    trainer, seen = trainer_of(run), []
+    trainer.model.register_forward_pre_hook(
+        lambda module, inputs: seen.append(inputs[0]) if module.training else None
+    )
+    assert trainer.fit()
+    expected = Augmentation(trainer.config.training, trainer.data)
+    for step, batch in enumerate(epoch_rows(len(trainer.data), 100, 0, 0, CPU)):
+        inputs, targets = expected.batch(batch, slice(None), step)
+        assert torch.equal(seen[step], inputs)
+        assert targets.shape == (len(batch), 10)
+    assert len(seen) == step + 1
+
+
+def test_rescaled_weights_keep_their_norm(tmp_path):
+    run = run_of(
+        tmp_path / "a", optimizer="sgd", training={"epochs": 1, "rescale_weights": True}
+    )
+    trainer = trainer_of(run)
+    assert trainer.fit()
+    layers = [m for m in trainer.model.modules() if isinstance(m, nn.Linear)]
+    for layer in layers:
+        expected = math.sqrt(2 * layer.out_features)
+        assert float(layer.weight.detach().norm()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_figures_of_an_optimizer_are_logged_with_its_steps(tmp_path):
+    trainer = trainer_of(run_of(tmp_path / "a", optimizer="sgd"))
+    trainer.optimizer.figures = lambda: {"damping": 0.25, "refreshed_share": 0.5}
+    assert trainer.fit()
+    rows = rows_of(trainer.run)
+    assert {row["kind"] for row in rows} == {"step", "epoch"}
+    for row in rows:
+        told = [row.get("damping"), row.get("refreshed_share")]
+        assert told == ([0.25, 0.5] if row["kind"] == "step" else [None, None])
+
+
+class Second(Group):
+    """The second of two ranks, alone: what the first would tell it finds itself."""
+
+    ranks = Ranks(1, 2)
+
+
+@pytest.mark.parametrize("group", [Group(), Second()], ids=["first", "second"])
+def test_every_rank_brings_its_part_of_the_optimizer_to_each_checkpoint(
+    tmp_path, group
+):
+    run = run_of(tmp_path / "a", optimizer="sgd", training={"epochs": 3})
+    trainer, parts, saved = trainer_of(run, group=group), [], []
+    trainer.optimizer.consolidate_state_dict = lambda: parts.append("part")
+    real = trainer.save
+    trainer.save = lambda name: (saved.append(name), real(name))
+    assert trainer.fit()
+    assert set(saved) == {BEST, LAST}
+    assert len(parts) == len(saved)
+    assert run.checkpoint.exists() == group.is_main
+
+
+@pytest.mark.parametrize("name", ["vogn", "kfac", "sp_ngd", "sgd"])
+def test_those_that_average_by_themselves_train_the_bare_network(
+    tmp_path, monkeypatch, name
+):
+    class Wrapping(Second):
+        def parallel(self, model):
+            return nn.Sequential(model)
+
+    calls = []
+
+    def step(model, optimizer, inputs, targets, weight, smoothing):
+        calls.append((model, len(inputs), weight))
+        return torch.zeros(()), torch.zeros(())
+
+    # 700 points: the last batch has two, so none for the second rank.
+    run = run_of(
+        tmp_path / name, optimizer=name, training={"epochs": 1, "batch_size": 349}
+    )
+    trainer = trainer_of(run, group=Wrapping())
+    monkeypatch.setattr(module, "train_step", step)
+    monkeypatch.setattr(trainer.scheduler, "step", lambda: None)
+    trainer.fit()
+    models, sizes, weights = zip(*calls, strict=True)
+    if name == "sgd":
+        assert trainer.model not in models
+        assert sizes == (174, 174, 2)
+        assert weights == (2 * 174 / 349, 2 * 174 / 349, 0)
+    else:
+        assert set(models) == {trainer.model}
+        assert sizes == (174, 174, 0)
+        assert weights == (1, 1, 1)

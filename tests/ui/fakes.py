@@ -56,7 +56,10 @@ def write_run(
     run = new_run(chosen, "test", root / name)
     total = epochs * STEPS_PER_EPOCH
     write_metrics(
-        run, range(0, int(total * done) + 1, 10), bayesian=optimizer == "vogn"
+        run,
+        range(0, int(total * done) + 1, 10),
+        bayesian=optimizer == "vogn",
+        curvature=optimizer in {"kfac", "sp_ngd"},
     )
     now = time.time()
     ended = now - 60 if state in status.ENDED else None
@@ -72,23 +75,29 @@ def write_run(
     return run
 
 
-def write_metrics(run: Run, steps: range, *, bayesian: bool) -> None:
+def write_metrics(
+    run: Run, steps: range, *, bayesian: bool, curvature: bool = False
+) -> None:
     with run.metrics.open("a") as file:
         for step in steps:
-            for row in _rows(step, bayesian):
+            for row in _rows(step, bayesian, curvature):
                 file.write(json.dumps(row) + "\n")
 
 
-def _rows(step: int, bayesian: bool) -> list[dict[str, Any]]:
+def _rows(step: int, bayesian: bool, curvature: bool) -> list[dict[str, Any]]:
     noise = np.random.default_rng(step).normal(0, 0.08)
     fit = math.exp(-step / 120)
     shared = {"step": step, "seconds": step * 0.02, "examples_per_second": 6400.0}
     extra = {"posterior_deviation": 0.02 + 0.12 * fit} if bayesian else {}
     loss = 0.12 + 2.1 * fit + noise * (0.3 + fit)
     rate = 0.1 * (1 + math.cos(math.pi * step / 500)) / 2
+    figures = {
+        "damping": 2.5e-4, "factor_interval": 1 + step / 50, "inverse_interval": 1.0,
+        "refreshed_share": 0.1 + 0.9 * fit, "inverse_seconds": 0.004 * fit,
+    }  # fmt: skip
     rows = [
         {"kind": "step", "epoch": step / STEPS_PER_EPOCH, "train_loss": loss,
-         "lr": rate, **shared, **extra}
+         "lr": rate, **shared, **extra, **(figures if curvature else {})}
     ]  # fmt: skip
     if step and step % STEPS_PER_EPOCH == 0:
         rows.append(

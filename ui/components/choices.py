@@ -17,7 +17,6 @@ from trainers.catalogue import (
 from trainers.config import (
     OOD_AUTO,
     OOD_NONE,
-    SCHEDULES,
     DatasetConfig,
     EvaluationConfig,
     TrainingConfig,
@@ -148,7 +147,6 @@ def advanced(dataset_name: str, spec: OptimizerSpec) -> dict[str, Any]:
     note = " One set of weights has nothing to sample." if alone else ""
     answers = in_columns(
         [
-            _schedule,
             _device,
             lambda: _whole("num_processes", "Processes that share every batch. On CUDA "
                            "each takes a GPU.", _TRAINING, "Processes"),
@@ -185,14 +183,6 @@ def _whole(
         disabled=disabled,
     )  # fmt: skip
     return name, answer
-
-
-def _schedule() -> tuple[str, str]:
-    told = "Learning rate by step: cosine to zero, or constant."
-    answer = st.selectbox(
-        "Schedule", SCHEDULES, key="schedule", help=told, format_func=words
-    )
-    return "schedule", answer
 
 
 def _device() -> tuple[str, str]:

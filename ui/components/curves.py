@@ -29,6 +29,12 @@ class Curve:
     alt: str
     figure: Figure
 
+    @property
+    def drawn(self) -> bool:
+        """Whether there is a value to see."""
+        values = (trace["y"] for trace in self.figure["data"])
+        return any(value is not None for each in values for value in each)
+
 
 def curves(rows: Sequence[Row]) -> list[Curve]:
     """All panels that the rows have something for; loss and accuracy come first."""
@@ -39,11 +45,7 @@ def curves(rows: Sequence[Row]) -> list[Curve]:
         deviation_curve(rows),
         learning_rate_curve(rows),
     )
-    return [curve for curve in built if any(map(_drawn, curve.figure["data"]))]
-
-
-def _drawn(trace: dict[str, list[float | None]]) -> bool:
-    return any(value is not None for value in trace["y"])
+    return [curve for curve in built if curve.drawn]
 
 
 def loss_curve(rows: Sequence[Row]) -> Curve:
@@ -63,7 +65,7 @@ def loss_curve(rows: Sequence[Row]) -> Curve:
         f"{compact(last(validation))}, by step."
     )
     note = "Mean over the batch, in nats; the faint line is unsmoothed."
-    return _curve("loss", "Loss", note, alt, traces, axis(), TALL)
+    return panel_of("loss", "Loss", note, alt, traces, axis(), TALL)
 
 
 def accuracy_curve(rows: Sequence[Row]) -> Curve:
@@ -76,7 +78,7 @@ def accuracy_curve(rows: Sequence[Row]) -> Curve:
     alt = f"Accuracy after each epoch: training now {now[0]}, validation now {now[1]}."
     note = "Share of examples whose most probable class is the true one."
     y = axis(tickformat=PERCENT)
-    return _curve("accuracy", "Accuracy", note, alt, traces, y, TALL)
+    return panel_of("accuracy", "Accuracy", note, alt, traces, y, TALL)
 
 
 def ece_curve(rows: Sequence[Row]) -> Curve:
@@ -86,7 +88,7 @@ def ece_curve(rows: Sequence[Row]) -> Curve:
     alt = f"Validation calibration error after each epoch, now {now}."
     note = "Gap between confidence and accuracy on validation; 0 is best."
     y = axis(rangemode="tozero")
-    return _curve("ece", "Calibration error (ECE)", note, alt, [trace], y, LOW)
+    return panel_of("ece", "Calibration error (ECE)", note, alt, [trace], y, LOW)
 
 
 def deviation_curve(rows: Sequence[Row]) -> Curve:
@@ -98,7 +100,7 @@ def deviation_curve(rows: Sequence[Row]) -> Curve:
     )
     note = "How uncertain the weights are on average."
     y = axis(exponentformat="power")
-    return _curve("deviation", "Posterior deviation", note, alt, [trace], y, LOW)
+    return panel_of("deviation", "Posterior deviation", note, alt, [trace], y, LOW)
 
 
 def learning_rate_curve(rows: Sequence[Row]) -> Curve:
@@ -108,7 +110,7 @@ def learning_rate_curve(rows: Sequence[Row]) -> Curve:
                  hovertemplate="%{y:.4g}")  # fmt: skip
     alt = f"Learning rate by step, now {compact(last(values))}."
     y = axis(rangemode="tozero", exponentformat="power")
-    return _curve(
+    return panel_of(
         "lr", "Learning rate", "As the schedule sets it.", alt, [trace], y, LOW
     )
 
@@ -122,7 +124,7 @@ def _by_epoch(
     )
 
 
-def _curve(
+def panel_of(
     key: str,
     title: str,
     note: str,
@@ -131,6 +133,7 @@ def _curve(
     y: dict[str, object],
     height: int,
 ) -> Curve:
+    """A panel of traces over the steps."""
     x = axis("Step", tickformat=",d", rangemode="tozero")
     drawn = figure(traces, x=x, y=y, height=height, hovermode="x unified")
     return Curve(key, title, note, alt, drawn)

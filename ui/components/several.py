@@ -32,6 +32,8 @@ _WORDS = {
     "model": [*MODELS, "timm:NAME"],
     "optimizer": [*OPTIMIZERS],
     "schedule": [*SCHEDULES],
+    "couple_momentum": ["true", "false"],
+    "rescale_weights": ["true", "false"],
     "ood": [OOD_AUTO, OOD_NONE, *DATASETS],
 }
 

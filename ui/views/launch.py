@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,11 @@ from ui.components.commands import block
 from ui.components.engine import engine
 from ui.components.formats import counted, plain
 from ui.components.forms import hyperparameters
+from ui.components.options import options
 from ui.components.outlook import outlook
 from ui.components.plans import RACE, SWEEP, Plan, table
 from ui.components.prefill import prefill
+from ui.components.recipe import recipe_buttons
 from ui.components.several import several
 
 Section = Callable[[], Any]
@@ -93,15 +95,20 @@ def _form() -> Form:
         st.markdown("### :material/tune: Optimizer")
         optimizer = choices.optimizer()
         values, problems = hyperparameters(optimizer)
+        recipes = st.container()
     with st.container(border=True):
         st.markdown("### :material/timer: Training and evaluation")
         settings = choices.training(data["name"])
+        with st.expander("Schedule and augmentation", icon=":material/trending_down:"):
+            settings |= options()
         with st.expander("Advanced settings", icon=":material/settings:"):
             settings |= choices.advanced(data["name"], optimizer)
     with st.container(border=True):
         st.markdown("### :material/stacks: Several runs at once")
         asked = several(optimizer)
     sections = _sections(data, model, optimizer, values, settings)
+    with recipes:
+        recipe_buttons(optimizer, sections)
     return Form(sections, problems, asked, settings["priority"] or 0)
 
 
@@ -112,26 +119,22 @@ def _sections(
     values: Mapping[str, Any],
     settings: Mapping[str, Any],
 ) -> dict[str, Section]:
-    def chosen(*names: str) -> dict[str, Any]:
+    def chosen(section: Any, *others: str) -> dict[str, Any]:
+        names = {item.name for item in fields(section)} - {"name", *others}
         return {name: settings[name] for name in names}
 
     return {
         "dataset": lambda: DatasetConfig(
             name=data["name"],
             folder=_absolute(data.get("folder")),
-            **chosen("validation_fraction", "split_seed"),
+            **chosen(DatasetConfig, "folder"),
         ),
         "model": lambda: ModelConfig(name=model),
         "optimizer": lambda: OptimizerConfig(
             name=optimizer.name, hyperparameters=values
         ),
-        "training": lambda: TrainingConfig(
-            **chosen("epochs", "batch_size", "schedule", "seed"),
-            **chosen("device", "log_interval", "num_processes"),
-        ),
-        "evaluation": lambda: EvaluationConfig(
-            **chosen("test_samples", "validation_samples", "ood")
-        ),
+        "training": lambda: TrainingConfig(**chosen(TrainingConfig)),
+        "evaluation": lambda: EvaluationConfig(**chosen(EvaluationConfig)),
     }
 
 

@@ -1,6 +1,6 @@
 """The page of one run, live and afterwards; its address is /run?run=ID."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import streamlit as st
@@ -8,7 +8,8 @@ import streamlit as st
 from trainers.runs import Run, RunError, list_runs
 from trainers.status import ALIVE, QUEUED
 from ui.components import engine, navigation, reading
-from ui.components.curves import curves
+from ui.components.curvature import curvature_curves
+from ui.components.curves import Curve, curves
 from ui.components.details import details
 from ui.components.engine import told, trouble
 from ui.components.formats import plain
@@ -100,6 +101,7 @@ def _live(look: Callable[[], Seen], was_alive: bool) -> None:
         header(view, rows)
     _headline(view)
     _convergence(view.run, rows, view.state)
+    _curvature(view.run, rows)
 
 
 def _headline(view: Summary) -> None:
@@ -128,11 +130,22 @@ def _convergence(run: Run, rows: list[Row], state: str) -> None:
     if not drawn:
         st.caption(_nothing_drawn(state))
         return
-    for group, columns in ((drawn[:2], 2), (drawn[2:], max(2, len(drawn) - 2))):
-        for place, curve in zip(st.columns(columns), group, strict=False):
-            with place:
-                panel(curve.title, curve.figure, key=f"curve-{curve.key}",
-                      alt=curve.alt, note=curve.note, revision=run.id)  # fmt: skip
+    _row(run, drawn[:2], 2)
+    _row(run, drawn[2:], max(2, len(drawn) - 2))
+
+
+def _curvature(run: Run, rows: list[Row]) -> None:
+    drawn = curvature_curves(rows)
+    if drawn:
+        st.markdown("### Curvature")
+        _row(run, drawn, len(drawn))
+
+
+def _row(run: Run, drawn: Sequence[Curve], num_columns: int) -> None:
+    for place, curve in zip(st.columns(num_columns), drawn, strict=False):
+        with place:
+            panel(curve.title, curve.figure, key=f"curve-{curve.key}",
+                  alt=curve.alt, note=curve.note, revision=run.id)  # fmt: skip
 
 
 def _evaluated(view: Summary) -> None:

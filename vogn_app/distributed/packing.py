@@ -193,10 +193,12 @@ class Half:
 
         |decoded - x| <= max(u |x|, 2^-39 largest |x| of the entry)
 
-    and the sum of several ranks is off by at most the sum of those, whatever their
-    number. A matrix X so becomes X + E, E symmetric, with a spectral norm of E below
-    u times the Frobenius norm of X: it may lack so much of being positive definite.
-    Numbers that are not finite stay so; entries within 2^-100 to 2^128 are safe.
+    and the sum of several ranks is off by the sum of those at most, whatever their
+    number (and by what adding in single precision costs). A matrix X so becomes
+    X + E, E symmetric, with a spectral norm of about u times the Frobenius norm of X
+    at most: it may lack so much of being positive definite, which damping must cover.
+    Numbers that are not finite stay so. The bound holds for entries whose largest
+    number lies within 2^-100 and 2^127; smaller ones lose digits.
 
     Args:
         sizes: Numbers in each entry.

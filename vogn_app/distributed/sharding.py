@@ -5,7 +5,7 @@ Everything begins in the background, so that it overlaps with what is computed u
 way together.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -17,7 +17,7 @@ from .packing import Half
 from .ranks import Ranks, all_present
 
 Result = TypeVar("Result")
-Works = list[dist.Work | None]
+Works = list["dist.Work | None"]  # unknown to a torch without torch.distributed
 
 
 class Pending(Generic[Result]):
@@ -28,9 +28,7 @@ class Pending(Generic[Result]):
         result: Gives the result, once they are over.
     """
 
-    def __init__(
-        self, works: Iterable[dist.Work | None], result: Callable[[], Result]
-    ) -> None:
+    def __init__(self, works: Works, result: Callable[[], Result]) -> None:
         self._works = [work for work in works if work is not None]
         self._result: Callable[[], Result] = result
 
@@ -66,7 +64,7 @@ def sum_over_ranks(flat: Tensor, ranks: Ranks) -> Pending[Tensor]:
     Raises:
         RuntimeError: If a rank is gone.
     """
-    works = []
+    works: Works = []
     if ranks.several and flat.numel():
         with all_present():
             works = [dist.all_reduce(flat, group=ranks.group, async_op=True)]
@@ -98,7 +96,7 @@ def reduce_to_owners(
     """
     _check_one_each("buffers", buffers, ranks)
     if not ranks.several:
-        return Pending((), lambda: buffers[0])
+        return Pending([], lambda: buffers[0])
     if halves is not None:
         return _reduce_rounded(buffers, ranks, halves)
     own = buffers[ranks.rank]
@@ -179,7 +177,7 @@ def gather_from_owners(
             f"{own.numel()}."
         )
     if not ranks.several:
-        return Pending((), lambda: [own])
+        return Pending([], lambda: [own])
     if halves is None:
         works, parts = _gather(own, sizes, ranks)
         return Pending(works, lambda: parts)
@@ -230,7 +228,7 @@ def broadcast_within(tensor: Tensor, source: int, ranks: Ranks) -> Pending[Tenso
     Raises:
         RuntimeError: If a rank is gone.
     """
-    works = []
+    works: Works = []
     if ranks.several and tensor.numel():
         with all_present():
             works = [

@@ -59,6 +59,8 @@ class KFAC(Optimizer):
         sharing: What positions count as.
         loss_reduction: What the loss does over the examples.
         process_group: The ranks to train with.
+        distribution: How these share the work.
+        communication_dtype: Type in which they exchange statistics.
         seed: Seed of drawn labels.
         params: Parameters or parameter groups, all of them the model's; by default
             every parameter that requires a gradient.
@@ -103,6 +105,8 @@ class KFAC(Optimizer):
         sharing: Sharing = "expand",
         loss_reduction: str = "mean",
         process_group: Group = DEFAULT_GROUP,
+        distribution: str | float = "communication",
+        communication_dtype: torch.dtype | None = None,
         seed: int = 0,
         params: Params | None = None,
     ) -> None:
@@ -131,6 +135,8 @@ class KFAC(Optimizer):
             sharing=sharing,
             loss_reduction=loss_reduction,
             process_group=process_group,
+            distribution=distribution,
+            communication_dtype=communication_dtype,
             seed=seed,
             params=[p for group in self.param_groups for p in group["params"]],
         )
@@ -163,7 +169,7 @@ class KFAC(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         found_inf = getattr(self, "found_inf", None)
-        if found_inf is not None and bool(found_inf):
+        if found_inf is not None and self.preconditioner.any_rank(bool(found_inf)):
             self.preconditioner.skip()
             return loss
         names = {id(p): name for name, p in self.preconditioner.parameters.items()}

@@ -28,11 +28,13 @@ that refreshes uses the statistics of its own batch.
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from typing import Any
 from weakref import finalize
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from .._checks import check_choice, check_number
 from ..curvature.kronecker.blocks import INPUTS, Block, Shape
@@ -46,8 +48,23 @@ from ..curvature.evidence import promoted
 from ..curvature.functional import listed
 from ..curvature.labels import FisherPass
 from ..curvature.layers import unwrapped
-from ..distributed import DEFAULT_GROUP, Group, check_process_group
+from ..distributed import (
+    DEFAULT_GROUP,
+    Exchange,
+    Group,
+    Ranks,
+    Statistics,
+    Weighing,
+    check_process_group,
+    check_same,
+    copy_from_first,
+    fraction_named,
+    ranks_of,
+)
+from ..distributed.assignment import NAMED_FRACTIONS
+from ..distributed.packing import HALF_TYPES
 from ..likelihoods import Likelihood, likelihood_named
+from .division import Division
 from .factors import Factors, is_finite, key_text
 from .figures import Figures
 from .gathered import LossScale, scale_of
@@ -89,6 +106,15 @@ class KroneckerPreconditioner:
         loss_reduction: "mean" or "sum" over the examples of a batch, as the loss does.
             Losses of micro-batches must add up to that of their union.
         process_group: The ranks to train with: "default", a group, or None for none.
+            A bare model's gradients are averaged over the ranks by their numbers of
+            examples; a DistributedDataParallel averages them itself. All ranks must
+            then call every method at the same points.
+        distribution: Which share of the ranks preconditions each block:
+            "communication", all of them, which get its inverses from the rank that
+            owns it; "memory", its owner alone, who gives the others its natural
+            gradients; or a share between 1 / ranks and 1, for which both holds.
+        communication_dtype: Type in which ranks exchange statistics, torch.float16 or
+            torch.bfloat16; None for their own.
         seed: Seed of drawn labels; torch's global generators are left alone.
         params: Parameters to precondition, of the model; None for all.
 
@@ -125,6 +151,8 @@ class KroneckerPreconditioner:
         sharing: Sharing = "expand",
         loss_reduction: str = "mean",
         process_group: Group = DEFAULT_GROUP,
+        distribution: str | float = "communication",
+        communication_dtype: torch.dtype | None = None,
         seed: int = 0,
         params: Iterable[nn.Parameter] | None = None,
     ) -> None:
@@ -145,6 +173,12 @@ class KroneckerPreconditioner:
             "loss_reduction", loss_reduction, ("mean", "sum")
         )
         self.process_group = check_process_group(process_group)
+        self.distribution = check_distribution(distribution)
+        self.communication_dtype = check_half(communication_dtype)
+        self._ranks = Ranks()
+        self._division: Division | None = None
+        self._exchange: Exchange | None = None
+        self._sending = ExitStack()  # of gradients, while backward runs
         self.likelihood = likelihood_named(likelihood)
         self._noise = NoiseSource(seed)
         self.num_steps = 0
@@ -159,6 +193,7 @@ class KroneckerPreconditioner:
         self._stale: set[Key] = set()  # refreshed since they were inverted
         self._next_inverse = 0
         self._figures = Figures()
+        self.num_inverted = 0  # statistics that this process has inverted
         self._warn_of_uncovered()
         self._arm()
 
@@ -207,12 +242,41 @@ class KroneckerPreconditioner:
 
     def _arm(self) -> None:
         """Watch for what the coming step refreshes."""
+        self._meet_ranks()
         due = self._plan.due(self.keys, self.num_steps)
+        self._due = [key for key in self.keys if key in due]
         sides = {name: set[str]() for name in self.blocks}
         for name, side in due:
             sides[name].add(side)
-        self._noise.begin_training()
+        self._noise.begin_training(self._ranks.rank, self._ranks.size)
         self._capture.arm({name: frozenset(each) for name, each in sides.items()})
+        self._sending.close()
+        if self._exchange is not None:
+            self._sending.enter_context(self._exchange.overlapping(
+                lambda _: None, self._capture.lone_examples, self._weighing()
+            ))  # fmt: skip
+
+    def _weighing(self) -> Weighing:
+        return Weighing(mean=self.loss_reduction == "mean")
+
+    def _meet_ranks(self) -> None:
+        """See who takes part, and begin from the same weights."""
+        ranks = ranks_of(self.process_group, self.model)
+        if ranks == self._ranks:
+            return
+        self._ranks, self._division, self._exchange = ranks, None, None
+        if not ranks.several:
+            return
+        parameters = list(self.parameters.values())
+        steps = [self.num_steps, *self._noise.state_dict().values()]
+        numbers = torch.tensor(steps, device=parameters[0].device)
+        check_same("steps and seed", numbers, ranks)
+        copy_from_first(self.model, ranks)
+        fraction = fraction_named(self.distribution, ranks.size)
+        half = self.communication_dtype
+        self._division = Division(self.blocks, ranks, fraction, half, parameters[0])
+        if not isinstance(self.model, DistributedDataParallel):
+            self._exchange = Exchange(parameters, ranks, squares=False)
 
     @torch.no_grad()
     def step(self, loss_scale: LossScale | None = None) -> None:
@@ -224,9 +288,11 @@ class KroneckerPreconditioner:
         scale = None if loss_scale is None else scale_of(loss_scale)
         natural = self.natural_gradients(loss_scale=scale)
         for name, gradient in natural.items():
-            own = self.parameters[name].grad
-            assert own is not None
-            own.copy_(gradient)
+            parameter = self.parameters[name]
+            if parameter.grad is None:  # other ranks have one
+                parameter.grad = gradient
+            else:
+                parameter.grad.copy_(gradient)
 
     def natural_gradients(
         self,
@@ -256,29 +322,58 @@ class KroneckerPreconditioner:
         return natural
 
     def skip(self) -> None:
-        """Drop what the passes since the last step have gathered."""
+        """Drop what the passes since the last step have gathered, on all ranks."""
+        if self._exchange is not None and not self._averaged:
+            self._exchanged_gradients(self._capture.gather())  # it is under way
         self._arm()
 
+    @property
+    def _averaged(self) -> bool:
+        """Whether a DistributedDataParallel has averaged the gradients."""
+        return self._ranks.several and self._capture.in_parallel
+
+    def any_rank(self, flag: bool) -> bool:
+        """Whether a flag is true on some rank."""
+        if self._division is None:
+            return flag
+        return self._division.totals([flag])[0] > 0
+
     def _mean_gradients(self, gathered: Gathered) -> dict[str, Tensor]:
+        """Gradients of the mean over the examples of all ranks."""
+        if self._exchange is not None and not self._averaged:
+            return self._exchanged_gradients(gathered)
         gradients = {
             name: parameter.grad
             for name, parameter in self.parameters.items()
             if parameter.grad is not None
         }
-        if self.loss_reduction == "sum" and gathered.num_examples:
-            values = torch._foreach_div(list(gradients.values()), gathered.num_examples)
-            return dict(zip(gradients, values, strict=True))
-        return gradients
+        if self.loss_reduction == "mean" or not gradients:
+            return gradients
+        num = gathered.num_examples
+        if self._division is not None:
+            num = self._division.totals([num])[0]
+        divisor = max(1, num) / self._ranks.size
+        values = torch._foreach_div(list(gradients.values()), divisor)
+        return dict(zip(gradients, values, strict=True))
+
+    def _exchanged_gradients(self, gathered: Gathered) -> dict[str, Tensor]:
+        assert self._exchange is not None
+        gradients = [p.grad for p in self.parameters.values()]
+        nothing: list[Tensor | None] = [None] * len(gradients)
+        own = Statistics(gradients, nothing, gathered.num_examples)
+        means = self._exchange.average(own, self._weighing()).gradients
+        named = zip(self.parameters, means, strict=True)
+        return {name: mean for name, mean in named if mean is not None}
 
     def _refresh(self, gathered: Gathered, loss_scale: float | Tensor | None) -> None:
         """Put the statistics of a step into the averages."""
-        if not gathered.moments:
+        if not self._due:
             return
-        new = self._means(gathered, loss_scale)
+        new = self._statistics(gathered, loss_scale)
         finite = is_finite(new.values())
         bad = [key for key, good in zip(new, finite, strict=True) if not good]
         if bad:
-            self._warn("statistics are not finite and were left out", bad)
+            self._warn("not finite and left out", bad)
             new = {key: moment for key, moment in new.items() if key not in bad}
         self._factors.take(new, self.factor_decay)
         for key in new:
@@ -286,17 +381,53 @@ class KroneckerPreconditioner:
         self._stale |= set(new)
         self._figures.refreshed += len(new)
 
-    def _means(
+    def _statistics(
         self, gathered: Gathered, loss_scale: float | Tensor | None
     ) -> dict[Key, Moment]:
-        """Means over examples, of gradients of each example's own loss."""
-        num = gathered.num_examples
-        plain = gathered.plain or self.loss_reduction == "sum"
-        factor: float | Tensor = 1 / num if plain else float(num)
+        """Means over the examples of all ranks."""
+        own = gathered.moments
+        if self._division is None:
+            counts = {key: moment.count for key, moment in own.items()}
+            return self._means(gathered, gathered.num_examples, counts, loss_scale)
+        present = [key in own for key in self._due]
+        counted = [own[key].count if key in own else 0 for key in self._due]
+        numbers = [gathered.num_examples, *present, *counted]
+        total, *sums = self._division.totals(numbers)
+        size = len(self._due)
+        pairs = zip(self._due, sums[:size], strict=True)
+        keys = [key for key, present in pairs if present]
+        counts = dict(zip(self._due, sums[size:], strict=True))
+        means = self._means(gathered, total, counts, loss_scale)
+        return self._summed(keys, means)
+
+    def _summed(
+        self, keys: list[Key], means: Mapping[Key, Moment]
+    ) -> dict[Key, Moment]:
+        """Statistics of all ranks from what each adds."""
+        assert self._division is not None
+        return self._division.sum_for_all(keys, means)
+
+    def _means(
+        self,
+        gathered: Gathered,
+        total: int,
+        counts: Mapping[Key, int],
+        loss_scale: float | Tensor | None,
+    ) -> dict[Key, Moment]:
+        """What this rank adds to means over all examples.
+
+        Contributions c_i sum to the gradient that is preconditioned, so that those of
+        a mean are g_i / N and G is N sum_i c_i c_i^T.
+        """
+        num, size = gathered.num_examples, self._ranks.size
+        weight = 1 / size if self._averaged else num / max(1, total)
+        factor: float | Tensor = total * weight**2
+        if gathered.plain or self.loss_reduction == "sum":
+            factor = 1 / max(1, total)
         if loss_scale is not None and not gathered.plain:
             factor = factor / loss_scale / loss_scale
         return {
-            key: mean_of(moment, 1 / moment.count if key[1] == INPUTS else factor)
+            key: mean_of(moment, 1 / counts[key] if key[1] == INPUTS else factor)
             for key, moment in gathered.moments.items()
         }
 
@@ -321,7 +452,16 @@ class KroneckerPreconditioner:
                 each = dampings_of(block, means, damping)
                 dampings |= {(name, side): value for side, value in each.items()}
         ready = [key for key in keys if key in dampings]
-        self._put(invert(ready, means, dampings), means, dampings)
+        mine = [key for key in ready if self._is_mine(key)]
+        self.num_inverted += len(mine)
+        inverses = invert(mine, means, dampings)
+        if self._division is not None:
+            inverses = self._division.share_inverses(ready, inverses)
+        self._put(inverses, means, dampings)
+
+    def _is_mine(self, key: Key) -> bool:
+        """Whether this rank inverts a statistic."""
+        return self._division is None or self._division.owns(key[0])
 
     def _put(
         self,
@@ -359,34 +499,59 @@ class KroneckerPreconditioner:
             measured, is returned as it is.
         """
         result = dict(vector)
-        for block in self.blocks.values():
-            if any(part.name in vector for part in block.parts.values()):
-                self._precondition_block(block, vector, result)
+        ready = {
+            name: inverses
+            for name, block in self.blocks.items()
+            if any(part.name in vector for part in block.parts.values())
+            and (inverses := self._inverses_of(block)) is not None
+        }
+        division = self._division
+        products = {
+            name: apply(self.blocks[name], self._matrix(name, vector), inverses)
+            for name, inverses in ready.items()
+            if division is None or division.works_on(name)
+        }
+        if division is not None and division.grid.num_columns > 1:
+            shapes = {name: self.blocks[name].matrix_shape for name in ready}
+            products = division.share_products(list(ready), products, shapes)
+        for name, matrix in products.items():
+            self._put_product(self.blocks[name], matrix, vector, result)
         return result
 
-    def _precondition_block(
-        self, block: Block, vector: Mapping[str, Tensor], result: dict[str, Tensor]
-    ) -> None:
-        inverses = {side: self._inverses.get((block.name, side)) for side in block.sides}
-        known = {side: each for side, each in inverses.items() if each is not None}
-        if len(known) < len(inverses):
-            return
-        values = {
+    def _inverses_of(self, block: Block) -> dict[str, Inverse] | None:
+        """Inverses by side; None if some were never made."""
+        every = {side: self._inverses.get((block.name, side)) for side in block.sides}
+        known = {side: each for side, each in every.items() if each is not None}
+        return known if len(known) == len(every) else None
+
+    def _matrix(self, name: str, vector: Mapping[str, Tensor]) -> Tensor:
+        """A vector's part for a block, as the block's matrix."""
+        block = self.blocks[name]
+        return block.to_matrix({
             local: part.of(vector[part.name])
             if part.name in vector
             else self.parameters[part.name].new_zeros(part.shape)
             for local, part in block.parts.items()
-        }
-        products = block.from_matrix(apply(block, block.to_matrix(values), known))
+        })
+
+    def _put_product(
+        self,
+        block: Block,
+        matrix: Tensor,
+        vector: Mapping[str, Tensor],
+        result: dict[str, Tensor],
+    ) -> None:
+        values = block.from_matrix(matrix)
         for local, part in block.parts.items():
-            if part.name not in vector:
+            name = part.name
+            if name not in vector:
                 continue
             if part.rows is None:
-                result[part.name] = products[local]
-            else:
-                if result[part.name] is vector[part.name]:
-                    result[part.name] = vector[part.name].clone()
-                part.of(result[part.name]).copy_(products[local])
+                result[name] = values[local].to(vector[name].dtype)
+                continue
+            if result[name] is vector[name]:
+                result[name] = vector[name].clone()
+            part.of(result[name]).copy_(values[local])
 
     def _clip(
         self,
@@ -455,6 +620,7 @@ class KroneckerPreconditioner:
         self._next_inverse = state["next_inverse"]
         self._noise.load_state_dict(state["noise"])
         self._restore_inverses()
+        self._ranks = Ranks()  # to meet again
         self._arm()
 
     def _restore_inverses(self) -> None:
@@ -499,6 +665,25 @@ def named_parameters(
             f"{len(wanted) - len(found)} that are not."
         )
     return found
+
+
+def check_distribution(distribution: str | float) -> str | float:
+    """Return a name or a share of the ranks; ValueError names the argument."""
+    if isinstance(distribution, str):
+        return check_choice("distribution", distribution, NAMED_FRACTIONS)
+    return check_number(
+        "distribution", distribution, minimum=0, maximum=1, open_minimum=True
+    )
+
+
+def check_half(dtype: torch.dtype | None) -> torch.dtype | None:
+    """Return a half precision or None; ValueError names the argument."""
+    if dtype is not None and dtype not in HALF_TYPES:
+        names = ", ".join(map(str, HALF_TYPES))
+        raise ValueError(
+            f"communication_dtype must be one of {names} or None, got {dtype}."
+        )
+    return dtype
 
 
 def check_state(state: Mapping[str, Any], keys: Iterable[Key]) -> None:

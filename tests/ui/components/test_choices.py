@@ -25,13 +25,15 @@ def _page(dataset_name: str, optimizer_name: str) -> None:
     import streamlit as st
 
     from trainers.catalogue import OPTIMIZERS
-    from ui.components import choices
+    from ui.components import choices, options
 
     st.session_state["model"] = choices.model(dataset_name)
     spec = OPTIMIZERS[optimizer_name]
-    st.session_state["answer"] = choices.training(dataset_name) | choices.advanced(
-        dataset_name, spec
-    )
+    st.session_state["answer"] = {
+        **choices.training(dataset_name),
+        **options.options(),
+        **choices.advanced(dataset_name, spec),
+    }
     choices.about(OPTIMIZERS, optimizer_name)
 
 

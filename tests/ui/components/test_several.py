@@ -26,7 +26,9 @@ def test_examples_are_values_of_the_setting():
     assert example(vogn, "curvature") == "empirical, fisher"
     assert example(vogn, "momentum") == "0.9, ..."
     assert example(vogn, "batch_size") == "128, ..."
-    assert example(vogn, "schedule") == "cosine, constant"
+    assert example(vogn, "schedule") == "cosine, constant, polynomial"
+    assert example(vogn, "rescale_weights") == "true, false"
+    assert example(vogn, "mixup") == "0.0, ..."
 
 
 def test_hints_tell_the_rule_or_the_flag():

@@ -8,7 +8,9 @@ from trainers import jobs
 from trainers.config import EvaluationConfig, OptimizerConfig, RunConfig
 from trainers.jobs.local import Engine
 from trainers.jobs.store import Store
+from trainers.recipes import RECIPES, recipe_settings
 from trainers.runs import RunError, list_runs, load_config
+from trainers.sweep import setting
 from ui.components import choices
 
 
@@ -72,7 +74,9 @@ def test_each_optimizer_brings_its_own_form(open_page):
         ("vogn-momentum", -0.5, "Momentum must be a number in [0, 1), got -0.5."),
         ("epochs-digits", 0, "epochs must be a whole number in [1, 100000], got 0."),
         ("batch_size", -1, "batch_size must be a whole number"),
-        ("validation_fraction", 0.9, "must be in [0, 0.5], got 0.9."),
+        ("validation_fraction", 0.9, "must be a number in [0, 0.5], got 0.9."),
+        ("mixup", -1.0, "mixup must be a number in [0, 100], got -1.0."),
+        ("random_erasing", 2.0, "random_erasing must be a number in [0, 1], got 2.0."),
     ],
 )
 def test_a_wrong_number_is_told_and_nothing_can_start(open_page, key, value, told):
@@ -183,6 +187,7 @@ def test_a_race_queues_a_run_an_optimizer_and_goes_to_their_group(open_page):
     app.segmented_control(key="kind").set_value("race").run()
     app.text_input(key="seeds").set_value("0, 1").run()
     app.text_input(key="group").set_value("who wins").run()
+    app.multiselect(key="race").set_value(["vogn", "adamw", "sgd"]).run()
     assert app.button(key="launch").label == "Queue 6 runs"
     assert "the first starts at once, the others follow" in text(app)
     assert list(app.dataframe[0].value["Optimizer"]) == [
@@ -302,3 +307,54 @@ def test_a_clone_of_a_damaged_run_is_said_plainly(open_page, root):
     app = open_page("launch", clone="a")
     assert not app.exception
     assert "cannot be cloned" in app.warning[0].value
+
+
+def test_options_of_the_training_are_asked_for_and_told(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="optimizer").set_value("sgd").run()
+    assert app.number_input(key="decay_power").disabled
+    app.selectbox(key="schedule").set_value("polynomial").run()
+    app.number_input(key="decay_power").set_value(3.0).run()
+    app.number_input(key="mixup").set_value(0.4).run()
+    app.toggle(key="couple_momentum").set_value(True).run()
+    words = command(app)
+    assert not app.exception
+    for told in (
+        "--schedule polynomial", "--decay-power 3.0", "--mixup 0.4",
+        "--couple-momentum True",
+    ):  # fmt: skip
+        assert told in words
+
+
+def test_options_that_do_not_suit_are_told(open_page):
+    app = open_page("launch")
+    app.toggle(key="rescale_weights").set_value(True).run()
+    assert "rescale_weights must be false for optimizer 'vogn'" in errors(app)
+    assert app.button(key="launch").disabled
+
+
+def test_a_recipe_fills_the_form_and_can_be_changed(open_page):
+    app = open_page("launch")
+    assert not [button for button in app.button if button.key == "recipe-sp_ngd"]
+    app.segmented_control(key="optimizer").set_value("sp_ngd").run()
+    app.number_input(key="batch_size").set_value(64).run()
+    assert "For batches of 64 out of 1,258 examples and 60 epochs." in text(app)
+    app.button(key="recipe-sp_ngd").click().run()
+    assert not app.exception
+    assert app.selectbox(key="schedule").value == "polynomial"
+    assert app.toggle(key="rescale_weights").value
+    app.number_input(key="mixup").set_value(0.0).run()
+    app.button(key="launch").click().run()
+    (run,) = jobs.engine().queue()
+    config = load_config(run)
+    expected = recipe_settings(RECIPES["sp_ngd"], config.dataset, config.training)
+    found = {name: setting(config, name) for name in expected}
+    assert found == {**expected, "mixup": 0}
+
+
+def test_without_a_batch_size_there_is_no_recipe(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="optimizer").set_value("sp_ngd").run()
+    app.number_input(key="batch_size").set_value(0).run()
+    assert not app.exception
+    assert app.button(key="recipe-sp_ngd").disabled

@@ -112,6 +112,27 @@ def test_a_live_run_shows_progress_curves_and_a_stop(open_page, root, alive):
     assert app.button(key="stop").label == "Stop"
 
 
+def test_a_run_with_curvature_shows_what_is_refreshed_and_its_cost(
+    open_page, root, alive
+):
+    live(root, alive, optimizer="sp_ngd")
+    app = open_page("run", run="live")
+    assert not app.exception
+    assert "### Curvature" in [item.value for item in app.markdown]
+    shown = charts(app)
+    own = {"curve-refreshed", "curve-inverses", "curve-damping"}
+    assert set(shown) - own == {"curve-loss", "curve-accuracy", "curve-ece", "curve-lr"}
+    (share,) = shown["curve-refreshed"]["figure"]["data"]
+    assert share["x"][-1] == 250
+    assert 0 < share["y"][-1] < 1
+
+
+def test_a_run_without_curvature_has_no_part_for_it(open_page, root):
+    fakes.write_run(root, "a", optimizer="sgd")
+    app = open_page("run", run="a")
+    assert "### Curvature" not in [item.value for item in app.markdown]
+
+
 def test_curves_grow_under_the_same_revision(open_page, root, alive):
     run = live(root, alive)
     app = open_page("run", run="live")

@@ -164,11 +164,23 @@ def test_what_is_not_finite_stays_so_and_spoils_no_other_entry(dtype, bad):
 
 
 @HALVES
-def test_the_largest_numbers_do_not_overflow(dtype):
-    for exponent in range(-99, 128):
-        just_below = torch.tensor([2.0**exponent * (1 - 2.0**-24)])
-        back = rounded(just_below, dtype)
-        assert abs(back / just_below - 1) <= ROUNDING[dtype]
+@pytest.mark.parametrize("sign", [1, -1])
+def test_all_of_the_range_is_safe_from_overflow(dtype, sign):
+    for exponent in range(-99, 129):
+        just_below = sign * 2.0**exponent * (1 - 2.0**-24)
+        values = torch.tensor([just_below, 0.0], dtype=torch.float32)
+        back = rounded(values, dtype)
+        # The largest number of all may be rounded up to infinity, as by any cast.
+        if exponent < 128:
+            assert abs(back[0] / just_below - 1) <= ROUNDING[dtype]
+        assert back[1] == 0
+
+
+@HALVES
+def test_entries_below_the_range_lose_digits_but_stay_small(dtype):
+    values = torch.tensor([1e-45, -1e-40, 1e-35], dtype=torch.float32)
+    error = (rounded(values, dtype) - values).abs()
+    assert (error <= 2.0**-100 * ROUNDING[dtype]).all()
 
 
 @HALVES

@@ -188,7 +188,7 @@ def _lagged(x: Tensor, axes: tuple[Axis, ...]) -> Tensor:
     result = spectra.new_zeros(len(waves), blocks * channels**2)
     for part, wave in zip(spectra.split(size), waves.split(size, 1), strict=True):
         part = part.flatten(0, 1)
-        result.addmm_(wave, torch.bmm(part.conj(), part.mT).view(wave.shape[1], -1))
+        result.addmm_(wave, torch.bmm(part, part.mH).view(wave.shape[1], -1))
     return result.real.reshape(-1, blocks, channels, channels)
 
 
@@ -198,12 +198,23 @@ def _spectra(x: Tensor, lengths: list[int]) -> Tensor:
     An example is the real part and another the imaginary part of what is transformed:
     what mixes them in products of spectra is imaginary once transformed back.
     """
-    if len(x) % 2:
-        x = torch.cat((x, torch.zeros_like(x[:1])))
-    dimensions = tuple(range(3, x.ndim))
-    pairs = torch.complex(*x.chunk(2))
-    spectra = torch.fft.fftn(pairs, s=lengths, dim=dimensions)
-    return spectra.permute(*dimensions, 1, 2, 0).flatten(0, len(lengths) - 1).contiguous()
+    half, (blocks, channels) = (len(x) + 1) // 2, x.shape[1:3]
+    size = max(1, CACHED_ELEMENTS // max(1, half * blocks * prod(lengths)))
+    pairs = x.new_zeros(half, blocks, min(size, channels), *lengths, 2)
+    inside = pairs
+    for dimension, places in enumerate(x.shape[3:], 3):
+        inside = inside.narrow(dimension, 0, places)
+    own = tuple(range(3, x.ndim))
+    kind = torch.complex128 if x.dtype == torch.float64 else torch.complex64
+    spectra = x.new_empty(*lengths, blocks, channels, half, dtype=kind)
+    for at in range(0, channels, size):
+        part = x[:, :, at : at + size]
+        number = part.shape[2]
+        inside[:, :, :number, ..., 0] = part[:half]
+        inside[: len(x) - half, :, :number, ..., 1] = part[half:]
+        found = torch.fft.fftn(torch.view_as_complex(pairs[:, :, :number]), dim=own)
+        spectra[..., at : at + size, :] = found.permute(*own, 1, 2, 0)
+    return spectra.flatten(0, len(lengths) - 1)
 
 
 def _waves(x: Tensor, axes: tuple[Axis, ...], lengths: list[int]) -> Tensor:
@@ -212,7 +223,7 @@ def _waves(x: Tensor, axes: tuple[Axis, ...], lengths: list[int]) -> Tensor:
     for axis, length in zip(axes, lengths, strict=True):
         lags = axis.apart * torch.arange(1 - axis.taps, axis.taps, device=x.device)
         steps = lags[:, None] * torch.arange(length, device=x.device) % length
-        angles = 2 * torch.pi / length * steps.double()
+        angles = -2 * torch.pi / length * steps.double()
         waves = torch.kron(waves, torch.polar(torch.ones_like(angles), angles) / length)
     dtype = torch.complex128 if x.dtype == torch.float64 else torch.complex64
     return waves[len(waves) // 2 :].to(dtype)

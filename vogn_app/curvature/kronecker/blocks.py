@@ -81,6 +81,12 @@ class Block(ABC):
         """Of each statistic that is inverted: how many matrices, and their size."""
 
     @property
+    def matrix_shape(self) -> torch.Size:
+        """Shape of the block's matrix [B, out, in]."""
+        numbers = sum(part.shape.numel() for part in self.parts.values())
+        return torch.Size((1, 1, numbers))
+
+    @property
     def wanted(self) -> frozenset[str]:
         """Local names of its parameters."""
         return frozenset(self.parts)
@@ -128,6 +134,11 @@ class KroneckerBlock(Block):
         """How many matrices of which size each side has."""
         blocks, outputs, inputs = self.rule.sizes(self.module, self.wanted)
         return {INPUTS: (blocks, inputs), OUTPUTS: (blocks, outputs)}
+
+    @property
+    def matrix_shape(self) -> torch.Size:
+        """Shape of the block's matrix [B, out, in]."""
+        return torch.Size(self.rule.sizes(self.module, self.wanted))
 
     def inputs(self, x: Tensor) -> Moment:
         """Sum of a a^T over rows, of a call's input."""

@@ -73,6 +73,11 @@ class Calls:
         return self._groups[-1][-1].num_examples if self._groups else None
 
     @property
+    def lone(self) -> int | None:
+        """Examples of all calls, if one backward pass goes through them."""
+        return self._groups[0][0].num_examples if len(self._groups) == 1 else None
+
+    @property
     def largest_group(self) -> int:
         """Most calls that one backward pass went through."""
         counts = (sum(call.used for call in group) for group in self._groups)

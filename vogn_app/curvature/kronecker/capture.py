@@ -26,6 +26,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
+from torch.nn.parallel import DistributedDataParallel
 
 from ..evidence import full_precision
 from ..labels import labelled_output
@@ -87,6 +88,7 @@ class FactorCapture:
         inner, _ = unwrapped(model)
         self.watched = find_watched(inner, parameters, shape, sharing)
         self.blocks = blocks_of(self.watched)
+        self.in_parallel = False  # whether a wrapper averages the gradients
         self._calls = Calls(self._accumulates)
         self._stack, self._eager = ExitStack(), False
         self._begin()
@@ -186,6 +188,10 @@ class FactorCapture:
         """Examples of the model's last call."""
         return self._calls.last
 
+    def lone_examples(self) -> int | None:
+        """Examples of all calls so far, if they are the same ones."""
+        return self._calls.lone
+
     def is_due(self, block: str, side: str) -> bool:
         """Whether a statistic is to be refreshed."""
         return side in self._due.get(block, ())
@@ -214,6 +220,8 @@ class FactorCapture:
         again = torch._C._current_graph_task_id() != -1  # in a checkpoint around it
         if again or not self.listens:
             return
+        wrapper = DistributedDataParallel._get_active_ddp_module()
+        self.in_parallel = wrapper is not None
         call = self._calls.note(args, kwargs, output)
         if call is not None and self.passes is not None and self._later:
             self._take(call, labelled_output(output))

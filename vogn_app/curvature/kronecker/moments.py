@@ -6,6 +6,7 @@ rows, so that nothing of size n x n need ever exist; one-hot rows have a diagona
 Axes: B independent blocks of a layer, R rows, n numbers in a row.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,8 +15,9 @@ from torch import Tensor
 
 Form = Literal["matrix", "rows", "diagonal"]
 
-# Products with fewer columns are formed whole: halves of them are slower.
-SMALLEST_HALVED = 256
+# Products of at most so many columns are formed whole. Halves of them save nothing on a
+# CPU, and launches cost more than they save elsewhere.
+WHOLE_ON_CPU, WHOLE_ELSEWHERE = 128, 2048
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,14 @@ class Moment:
 
     def scaled(self, factor: float | Tensor) -> "Moment":
         """The sum times a factor >= 0; the count stays."""
-        return replace(
-            self, value=self.value * (factor**0.5 if self.form == "rows" else factor)
-        )
+        root = factor**0.5 if self.form == "rows" else factor
+        return replace(self, value=self.value * root)
 
     @staticmethod
     def of_rows(rows: Tensor) -> "Moment":
         """The moment of rows [..., n]: kept while they are fewer than n."""
-        rows = rows.reshape(1, -1, rows.shape[-1])
-        return _of_rows(rows, rows.shape[1])
+        number = rows.shape[:-1].numel()
+        return _of_rows(rows.reshape(1, number, rows.shape[-1]), number)
 
 
 def _of_rows(rows: Tensor, count: int) -> Moment:
@@ -83,5 +84,54 @@ def symmetric_product(rows: Tensor) -> Tensor:
     Returns:
         rows^T rows [..., n, n].
     """
-    product = rows.mT @ rows
-    return (product + product.mT) / 2
+    leading = rows.shape[:-2]
+    whole = symmetric_sum([rows.reshape(leading.numel(), *rows.shape[-2:])])
+    return whole.view(*leading, *whole.shape[1:])
+
+
+def symmetric_sum(parts: Iterable[Tensor]) -> Tensor:
+    """Sum of outer products of the rows of all parts.
+
+    Args:
+        parts: At least one [B, R, n].
+
+    Returns:
+        [B, n, n], exactly symmetric.
+    """
+    result: Tensor | None = None
+    for rows in parts:
+        if result is None:
+            blocks, _, size = rows.shape
+            result = rows.new_zeros(blocks, size, size)
+        _add_upper(result, rows, WHOLE_ON_CPU if rows.is_cpu else WHOLE_ELSEWHERE)
+    assert result is not None
+    _mirror(result, WHOLE_ON_CPU if result.is_cpu else WHOLE_ELSEWHERE)
+    return result
+
+
+def _add_upper(result: Tensor, rows: Tensor, whole: int) -> None:
+    """Add rows^T rows, but for blocks under the diagonal."""
+    half = _half(rows.shape[2], whole)
+    if half is None:
+        result.baddbmm_(rows.mT, rows)
+        return
+    before, after = rows[..., :half], rows[..., half:]
+    _add_upper(result[:, :half, :half], before, whole)
+    result[:, :half, half:].baddbmm_(before.mT, after)
+    _add_upper(result[:, half:, half:], after, whole)
+
+
+def _mirror(result: Tensor, whole: int) -> None:
+    """Fill in what `_add_upper` left out."""
+    half = _half(result.shape[2], whole)
+    if half is None:
+        result.copy_((result + result.mT) / 2)  # a product may round either way
+        return
+    _mirror(result[:, :half, :half], whole)
+    result[:, half:, :half] = result[:, :half, half:].mT
+    _mirror(result[:, half:, half:], whole)
+
+
+def _half(size: int, whole: int) -> int | None:
+    """Where to halve so many columns, None if they stay whole."""
+    return None if size <= whole else -(-size // 32) * 16

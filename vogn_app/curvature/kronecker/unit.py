@@ -34,24 +34,24 @@ def unit_moment(contributions: Mapping[str, Tensor]) -> Tensor:
 def unit_inverse(moment: Tensor, damping: float | Tensor) -> Tensor:
     """Entries of (F + damping I)^-1, packed like the moment.
 
-    The determinant is ww bb - wb^2, which is not negative, plus damping times a trace:
-    so summed, of blocks over their damped trace, it neither vanishes nor overflows.
+    The determinant is ww bb - wb^2, never negative but for rounding, plus damping times
+    (ww + bb + damping), which is positive. It is taken in double precision, where no
+    number of single precision makes it overflow.
 
     Args:
-        moment: [3, *shape] or [1, *shape], finite.
+        moment: [3, *shape] or [1, *shape], finite; entries below 1e150.
         damping: > 0.
 
     Returns:
-        Entries of the inverses, of the same shape.
+        Entries of the inverses, of the same shape and type.
     """
-    if len(moment) == 1:
-        return (moment + damping).reciprocal()
-    trace = moment[0] + moment[2] + damping
-    (ww, wb, bb), small = moment / trace, damping / trace
-    excess = (ww * bb - wb.square()).clamp(min=0)
-    determinant = excess + small * (ww + bb + small)
-    scale = determinant * trace
-    return torch.stack((bb + small, -wb, ww + small)) / scale
+    wide = moment.double()
+    if len(wide) == 1:
+        return torch.reciprocal(wide + damping).to(moment.dtype)
+    ww, wb, bb = wide
+    determinant = (ww * bb - wb * wb).clamp_(min=0) + damping * (ww + bb + damping)
+    adjugate = torch.stack((bb + damping, -wb, ww + damping))
+    return adjugate.div_(determinant).to(moment.dtype)
 
 
 def unit_apply(inverse: Tensor, gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:

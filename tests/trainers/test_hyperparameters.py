@@ -1,0 +1,83 @@
+"""Tests of what an optimizer takes."""
+
+import pytest
+
+from trainers.hyperparameters import HyperParameter
+
+
+def number(**settings):
+    return HyperParameter(name="x", kind="float", default=0.5, help="h", **settings)
+
+
+def whole(**settings):
+    return HyperParameter(name="x", kind="int", default=1, help="h", **settings)
+
+
+@pytest.mark.parametrize(
+    ("item", "condition"),
+    [
+        (number(), "a number"),
+        (number(minimum=0), "a number >= 0"),
+        (number(minimum=0, open_minimum=True), "a number > 0"),
+        (number(minimum=0, maximum=1, open_maximum=True), "a number in [0, 1)"),
+        (whole(minimum=1, maximum=64), "a whole number in [1, 64]"),
+        (number(minimum=0, maximum=1, open_minimum=True), "a number in (0, 1]"),
+        (HyperParameter(name="x", kind="bool", default=True, help=""), "true or false"),
+        (
+            HyperParameter(
+                name="x", kind="choice", default="a", help="", choices=("a", "b")
+            ),
+            "one of a, b",
+        ),
+    ],
+)
+def test_the_condition_is_told_in_words(item, condition):
+    assert item.condition == condition
+
+
+@pytest.mark.parametrize(
+    ("item", "value", "expected"),
+    [
+        (number(), "1e-3", 0.001),
+        (number(), 3, 3.0),
+        (whole(), "4", 4),
+        (whole(), 4.0, 4),
+        (HyperParameter(name="x", kind="bool", default=False, help=""), "True", True),
+        (HyperParameter(name="x", kind="bool", default=False, help=""), False, False),
+    ],
+)
+def test_values_are_converted_to_their_type(item, value, expected):
+    converted = item.validated(value)
+    assert converted == expected
+    assert type(converted) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("item", "value"),
+    [
+        (number(minimum=0, open_minimum=True), 0),
+        (number(maximum=1, open_maximum=True), 1.0),
+        (number(maximum=1), 1.5),
+        (number(), "nan"),
+        (number(), float("inf")),
+        (number(), None),
+        (number(), [1]),
+        (number(), True),
+        (number(), 10**400),
+        (whole(), 1.5),
+        (whole(), "one"),
+        (whole(), 10**400),
+        (HyperParameter(name="x", kind="bool", default=False, help=""), 1),
+        (HyperParameter(name="x", kind="bool", default=False, help=""), "yes"),
+        (
+            HyperParameter(
+                name="x", kind="choice", default="a", help="", choices=("a",)
+            ),
+            ["a"],
+        ),
+    ],
+)
+def test_values_that_are_not_allowed_are_refused(item, value):
+    with pytest.raises(ValueError, match=r"x must be .*, got ") as caught:
+        item.validated(value)
+    assert str(caught.value) == f"x must be {item.condition}, got {value!r}."
