@@ -93,7 +93,6 @@ class Categorical:
         positions = math.prod(outputs.shape[2:])
         return F.cross_entropy(outputs, labels) * math.sqrt(positions)
 
-
     def square_roots(self, outputs: Tensor) -> Iterator[Tensor]:
         """Columns of a root of each example's Fisher matrix, one a class.
 

@@ -150,7 +150,7 @@ def test_a_folder_is_kept_as_seen_from_here(tmp_path, monkeypatch):
         ),
         (
             ["--validation-fraction", "0.9"],
-            r"validation_fraction must be in \[0, 0.5\]",
+            r"validation_fraction must be a number in \[0, 0.5\]",
         ),
         (["--ood", "digits"], "ood must be another set of images"),
         (["--folder", "x"], "folder must be left out"),

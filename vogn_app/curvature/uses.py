@@ -146,6 +146,11 @@ class Purpose(Enum):
     OTHER = "not computed"  # adversarial training wants those of inputs alone
 
 
+def in_backward() -> bool:
+    """Whether a backward pass runs: a forward pass is then a checkpoint's second."""
+    return bool(torch._C._current_graph_task_id() != -1)
+
+
 def purpose_of(nodes: Iterable[Node | None]) -> Purpose:
     """What the backward pass that runs is for.
 

@@ -5,7 +5,7 @@ Every block has an owner, who inverts its statistics. The owner's column of the 
 gives the natural gradients to its row. Blocks that share a parameter have one owner.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import final
 
 import torch
@@ -13,9 +13,16 @@ from torch import Tensor
 
 from ..curvature.kronecker.blocks import DIAGONAL, INPUTS, UNIT, Block
 from ..curvature.kronecker.calls import Key
-from ..curvature.kronecker.inverses import DenseInverse, DiagonalInverse, Inverse
+from ..curvature.kronecker.capture import Gathered
+from ..curvature.kronecker.eigen import Eigenbasis
+from ..curvature.kronecker.inverses import DenseInverse, DiagonalInverse
 from ..curvature.kronecker.moments import Form, Moment
-from ..curvature.kronecker.operators import UnitInverse
+from ..curvature.kronecker.operators import (
+    Inversion,
+    Operator,
+    UnitInverse,
+    has_two_sides,
+)
 from ..distributed import (
     Entry,
     Grid,
@@ -28,6 +35,7 @@ from ..distributed import (
     reduce_to_owners,
     sum_over_ranks,
 )
+from .cooperation import Cooperation, Means
 
 
 def owners_of(blocks: Mapping[str, Block], num_ranks: int) -> dict[str, int]:
@@ -81,8 +89,7 @@ def entry_of(block: Block, side: str) -> Entry:
     return Entry((count, size, size), symmetric=True)
 
 
-@final
-class Division:
+class Division(Cooperation):
     """What this rank does, and what it tells the others.
 
     All ranks call its methods at the same points.
@@ -93,6 +100,7 @@ class Division:
         fraction: Share of the ranks that precondition a block; 1 / ranks.size to 1.
         half: Type in which statistics are sent; None for their own.
         like: Gives device and type of what is sent.
+        inversion: How factors are inverted.
     """
 
     def __init__(
@@ -102,15 +110,18 @@ class Division:
         fraction: float,
         half: torch.dtype | None,
         like: Tensor,
+        inversion: Inversion = "cholesky",
     ) -> None:
         self.blocks, self.ranks, self.half = blocks, ranks, half
+        self.inversion = inversion
         self.grid = Grid(ranks.size, fraction)
         self.owners = owners_of(blocks, ranks.size)
+        self.averaged = False  # whether a DistributedDataParallel averages gradients
         self._groups = groups_of(self.grid, ranks)
         self._device = like.device
         self._dtype = torch.promote_types(like.dtype, torch.float32)
 
-    def owns(self, name: str) -> bool:
+    def inverts(self, name: str) -> bool:
         """Whether this rank inverts a block's statistics."""
         return self.owners[name] == self.ranks.rank
 
@@ -125,7 +136,22 @@ class Division:
         result: list[int] = sum_over_ranks(mine, self.ranks).wait().tolist()
         return result
 
-    def sum_for_all(
+    def statistics(
+        self, due: Sequence[Key], gathered: Gathered, means: Means
+    ) -> tuple[list[Key], dict[Key, Moment]]:
+        """As `Cooperation.statistics`."""
+        own = gathered.moments
+        present = [key in own for key in due]
+        counted = [own[key].count if key in own else 0 for key in due]
+        total, *sums = self.totals([gathered.num_examples, *present, *counted])
+        keys = [k for k, known in zip(due, sums[: len(due)], strict=True) if known]
+        counts = dict(zip(due, sums[len(due) :], strict=True))
+        weight = gathered.num_examples / max(1, total)
+        if self.averaged:
+            weight = 1 / self.ranks.size
+        return keys, self.summed(keys, means(total, weight, counts))
+
+    def summed(
         self, keys: Sequence[Key], own: Mapping[Key, Moment]
     ) -> dict[Key, Moment]:
         """Sum statistics over the ranks, for every rank.
@@ -135,19 +161,19 @@ class Division:
             own: What this rank adds; missing ones are zero.
 
         Returns:
-            The sums, as means.
+            The sums.
         """
         if self.half is not None:
-            return self._gathered(keys, self.sum_for_owners(keys, own))
+            return self.given_to_all(keys, self.summed_for_owners(keys, own))
         layout = self._layout(keys)
         flat = self._packed(layout, keys, own)
         whole = sum_over_ranks(flat, self.ranks).wait()
         return self._moments(keys, layout.unpack(whole))
 
-    def sum_for_owners(
+    def summed_for_owners(
         self, keys: Sequence[Key], own: Mapping[Key, Moment]
     ) -> dict[Key, Moment]:
-        """As `sum_for_all`, but each rank gets those of the blocks it owns alone."""
+        """As `summed`, but each rank gets those of the blocks it owns alone."""
         by_owner = self._by_owner(keys)
         layouts = [self._layout(each) for each in by_owner]
         buffers = [
@@ -167,7 +193,7 @@ class Division:
             result[self.owners[key[0]]].append(key)
         return result
 
-    def _gathered(
+    def given_to_all(
         self, keys: Sequence[Key], owned: Mapping[Key, Moment]
     ) -> dict[Key, Moment]:
         """Give all ranks the statistics of every owner."""
@@ -204,43 +230,59 @@ class Division:
     ) -> dict[Key, Moment]:
         forms: dict[bool, Form] = {True: "matrix", False: "diagonal"}
         return {
-            key: Moment(forms[entry_of(self.blocks[key[0]], key[1]).symmetric], value, 1)
+            key: Moment(
+                forms[entry_of(self.blocks[key[0]], key[1]).symmetric], value, 1
+            )
             for key, value in zip(keys, tensors, strict=True)
         }
 
     def share_inverses(
-        self, keys: Sequence[Key], own: Mapping[Key, Inverse | None]
-    ) -> dict[Key, Inverse | None]:
-        """Give inverses to the ranks that work with them.
-
-        Args:
-            keys: What was inverted, on any rank.
-            own: What this rank inverted; None where that failed.
-
-        Returns:
-            Inverses of the blocks that this rank works on; of others `Elsewhere`. None
-            where inversion failed.
-        """
+        self, keys: Sequence[Key], own: Mapping[Key, Operator | None]
+    ) -> dict[Key, Operator | None]:
+        """As `Cooperation.share_inverses`; `ELSEWHERE` for those of other columns."""
         success = self.totals([own.get(key) is not None for key in keys])
         good = [key for key, count in zip(keys, success, strict=True) if count]
         by_owner = self._by_owner(good)
-        workers = self._groups.workers
-        column = self.grid.workers_of(self.ranks.rank)
-        layouts = [self._layout(by_owner[owner]) for owner in column]
-        mine = by_owner[self.ranks.rank]
-        layout = self._layout(mine)
+        owners = self.grid.workers_of(self.ranks.rank)
+        layouts = [self._inverse_layout(by_owner[owner]) for owner in owners]
+        mine = [own[key] for key in by_owner[self.ranks.rank]]
+        layout = layouts[owners.index(self.ranks.rank)]
         flat = torch.empty(layout.size, device=self._device, dtype=self._dtype)
-        layout.pack([_tensor_of(own[key]) for key in mine], flat)
-        parts = gather_from_owners(flat, [each.size for each in layouts], workers).wait()
-        result: dict[Key, Inverse | None] = dict.fromkeys(keys)
+        layout.pack([tensor for each in mine for tensor in tensors_of(each)], flat)
+        sizes = [each.size for each in layouts]
+        parts = gather_from_owners(flat, sizes, self._groups.workers).wait()
+        result: dict[Key, Operator | None] = dict.fromkeys(keys)
         result |= dict.fromkeys(good, ELSEWHERE)
-        for owner, each, part in zip(column, layouts, parts, strict=True):
-            for key, value in zip(by_owner[owner], each.unpack(part), strict=True):
-                result[key] = _inverse_of(key[1], value)
+        for owner, each, part in zip(owners, layouts, parts, strict=True):
+            tensors = iter(each.unpack(part))
+            for key in by_owner[owner]:
+                result[key] = self._operator(key, tensors)
         return result
 
+    def _inverse_layout(self, keys: Iterable[Key]) -> Layout:
+        return Layout(entry for key in keys for entry in self._inverse_entries(key))
+
+    def _inverse_entries(self, key: Key) -> list[Entry]:
+        block = self.blocks[key[0]]
+        entry = entry_of(block, key[1])
+        if self.inversion == "cholesky" or not has_two_sides(block):
+            return [entry]
+        values = Entry((*entry.shape[:1], entry.shape[-1]))
+        return [values, Entry(entry.shape)] if entry.symmetric else [values]
+
+    def _operator(self, key: Key, tensors: Iterator[Tensor]) -> Operator:
+        number = len(self._inverse_entries(key))
+        first, *rest = [next(tensors) for _ in range(number)]
+        block = self.blocks[key[0]]
+        if self.inversion == "cholesky" or not has_two_sides(block):
+            return _inverse_of(key[1], first)
+        return Eigenbasis(first, rest[0] if rest else None)
+
     def share_products(
-        self, names: Sequence[str], own: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]
+        self,
+        names: Sequence[str],
+        own: Mapping[str, Tensor],
+        shapes: Mapping[str, torch.Size],
     ) -> dict[str, Tensor]:
         """Give natural gradients to the ranks that did not compute them.
 
@@ -282,16 +324,20 @@ class Elsewhere:
 ELSEWHERE = Elsewhere()
 
 
-def _tensor_of(inverse: Inverse | None) -> Tensor:
-    if isinstance(inverse, DenseInverse):
-        return inverse.matrix
-    if isinstance(inverse, DiagonalInverse):
-        return inverse.vector
-    assert isinstance(inverse, UnitInverse)
-    return inverse.entries
+def tensors_of(operator: Operator | None) -> list[Tensor]:
+    """What has to be sent of an inverse."""
+    if isinstance(operator, Eigenbasis):
+        values, vectors = operator.values, operator.vectors
+        return [values] if vectors is None else [values, vectors]
+    if isinstance(operator, DenseInverse):
+        return [operator.matrix]
+    if isinstance(operator, DiagonalInverse):
+        return [operator.vector]
+    assert isinstance(operator, UnitInverse)
+    return [operator.entries]
 
 
-def _inverse_of(side: str, value: Tensor) -> Inverse:
+def _inverse_of(side: str, value: Tensor) -> Operator:
     if side == UNIT:
         return UnitInverse(value)
     return DenseInverse(value) if value.ndim == 3 else DiagonalInverse(value)

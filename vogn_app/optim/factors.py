@@ -1,10 +1,9 @@
 """Averages of statistics over steps, by block and side."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-import torch
 from torch import Tensor
 
 from ..curvature.kronecker.calls import Key
@@ -43,10 +42,27 @@ def averaged(old: Factor | None, new: Moment, decay: float) -> Factor:
     return Factor(Moment(mean.form, mean.value, 1), old.refreshes + 1)
 
 
-def is_finite(moments: Iterable[Moment]) -> list[bool]:
-    """Whether all numbers of each moment are finite; the host waits once."""
-    flags = [moment.value.sum().isfinite() for moment in moments]
-    return torch.stack(flags).tolist() if flags else []
+def is_near(new: Moment, old: Moment, limit: float) -> Tensor:
+    """Whether ||new - old|| < limit ||old|| in the Frobenius norm; a flag on the device.
+
+    Of rows no matrix is formed: ||V^T V - W^T W||^2 is a sum of squared products.
+    """
+    if new.form == old.form == "rows":
+        own, other = _norm(new.value, new.value), _norm(old.value, old.value)
+        change = (own + other - 2 * _norm(new.value, old.value)).clamp(min=0)
+        return change < limit**2 * other
+    if new.form == "rows" or old.form == "rows":
+        new, old = _as_matrix(new), _as_matrix(old)
+    return (new.value - old.value).norm() < limit * old.value.norm()
+
+
+def _norm(left: Tensor, right: Tensor) -> Tensor:
+    """Product of the moments of rows, entry by entry, and summed."""
+    return (left @ right.mT).square().sum()
+
+
+def _as_matrix(moment: Moment) -> Moment:
+    return Moment("matrix", moment.matrix(), moment.count)
 
 
 def key_text(key: Key) -> str:

@@ -26,6 +26,7 @@ from torch.optim import Optimizer
 
 from .._checks import check_number
 from ..curvature.kronecker.blocks import Shape
+from ..curvature.kronecker.operators import Inversion
 from ..curvature.kronecker.rules import Sharing
 from ..distributed import DEFAULT_GROUP, Group
 from ..likelihoods import Likelihood
@@ -53,6 +54,7 @@ class KFAC(Optimizer):
         factor_interval: Steps between refreshes of the statistics.
         inverse_interval: Steps between inversions.
         kl_clip: Bound of lr^2 <P, g>, at each group's own lr.
+        inversion: How the factors are inverted.
         shape: Of the blocks.
         curvature: At which labels gradients are taken.
         likelihood: What labels are drawn from.
@@ -99,6 +101,7 @@ class KFAC(Optimizer):
         factor_interval: Interval = 10,
         inverse_interval: Interval | None = None,
         kl_clip: float | None = None,
+        inversion: Inversion = "cholesky",
         shape: Shape = "kronecker",
         curvature: str = "empirical",
         likelihood: str | Likelihood = "categorical",
@@ -129,6 +132,7 @@ class KFAC(Optimizer):
             factor_interval=factor_interval,
             inverse_interval=inverse_interval,
             kl_clip=kl_clip,
+            inversion=inversion,
             shape=shape,
             curvature=curvature,
             likelihood=likelihood,

@@ -48,6 +48,10 @@ class NoiseSource:
         self._begin(TRAINING, self._counts[TRAINING] + rank)
         self._counts[TRAINING] += num_ranks
 
+    def begin_at(self, step: int, rank: int = 0, num_ranks: int = 1) -> None:
+        """Begin the draw of a step to train with, whatever came before."""
+        self._begin(TRAINING, step * num_ranks + rank)
+
     def begin_prediction(self) -> None:
         """Begin the next draw to predict with, the same on every rank."""
         self._begin(PREDICTION, self._counts[PREDICTION])

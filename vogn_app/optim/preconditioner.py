@@ -29,6 +29,7 @@ that refreshes uses the statistics of its own batch.
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 from weakref import finalize
 
@@ -37,15 +38,14 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from .._checks import check_choice, check_number
+from ..curvature.evidence import promoted
+from ..curvature.functional import listed
 from ..curvature.kronecker.blocks import INPUTS, Block, Shape
 from ..curvature.kronecker.calls import Key
 from ..curvature.kronecker.capture import FactorCapture, Gathered, Passes
-from ..curvature.kronecker.inverses import Inverse
 from ..curvature.kronecker.moments import Moment
-from ..curvature.kronecker.operators import apply, dampings_of, invert
+from ..curvature.kronecker.operators import Inversion
 from ..curvature.kronecker.rules import Sharing
-from ..curvature.evidence import promoted
-from ..curvature.functional import listed
 from ..curvature.labels import FisherPass
 from ..curvature.layers import unwrapped
 from ..distributed import (
@@ -64,16 +64,18 @@ from ..distributed import (
 from ..distributed.assignment import NAMED_FRACTIONS
 from ..distributed.packing import HALF_TYPES
 from ..likelihoods import Likelihood, likelihood_named
+from .cooperation import Alone, Cooperation
+from .curvature import Curvature
 from .division import Division
-from .factors import Factors, is_finite, key_text
 from .figures import Figures
 from .gathered import LossScale, scale_of
 from .noise import NoiseSource
-from .refresh import Fixed, Interval, RefreshPlan, interval_at
+from .refresh import Fixed, Interval, RefreshPlan
 
 Damping = float | Callable[[int], float]
 CURVATURES = ("empirical", "fisher", "exact")
 SHAPES = ("kronecker", "layer", "full", "diagonal")
+INVERSIONS = ("cholesky", "eigen", "ekfac")
 
 
 class KroneckerPreconditioner:
@@ -92,6 +94,9 @@ class KroneckerPreconditioner:
         kl_clip: Bounds lr^2 <P, g>, twice the change of the outputs' distribution that
             a step of `lr` makes, by scaling all of P down; > 0, or None.
         lr: Learning rate that `kl_clip` looks at, or a function without arguments.
+        inversion: "cholesky" inverts A and G with factored damping, as above; "eigen"
+            inverts A x G + lambda I exactly, by eigendecomposition; "ekfac" replaces
+            the products of eigenvalues by second moments measured in the eigenbasis.
         shape: "kronecker", with unit-wise blocks for norm layers; "layer" (exact
             Fisher of each layer), "full" (of all parameters) and "diagonal" from
             per-example gradients, the first two for small models.
@@ -145,6 +150,7 @@ class KroneckerPreconditioner:
         inverse_interval: Interval | None = None,
         kl_clip: float | None = None,
         lr: float | Callable[[], float] = 1.0,
+        inversion: Inversion = "cholesky",
         shape: Shape = "kronecker",
         curvature: str = "empirical",
         likelihood: str | Likelihood = "categorical",
@@ -156,18 +162,11 @@ class KroneckerPreconditioner:
         seed: int = 0,
         params: Iterable[nn.Parameter] | None = None,
     ) -> None:
-        self.model, self.lr = model, lr
-        self.damping = damping
-        self.factor_decay = check_number(
-            "factor_decay", factor_decay, minimum=0, maximum=1, open_maximum=True
-        )
-        self.inverse_interval = inverse_interval
-        self._plan: RefreshPlan = Fixed(factor_interval)
-        self.kl_clip = kl_clip
-        if kl_clip is not None:
-            check_number("kl_clip", kl_clip, minimum=0, open_minimum=True)
+        self.model, self.lr, self.damping = model, lr, damping
+        self.kl_clip = None if kl_clip is None else check_positive("kl_clip", kl_clip)
         check_choice("shape", shape, SHAPES)
         check_choice("sharing", sharing, ("expand", "reduce"))
+        check_choice("inversion", inversion, INVERSIONS)
         self.curvature = check_choice("curvature", curvature, CURVATURES)
         self.loss_reduction = check_choice(
             "loss_reduction", loss_reduction, ("mean", "sum")
@@ -175,10 +174,6 @@ class KroneckerPreconditioner:
         self.process_group = check_process_group(process_group)
         self.distribution = check_distribution(distribution)
         self.communication_dtype = check_half(communication_dtype)
-        self._ranks = Ranks()
-        self._division: Division | None = None
-        self._exchange: Exchange | None = None
-        self._sending = ExitStack()  # of gradients, while backward runs
         self.likelihood = likelihood_named(likelihood)
         self._noise = NoiseSource(seed)
         self.num_steps = 0
@@ -188,14 +183,23 @@ class KroneckerPreconditioner:
         )
         finalize(self, self._capture.close).atexit = False
         self.blocks = self._capture.blocks
-        self._factors = Factors()
-        self._inverses: dict[Key, Inverse] = {}
-        self._stale: set[Key] = set()  # refreshed since they were inverted
-        self._next_inverse = 0
+        decay = check_number(
+            "factor_decay", factor_decay, minimum=0, maximum=1, open_maximum=True
+        )
+        plan = self._plan(factor_interval)
+        self._state = Curvature(self.blocks, plan, decay, inverse_interval, inversion)
+        self._damping()
         self._figures = Figures()
-        self.num_inverted = 0  # statistics that this process has inverted
+        self._ranks = Ranks()
+        self._cooperation: Cooperation = Alone()
+        self._exchange: Exchange | None = None
+        self._sending = ExitStack()  # of gradients, while backward runs
+        finalize(self, self._sending.close).atexit = False
         self._warn_of_uncovered()
         self._arm()
+
+    def _plan(self, factor_interval: Interval) -> RefreshPlan:
+        return Fixed(factor_interval)
 
     def _passes(self) -> Passes | None:
         """Gradients at labels of the model's own; None for the data's."""
@@ -236,19 +240,22 @@ class KroneckerPreconditioner:
         return {name: kinds.get(name, "") for name in self.parameters}
 
     @property
-    def keys(self) -> list[Key]:
-        """All statistics, by block and side."""
-        return [(b.name, side) for b in self.blocks.values() for side in b.sides]
+    def num_inverted(self) -> int:
+        """Statistics that this process has inverted so far."""
+        return self._state.num_inverted
+
+    def factors(self) -> dict[Key, Moment]:
+        """The averaged statistics that this process holds, by block and side."""
+        return {key: each.mean for key, each in self._state.factors.present.items()}
 
     def _arm(self) -> None:
         """Watch for what the coming step refreshes."""
         self._meet_ranks()
-        due = self._plan.due(self.keys, self.num_steps)
-        self._due = [key for key in self.keys if key in due]
+        self._due = self._state.due(self.num_steps)
         sides = {name: set[str]() for name in self.blocks}
-        for name, side in due:
+        for name, side in self._due:
             sides[name].add(side)
-        self._noise.begin_training(self._ranks.rank, self._ranks.size)
+        self._noise.begin_at(self.num_steps, self._ranks.rank, self._ranks.size)
         self._capture.arm({name: frozenset(each) for name, each in sides.items()})
         self._sending.close()
         if self._exchange is not None:
@@ -264,19 +271,22 @@ class KroneckerPreconditioner:
         ranks = ranks_of(self.process_group, self.model)
         if ranks == self._ranks:
             return
-        self._ranks, self._division, self._exchange = ranks, None, None
+        self._ranks, self._cooperation, self._exchange = ranks, Alone(), None
         if not ranks.several:
             return
         parameters = list(self.parameters.values())
-        steps = [self.num_steps, *self._noise.state_dict().values()]
-        numbers = torch.tensor(steps, device=parameters[0].device)
-        check_same("steps and seed", numbers, ranks)
+        numbers = torch.tensor([self.num_steps, self._noise.seed])
+        check_same("steps and seed", numbers.to(parameters[0].device), ranks)
         copy_from_first(self.model, ranks)
-        fraction = fraction_named(self.distribution, ranks.size)
-        half = self.communication_dtype
-        self._division = Division(self.blocks, ranks, fraction, half, parameters[0])
+        self._cooperation = self._divide(ranks, parameters[0])
         if not isinstance(self.model, DistributedDataParallel):
             self._exchange = Exchange(parameters, ranks, squares=False)
+
+    def _divide(self, ranks: Ranks, like: Tensor) -> Division:
+        """How the ranks share the work."""
+        fraction = fraction_named(self.distribution, ranks.size)
+        half, inversion = self.communication_dtype, self._state.inversion
+        return Division(self.blocks, ranks, fraction, half, like, inversion)
 
     @torch.no_grad()
     def step(self, loss_scale: LossScale | None = None) -> None:
@@ -310,10 +320,11 @@ class KroneckerPreconditioner:
             By parameter name, new tensors; `.grad` is left alone.
         """
         gathered = self._capture.gather()
+        if isinstance(self._cooperation, Division):
+            self._cooperation.averaged = self._averaged
         gradients = self._mean_gradients(gathered)
         self._refresh(gathered, loss_scale)
-        self._invert()
-        natural = self.precondition(gradients)
+        natural = self._products(gradients)
         if self.kl_clip is not None:
             self._clip(natural, gradients, rates)
         self.num_steps += 1
@@ -334,9 +345,9 @@ class KroneckerPreconditioner:
 
     def any_rank(self, flag: bool) -> bool:
         """Whether a flag is true on some rank."""
-        if self._division is None:
+        if not isinstance(self._cooperation, Division):
             return flag
-        return self._division.totals([flag])[0] > 0
+        return self._cooperation.totals([flag])[0] > 0
 
     def _mean_gradients(self, gathered: Gathered) -> dict[str, Tensor]:
         """Gradients of the mean over the examples of all ranks."""
@@ -350,8 +361,8 @@ class KroneckerPreconditioner:
         if self.loss_reduction == "mean" or not gradients:
             return gradients
         num = gathered.num_examples
-        if self._division is not None:
-            num = self._division.totals([num])[0]
+        if isinstance(self._cooperation, Division):
+            num = self._cooperation.totals([num])[0]
         divisor = max(1, num) / self._ranks.size
         values = torch._foreach_div(list(gradients.values()), divisor)
         return dict(zip(gradients, values, strict=True))
@@ -366,61 +377,32 @@ class KroneckerPreconditioner:
         return {name: mean for name, mean in named if mean is not None}
 
     def _refresh(self, gathered: Gathered, loss_scale: float | Tensor | None) -> None:
-        """Put the statistics of a step into the averages."""
-        if not self._due:
-            return
-        new = self._statistics(gathered, loss_scale)
-        finite = is_finite(new.values())
-        bad = [key for key, good in zip(new, finite, strict=True) if not good]
-        if bad:
-            self._warn("not finite and left out", bad)
-            new = {key: moment for key, moment in new.items() if key not in bad}
-        self._factors.take(new, self.factor_decay)
-        for key in new:
-            self._plan.refreshed(key, self.num_steps, None)
-        self._stale |= set(new)
+        """Put the statistics of a step into the averages, and invert them in time."""
+        if self._due:
+            means = partial(self._means, gathered, loss_scale)
+            found = self._cooperation.statistics(self._due, gathered, means)
+            self._take(*found)
+        damping = self._damping()
+        self._state.invert(self.num_steps, damping, self._cooperation, self._figures)
+
+    def _take(self, keys: list[Key], new: Mapping[Key, Moment]) -> None:  # noqa: ARG002
+        """Take the statistics that were refreshed on some rank."""
+        self._state.take(new, self._state.judge(new), self.num_steps)
         self._figures.refreshed += len(new)
-
-    def _statistics(
-        self, gathered: Gathered, loss_scale: float | Tensor | None
-    ) -> dict[Key, Moment]:
-        """Means over the examples of all ranks."""
-        own = gathered.moments
-        if self._division is None:
-            counts = {key: moment.count for key, moment in own.items()}
-            return self._means(gathered, gathered.num_examples, counts, loss_scale)
-        present = [key in own for key in self._due]
-        counted = [own[key].count if key in own else 0 for key in self._due]
-        numbers = [gathered.num_examples, *present, *counted]
-        total, *sums = self._division.totals(numbers)
-        size = len(self._due)
-        pairs = zip(self._due, sums[:size], strict=True)
-        keys = [key for key, present in pairs if present]
-        counts = dict(zip(self._due, sums[size:], strict=True))
-        means = self._means(gathered, total, counts, loss_scale)
-        return self._summed(keys, means)
-
-    def _summed(
-        self, keys: list[Key], means: Mapping[Key, Moment]
-    ) -> dict[Key, Moment]:
-        """Statistics of all ranks from what each adds."""
-        assert self._division is not None
-        return self._division.sum_for_all(keys, means)
 
     def _means(
         self,
         gathered: Gathered,
-        total: int,
-        counts: Mapping[Key, int],
         loss_scale: float | Tensor | None,
+        total: int,
+        weight: float,
+        counts: Mapping[Key, int],
     ) -> dict[Key, Moment]:
         """What this rank adds to means over all examples.
 
         Contributions c_i sum to the gradient that is preconditioned, so that those of
         a mean are g_i / N and G is N sum_i c_i c_i^T.
         """
-        num, size = gathered.num_examples, self._ranks.size
-        weight = 1 / size if self._averaged else num / max(1, total)
         factor: float | Tensor = total * weight**2
         if gathered.plain or self.loss_reduction == "sum":
             factor = 1 / max(1, total)
@@ -431,61 +413,10 @@ class KroneckerPreconditioner:
             for key, moment in gathered.moments.items()
         }
 
-    def _invert(self) -> None:
-        """Invert what was refreshed, when it is time."""
-        if not self._stale or self.num_steps < self._next_inverse:
-            return
-        with self._figures.timing():
-            self._invert_now([key for key in self.keys if key in self._stale])
-        self._stale = set()
-        if self.inverse_interval is not None:
-            wait = interval_at("inverse_interval", self.inverse_interval, self.num_steps)
-            self._next_inverse = self.num_steps + wait
-
-    def _invert_now(self, keys: list[Key]) -> None:
-        means = {key: factor.mean for key, factor in self._factors.present.items()}
-        damping = self._damping()
-        dampings: dict[Key, Tensor] = {}
-        for name in dict.fromkeys(name for name, _ in keys):
-            block = self.blocks[name]
-            if all((name, side) in means for side in block.sides):
-                each = dampings_of(block, means, damping)
-                dampings |= {(name, side): value for side, value in each.items()}
-        ready = [key for key in keys if key in dampings]
-        mine = [key for key in ready if self._is_mine(key)]
-        self.num_inverted += len(mine)
-        inverses = invert(mine, means, dampings)
-        if self._division is not None:
-            inverses = self._division.share_inverses(ready, inverses)
-        self._put(inverses, means, dampings)
-
-    def _is_mine(self, key: Key) -> bool:
-        """Whether this rank inverts a statistic."""
-        return self._division is None or self._division.owns(key[0])
-
-    def _put(
-        self,
-        inverses: Mapping[Key, Inverse | None],
-        means: Mapping[Key, Moment],
-        dampings: Mapping[Key, Tensor],
-    ) -> None:
-        failed = [key for key, inverse in inverses.items() if inverse is None]
-        if failed:
-            self._warn("could not be inverted; the last inverses stay", failed)
-        for key, inverse in inverses.items():
-            if inverse is not None:
-                self._inverses[key] = inverse
-                self._factors.inverted[key] = means[key]
-                self._factors.dampings[key] = dampings[key]
-
     def _damping(self) -> float:
         damping = self.damping
         value = damping(self.num_steps) if callable(damping) else damping
-        return check_number("damping", value, minimum=0, open_minimum=True)
-
-    def _warn(self, what: str, keys: Iterable[Key]) -> None:
-        names = listed([" of ".join(reversed(key)) for key in keys])
-        warnings.warn(f"{names} {what} (step {self.num_steps}).", stacklevel=5)
+        return check_positive("damping", value)
 
     @torch.no_grad()
     def precondition(self, vector: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -498,31 +429,26 @@ class KroneckerPreconditioner:
             The product by the same names. What has no block, or one that was never
             measured, is returned as it is.
         """
-        result = dict(vector)
+        return self._products(vector)
+
+    def _products(self, vector: Mapping[str, Tensor]) -> dict[str, Tensor]:
         ready = {
-            name: inverses
+            name: operators
             for name, block in self.blocks.items()
             if any(part.name in vector for part in block.parts.values())
-            and (inverses := self._inverses_of(block)) is not None
+            and (operators := self._state.operators_of(block)) is not None
         }
-        division = self._division
-        products = {
-            name: apply(self.blocks[name], self._matrix(name, vector), inverses)
-            for name, inverses in ready.items()
-            if division is None or division.works_on(name)
+        own = {
+            name: self._state.apply(name, self._matrix(name, vector), operators)
+            for name, operators in ready.items()
+            if self._cooperation.works_on(name)
         }
-        if division is not None and division.grid.num_columns > 1:
-            shapes = {name: self.blocks[name].matrix_shape for name in ready}
-            products = division.share_products(list(ready), products, shapes)
+        shapes = {name: self.blocks[name].matrix_shape for name in ready}
+        products = self._cooperation.share_products(list(ready), own, shapes)
+        result = dict(vector)
         for name, matrix in products.items():
             self._put_product(self.blocks[name], matrix, vector, result)
         return result
-
-    def _inverses_of(self, block: Block) -> dict[str, Inverse] | None:
-        """Inverses by side; None if some were never made."""
-        every = {side: self._inverses.get((block.name, side)) for side in block.sides}
-        known = {side: each for side, each in every.items() if each is not None}
-        return known if len(known) == len(every) else None
 
     def _matrix(self, name: str, vector: Mapping[str, Tensor]) -> Tensor:
         """A vector's part for a block, as the block's matrix."""
@@ -579,30 +505,21 @@ class KroneckerPreconditioner:
             `damping`, `factor_interval` and `inverse_interval` as they are now,
             `refreshed_share` of all statistics a step, and `inverse_seconds` a step.
         """
-        interval = self._plan.mean_interval(self.num_steps)
-        inverse = interval
-        if self.inverse_interval is not None:
-            inverse = interval_at("inverse_interval", self.inverse_interval, self.num_steps)
+        step, state = self.num_steps, self._state
         now = {
             "damping": self._damping(),
-            "factor_interval": interval,
-            "inverse_interval": max(interval, float(inverse)),
+            "factor_interval": state.plan.mean_interval(step),
+            "inverse_interval": state.mean_inverse_interval(step),
         }
-        return now | self._figures.take(len(self.keys))
+        return now | self._figures.take(len(state.keys))
 
     def state_dict(self) -> dict[str, Any]:
         """Statistics, and what their inverses were made of; plain data and tensors."""
-        return {
-            "num_steps": self.num_steps,
-            "factors": self._factors.state_dict(),
-            "plan": self._plan.state_dict(),
-            "stale": sorted(self._stale),
-            "next_inverse": self._next_inverse,
-            "noise": self._noise.state_dict(),
-        }
+        own = {"num_steps": self.num_steps, "seed": self._noise.seed}
+        return own | self._state.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state_dict` gave.
+        """Restore what `state_dict` gave; on every rank.
 
         Args:
             state: Of a preconditioner of the same model, trained in any number of
@@ -611,23 +528,17 @@ class KroneckerPreconditioner:
         Raises:
             ValueError: If it is of another model.
         """
-        check_state(state, self.keys)
-        self.num_steps = state["num_steps"]
+        wanted = ("num_steps", "seed", "factors", "before", "plan", "known", "stale",
+                  "next_inverse")  # fmt: skip
+        if missing := [name for name in wanted if name not in state]:
+            raise ValueError(
+                f"state must be of a preconditioner, got none of {', '.join(missing)}."
+            )
         like = next(iter(self.parameters.values()))
-        self._factors.load_state_dict(state["factors"], like)
-        self._plan.load_state_dict(state["plan"])
-        self._stale = {(name, side) for name, side in state["stale"]}
-        self._next_inverse = state["next_inverse"]
-        self._noise.load_state_dict(state["noise"])
-        self._restore_inverses()
+        self._state.load_state_dict(state, like)
+        self.num_steps, self._noise = state["num_steps"], NoiseSource(state["seed"])
         self._ranks = Ranks()  # to meet again
         self._arm()
-
-    def _restore_inverses(self) -> None:
-        self._inverses = {}
-        behind, dampings = self._factors.inverted, self._factors.dampings
-        made = invert(list(behind), behind, dampings)
-        self._inverses = {key: x for key, x in made.items() if x is not None}
 
 
 def mean_of(moment: Moment, factor: float | Tensor) -> Moment:
@@ -667,6 +578,11 @@ def named_parameters(
     return found
 
 
+def check_positive(name: str, value: float) -> float:
+    """Return a number > 0; ValueError names the argument."""
+    return check_number(name, value, minimum=0, open_minimum=True)
+
+
 def check_distribution(distribution: str | float) -> str | float:
     """Return a name or a share of the ranks; ValueError names the argument."""
     if isinstance(distribution, str):
@@ -684,18 +600,3 @@ def check_half(dtype: torch.dtype | None) -> torch.dtype | None:
             f"communication_dtype must be one of {names} or None, got {dtype}."
         )
     return dtype
-
-
-def check_state(state: Mapping[str, Any], keys: Iterable[Key]) -> None:
-    """Check that a state is of a preconditioner with the same statistics."""
-    wanted = ("num_steps", "factors", "plan", "stale", "next_inverse", "noise")
-    if missing := [name for name in wanted if name not in state]:
-        raise ValueError(
-            f"state must be of a preconditioner, got none of {', '.join(missing)}."
-        )
-    unknown = set(state["factors"]) - {key_text(key) for key in keys}
-    if unknown:
-        raise ValueError(
-            "state must be of a preconditioner of the same model, got statistics of "
-            f"{listed(sorted(unknown))}."
-        )

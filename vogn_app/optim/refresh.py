@@ -16,7 +16,6 @@ change is so refreshed after 1, 1, 2, 3, 5, 8, ... steps.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, final
 
 from .._checks import check_count, check_number
@@ -58,19 +57,20 @@ class RefreshPlan(ABC):
         return {key for key in keys if self._next.get(key, 0) <= step}
 
     @abstractmethod
-    def refreshed(self, key: Key, step: int, similar: "Similar | None") -> None:
+    def refreshed(self, key: Key, step: int, near: bool, near_before: bool) -> None:
         """Note a refresh.
 
         Args:
             key: The statistic.
             step: Number of the step.
-            similar: How it compares with earlier ones, where `compares`.
+            near: Whether it is near the last one, where that has to do with it.
+            near_before: Whether it is near the one before that.
         """
 
     @property
     @abstractmethod
-    def compares(self) -> bool:
-        """Whether it wants to know how statistics compare with earlier ones."""
+    def staleness(self) -> float | None:
+        """Relative change that counts as none; None if changes do not matter."""
 
     @abstractmethod
     def mean_interval(self, step: int) -> float:
@@ -85,14 +85,6 @@ class RefreshPlan(ABC):
         self._next = dict(saved["next"])
 
 
-@dataclass(frozen=True)
-class Similar:
-    """Whether a statistic is near the last one, and near the one before."""
-
-    near: bool
-    near_before: bool
-
-
 @final
 class Fixed(RefreshPlan):
     """Every so many steps.
@@ -101,14 +93,20 @@ class Fixed(RefreshPlan):
         interval: Steps, >= 1, or a function of the step.
     """
 
-    compares = False
+    staleness = None
 
     def __init__(self, interval: Interval) -> None:
         super().__init__()
         self.interval = interval
         interval_at("factor_interval", interval, 0)
 
-    def refreshed(self, key: Key, step: int, similar: Similar | None) -> None:  # noqa: ARG002
+    def refreshed(
+        self,
+        key: Key,
+        step: int,
+        near: bool,  # noqa: ARG002
+        near_before: bool,  # noqa: ARG002
+    ) -> None:
         """Note a refresh."""
         self._next[key] = step + interval_at("factor_interval", self.interval, step)
 
@@ -126,21 +124,22 @@ class Adaptive(RefreshPlan):
             every step.
     """
 
-    compares = True
-
     def __init__(self, staleness: float) -> None:
         super().__init__()
-        self.staleness = check_number("staleness", staleness, minimum=0)
+        self._staleness = check_number("staleness", staleness, minimum=0)
         self._last: dict[Key, tuple[int, int]] = {}  # D_1 and D_2
 
-    def refreshed(self, key: Key, step: int, similar: Similar | None) -> None:
+    @property
+    def staleness(self) -> float:
+        """Relative change that counts as none."""
+        return self._staleness
+
+    def refreshed(self, key: Key, step: int, near: bool, near_before: bool) -> None:
         """Note a refresh; the first two are followed by one step each."""
-        if key not in self._last or similar is None:
-            intervals = (1, 1)
-        else:
+        intervals = (1, 1)
+        if key in self._last:
             last, before = self._last[key]
-            new = next_interval(last, before, similar.near, similar.near_before)
-            intervals = (new, last)
+            intervals = (next_interval(last, before, near, near_before), last)
         self._last[key] = intervals
         self._next[key] = step + intervals[0]
 

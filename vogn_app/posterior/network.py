@@ -11,6 +11,7 @@ batched small products and grouped convolutions are slower than plain ones.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from warnings import catch_warnings, filterwarnings
 
 import torch
@@ -20,7 +21,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .inputs import Batch, output_of
 from .matching import check_model, plain_name, unwrap
-from .state import PosteriorState
+
+if TYPE_CHECKING:
+    from .base import Posterior
 
 METHODS = ("auto", "vectorised", "loop")
 MAX_STACKED_WEIGHTS = 2**21  # of all draws run together; more is slower, out of cache
@@ -58,7 +61,7 @@ class Network:
 
     def __init__(
         self,
-        posterior: PosteriorState,
+        posterior: "Posterior",
         model: nn.Module,
         method: str,
         num_rows: int,
@@ -68,10 +71,10 @@ class Network:
         own = self._model.named_parameters()
         self._own = {plain_name(name): (name, p) for name, p in own}
         self.device = next(p.device for _, p in self._own.values())
-        silent = posterior.mean.keys() - posterior.precision.keys()
+        silent = posterior.mean.keys() - set(posterior.sampled_names)
         self._fixed = self._named({name: posterior.mean[name] for name in silent})
         self._fixed |= self._buffers(posterior.buffers)
-        sizes = [tensor.numel() for tensor in posterior.precision.values()]
+        sizes = [posterior.mean[name].numel() for name in posterior.sampled_names]
         self._num_sampled = sum(sizes)
         self._must = method == "vectorised"
         self._together = bool(self._num_sampled) and (

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from .._checks import check_choice, check_count
-from .draws import Sampler, draw_keys
+from .draws import draw_keys
 from .inputs import Inputs, check_outputs
 from .matching import evaluating
 from .network import METHODS, Network
-from .state import PosteriorState
+
+if TYPE_CHECKING:
+    from .base import Posterior
 
 LINKS = ("softmax", "sigmoid")
 
@@ -21,7 +23,7 @@ Link = str | Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Plan:
-    """How to predict; the arguments of `GaussianPosterior.predict`, checked.
+    """How to predict; the arguments of `Posterior.predict`, checked.
 
     Attributes:
         num_samples: Number of draws S.
@@ -44,8 +46,8 @@ class Plan:
 
 
 @torch.no_grad()
-def predict(posterior: PosteriorState, model: nn.Module, x: Any, plan: Plan) -> Tensor:
-    """The network's outputs; see `GaussianPosterior.predict`."""
+def predict(posterior: "Posterior", model: nn.Module, x: Any, plan: Plan) -> Tensor:
+    """The network's outputs; see `Posterior.predict`."""
     inputs, result = Inputs(x), None
     with evaluating(model):
         for draws, rows, outputs in _outputs(posterior, model, inputs, plan):
@@ -59,14 +61,14 @@ def predict(posterior: PosteriorState, model: nn.Module, x: Any, plan: Plan) -> 
 
 @torch.no_grad()
 def predict_proba(
-    posterior: PosteriorState,
+    posterior: "Posterior",
     model: nn.Module,
     x: Any,
     plan: Plan,
     link: Link,
     average: bool,
 ) -> Tensor:
-    """Probabilities; see `GaussianPosterior.predict_proba`."""
+    """Probabilities; see `Posterior.predict_proba`."""
     if not callable(link):
         check_choice("link", link, LINKS)
     inputs, result = Inputs(x), None
@@ -115,7 +117,7 @@ def apply_link(link: Link, outputs: Tensor) -> Tensor:
 
 
 def _outputs(
-    posterior: PosteriorState, model: nn.Module, inputs: Inputs, plan: Plan
+    posterior: "Posterior", model: nn.Module, inputs: Inputs, plan: Plan
 ) -> Iterator[tuple[slice, slice, Tensor]]:
     """Run the network; draws in the outer loop, as they can cost more than their use.
 
@@ -124,7 +126,7 @@ def _outputs(
     """
     num_rows = min(inputs.num_examples, plan.batch_size)
     network = Network(posterior, model, plan.method, num_rows)
-    sampler = Sampler(posterior.mean, posterior.precision)
+    sampler = posterior.sampler()
     keys = draw_keys(plan.num_samples, plan.seed, plan.generator)
     first = 0
     while first < plan.num_samples:

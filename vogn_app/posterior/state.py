@@ -2,30 +2,27 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Self
 
 import torch
 from torch import Tensor, nn
 
+from .base import Posterior
 from .fields import cast, check_fields, detached, plain_values
 from .matching import buffers_of, listed, parameters_of, plain_names
-from .storage import load_as, save_fields
+from .storage import GAUSSIAN, load_as, save_fields
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class PosteriorState:
+class PosteriorState(Posterior):
     """The fields of `GaussianPosterior`, which documents them.
 
     Raises:
         ValueError: If a field is not as documented.
     """
 
-    mean: dict[str, Tensor]
     precision: dict[str, Tensor]
-    prior_precision: dict[str, float]
-    buffers: dict[str, Tensor] = field(default_factory=dict)
-    metadata: dict[str, str | int | float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         fields = (self.mean, self.precision, self.buffers)
@@ -119,7 +116,7 @@ class PosteriorState:
             ValueError: If the path ends in anything else.
             ImportError: If safetensors is needed and not installed.
         """
-        return load_as(cls, path).to(device)
+        return load_as({GAUSSIAN: cls}, path).to(device)
 
     def to(
         self,
@@ -148,12 +145,4 @@ class PosteriorState:
             buffers=cast(self.buffers, device, dtype),
             prior_precision=self.prior_precision,
             metadata=self.metadata,
-        )
-
-    def __repr__(self) -> str:
-        weights = sum(tensor.numel() for tensor in self.mean.values())
-        sampled = sum(tensor.numel() for tensor in self.precision.values())
-        return (
-            f"{type(self).__name__}(num_parameters={weights}, num_sampled={sampled}, "
-            f"num_buffers={len(self.buffers)}, metadata={self.metadata})"
         )

@@ -9,16 +9,43 @@ import json
 import os
 import pickle
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from warnings import catch_warnings, simplefilter
 
 import torch
 
-FORMAT, SCHEMA = "vogn_app.posterior", 1
-TENSORS = ("mean", "precision", "buffers")  # fields that are tensors by name
-VALUES = ("prior_precision", "metadata")  # fields that are plain values by name
+
+@dataclass(frozen=True)
+class Form:
+    """What is in the files of one kind of posterior.
+
+    Args:
+        name: What the file calls its format.
+        schema: Its version, the one that is read.
+        kind: Name of the class, for messages.
+        tensors: Fields that are tensors by name.
+        values: Fields that are plain values by name.
+    """
+
+    name: str
+    schema: int
+    kind: str
+    tensors: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+GAUSSIAN = Form(
+    "vogn_app.posterior", 1, "GaussianPosterior", ("mean", "precision", "buffers"),
+    ("prior_precision", "metadata"),
+)  # fmt: skip
+MATRIX_GAUSSIAN = Form(
+    "vogn_app.posterior.matrix_gaussian", 1, "MatrixGaussianPosterior",
+    ("mean", "factors", "buffers"), ("blocks", "prior_precision", "metadata"),
+)  # fmt: skip
+
 ORDER = "order"  # safetensors sorts its tensors; names of each field, in their order
 
 # What torch raises for files that are damaged or belong to something else.
@@ -27,7 +54,8 @@ UNREADABLE = (
     pickle.UnpicklingError,
 )  # fmt: skip
 
-Fields = dict[str, Any]  # arguments of GaussianPosterior by name
+Fields = dict[str, Any]  # by name
+Forms = tuple[Form, ...]
 Built = TypeVar("Built")
 
 
@@ -35,12 +63,15 @@ class PosteriorError(ValueError):
     """A file is no posterior, is damaged, or is of a newer version."""
 
 
-def save_fields(path: str | os.PathLike[str], fields: Fields) -> None:
+def save_fields(
+    path: str | os.PathLike[str], fields: Fields, form: Form = GAUSSIAN
+) -> None:
     """Write the fields of a posterior in one step.
 
     Args:
         path: Ends in .safetensors or .pt; an existing file is replaced.
-        fields: Arguments of `GaussianPosterior` by name.
+        fields: What the form has, by name.
+        form: What kind of posterior it is.
 
     Raises:
         ValueError: If the path ends in anything else.
@@ -55,21 +86,24 @@ def save_fields(path: str | os.PathLike[str], fields: Fields) -> None:
     copied = {
         field: {name: t.detach().cpu().clone().contiguous() for name, t in each.items()}
         for field, each in fields.items()
-        if field in TENSORS
+        if field in form.tensors
     }
-    values = {field: dict(fields[field]) for field in VALUES}
-    _write_atomically(path, lambda temporary: write(temporary, {**copied, **values}))
+    whole = {**copied, **{field: dict(fields[field]) for field in form.values}}
+    _write_atomically(path, lambda temporary: write(temporary, whole, form))
 
 
-def load_as(build: Callable[..., Built], path: str | os.PathLike[str]) -> Built:
+def load_as(
+    builders: Mapping[Form, Callable[..., Built]], path: str | os.PathLike[str]
+) -> Built:
     """Read what `save_fields` wrote, without running code from the file.
 
     Args:
-        build: Called with the fields by name; the tensors are on the CPU.
+        builders: By the forms that the file may have: called with the fields by name;
+            the tensors are on the CPU.
         path: Ends in .safetensors or .pt.
 
     Returns:
-        What `build` gave.
+        What the builder gave.
 
     Raises:
         PosteriorError: If the file holds no posterior, or a damaged or newer one.
@@ -83,9 +117,9 @@ def load_as(build: Callable[..., Built], path: str | os.PathLike[str]) -> Built:
         raise FileNotFoundError(f"{path} does not exist.")
     if not path.is_file():
         raise PosteriorError(f"{path} must be a file, got a folder.")
-    fields = read(path)
+    form, fields = read(path, tuple(builders))
     try:
-        return build(**fields)
+        return builders[form](**fields)
     except UNREADABLE as error:
         raise PosteriorError(f"{path} is a damaged posterior: {error}") from error
 
@@ -108,12 +142,12 @@ def _write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _write_torch(path: Path, fields: Fields) -> None:
+def _write_torch(path: Path, fields: Fields, form: Form) -> None:
     with path.open("wb") as file:  # given a path, torch writes the path's name into it
-        torch.save({"format": FORMAT, "schema": SCHEMA, **fields}, file)
+        torch.save({"format": form.name, "schema": form.schema, **fields}, file)
 
 
-def _read_torch(path: Path) -> Fields:
+def _read_torch(path: Path, forms: Forms) -> tuple[Form, Fields]:
     try:
         with path.open("rb") as file, catch_warnings():
             simplefilter("ignore")  # what torch finds odd ends as an error below
@@ -127,24 +161,24 @@ def _read_torch(path: Path) -> Fields:
             "more in it than tensors and plain values."
         ) from error
     if not isinstance(content, dict):
-        raise _not_a_posterior(path, f"it holds a {type(content).__name__}")
-    _check_header(path, content.get("format"), content.get("schema"))
-    return _complete(path, content)
+        raise _not_a_posterior(path, f"it holds a {type(content).__name__}", forms)
+    form = _form_named(path, content.get("format"), content.get("schema"), forms)
+    return form, _complete(path, content, form)
 
 
-def _write_safetensors(path: Path, fields: Fields) -> None:
+def _write_safetensors(path: Path, fields: Fields, form: Form) -> None:
     tensors = {
         f"{field}/{name}": tensor
-        for field in TENSORS
+        for field in form.tensors
         for name, tensor in fields[field].items()
     }
-    header = {field: json.dumps(fields[field]) for field in VALUES}
-    header[ORDER] = json.dumps({field: list(fields[field]) for field in TENSORS})
-    header |= {"format": FORMAT, "schema": str(SCHEMA)}
+    header = {field: json.dumps(fields[field]) for field in form.values}
+    header[ORDER] = json.dumps({field: list(fields[field]) for field in form.tensors})
+    header |= {"format": form.name, "schema": str(form.schema)}
     path.write_bytes(_safetensors("torch").save(tensors, header))
 
 
-def _read_safetensors(path: Path) -> Fields:
+def _read_safetensors(path: Path, forms: Forms) -> tuple[Form, Fields]:
     library = _safetensors()
     try:
         with library.safe_open(path, framework="pt", device="cpu") as file:
@@ -155,15 +189,15 @@ def _read_safetensors(path: Path) -> Fields:
         raise PosteriorError(
             f"{path} cannot be read: it is damaged or no safetensors file ({error})."
         ) from error
-    _check_header(path, header.get("format"), header.get("schema"))
+    form = _form_named(path, header.get("format"), header.get("schema"), forms)
     try:
-        fields = {field: json.loads(header[field]) for field in (*VALUES, ORDER)}
+        fields = {field: json.loads(header[field]) for field in (*form.values, ORDER)}
         order = fields.pop(ORDER)
-        for field in TENSORS:
+        for field in form.tensors:
             fields[field] = {n: tensors[f"{field}/{n}"] for n in order[field]}
     except UNREADABLE as error:
         raise _damaged(path, error) from error
-    return _complete(path, fields)
+    return form, _complete(path, fields, form)
 
 
 def _safetensors(module: str = "") -> Any:
@@ -177,25 +211,30 @@ def _safetensors(module: str = "") -> Any:
         ) from error
 
 
-def _check_header(path: Path, form: Any, schema: Any) -> None:
-    if form != FORMAT:
-        raise _not_a_posterior(path, f"its format is {form!r}, not {FORMAT!r}")
-    if str(schema) != str(SCHEMA):
+def _form_named(path: Path, name: Any, schema: Any, forms: Forms) -> Form:
+    """The form of that name; PosteriorError if it is none of those wanted."""
+    form = next((form for form in forms if form.name == name), None)
+    if form is None:
+        wanted = " or ".join(repr(form.name) for form in forms)
+        raise _not_a_posterior(path, f"its format is {name!r}, not {wanted}", forms)
+    if str(schema) != str(form.schema):
         raise PosteriorError(
-            f"{path} must have schema {SCHEMA}, the one this version reads, "
+            f"{path} must have schema {form.schema}, the one this version reads, "
             f"got {schema!r}."
         )
+    return form
 
 
-def _complete(path: Path, content: dict[Any, Any]) -> Fields:
+def _complete(path: Path, content: dict[Any, Any], form: Form) -> Fields:
     try:
-        return {field: content[field] for field in (*TENSORS, *VALUES)}
+        return {field: content[field] for field in (*form.tensors, *form.values)}
     except LookupError as error:
         raise _damaged(path, error) from error
 
 
-def _not_a_posterior(path: Path, reason: str) -> PosteriorError:
-    return PosteriorError(f"{path} is no saved GaussianPosterior: {reason}.")
+def _not_a_posterior(path: Path, reason: str, forms: Forms) -> PosteriorError:
+    kinds = " or ".join(form.kind for form in forms)
+    return PosteriorError(f"{path} is no saved {kinds}: {reason}.")
 
 
 def _damaged(path: Path, error: Exception) -> PosteriorError:

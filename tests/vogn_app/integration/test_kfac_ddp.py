@@ -62,7 +62,7 @@ def train(optimizer, model, rank, size, examples, steps, ddp=False):
 
 def result(optimizer):
     pre = optimizer.preconditioner
-    factors = {key: f.mean.matrix() for key, f in pre._factors.present.items()}
+    factors = {key: mean.matrix() for key, mean in pre.factors().items()}
     return dict(pre.parameters), factors, pre.num_inverted
 
 

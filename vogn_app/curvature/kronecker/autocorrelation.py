@@ -1,144 +1,158 @@
 """Products of windows from the autocorrelation of the input, without windows.
 
-Where a kernel moves by single steps over zeros around its input, the sum over all places
-where it meets the input depends on the distance of two taps alone:
+Where a kernel moves by single steps over an input with zeros around it, the sum over
+all places where it meets the input depends on the distance of two taps alone:
 
     everywhere[k, c, k', c'] = sum_p x[c, p + k] x[c', p + k'] = r[c, c', k' - k]
 
 so (2K - 1)^2 lags, half of them by symmetry, say what K^4 pairs of taps do, and Fourier
 transforms give them all at once. A layer has fewer positions than that. Those it lacks
 see a rim of the input only: along each dimension in turn, one lacking position leaves a
-problem of one dimension less, which is solved the same way and taken off.
+problem of one dimension less, which is solved and taken off.
 
 Axes: N examples, B groups, C channels of a group, *S places, *K taps, F frequencies,
-L lags.
+L lags, P positions that lack, t taps that meet the input.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import groupby
-from math import prod
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import chain
+from math import pi, prod
 
 import torch
 from torch import Tensor
 
 from ..rules.correlation import Kernel
-from .windows import positions_of
+from .axes import Axis, Lacking, Problem, prefers_windows
+from .moments import symmetric_product
+from .windows import positions_of, window_rows
 
-# Elements of products of spectra that exist at a time.
+# Where complex numbers are at home.
+DEVICES = ("cpu", "cuda")
+
+# Elements of spectra, and of their products, that exist at a time: 2 MiB of complex64.
 CACHED_ELEMENTS = 2**18
 
 
-@dataclass(frozen=True)
-class Axis:
-    """One dimension of an input, and the kernel along it.
+def prefers_autocorrelation(kernel: Kernel, x: Tensor) -> bool:
+    """Whether products come cheaper this way than from windows.
 
     Args:
-        places: Length of the input, without padding.
-        taps: Taps of the kernel.
-        apart: Step between taps.
-        starts: Places of the first tap, at all positions of the kernel.
+        kernel: The convolution.
+        x: Its input [N, C, *S].
+
+    Returns:
+        Whether it is the cheaper way; False where there is no such way.
     """
-
-    places: int
-    taps: int
-    apart: int
-    starts: range
-
-    def everywhere(self) -> "Axis":
-        """The same with every position in which a tap may meet the input."""
-        starts = range(-self.apart * (self.taps - 1), self.places)
-        return Axis(self.places, self.taps, self.apart, starts)
-
-    def lacking(self) -> Iterator[list[tuple[int, range]]]:
-        """Positions left out, with the taps that meet the input; by number of taps."""
-        starts = (at for at in self.everywhere().starts if at not in self.starts)
-        found = [(start, self.meeting(start)) for start in starts]
-        found.sort(key=lambda each: len(each[1]))
-        for number, each in groupby(found, key=lambda each: len(each[1])):
-            if number:
-                yield list(each)
-
-    def meeting(self, start: int) -> range:
-        """The taps that meet the input when the first is at a place."""
-        first = max(0, -(start // self.apart))
-        last = min(self.taps - 1, (self.places - 1 - start) // self.apart)
-        return range(first, max(first, last + 1))
-
-
-def axes_of(kernel: Kernel, x: Tensor) -> tuple[Axis, ...]:
-    """How a kernel of single steps slides over an input [N, C, *S]."""
-    before = kernel.padding[::2][::-1]
-    dimensions = zip(
-        x.shape[2:],
-        kernel.shape[2:],
-        kernel.dilation,
-        before,
-        positions_of(kernel, x),
-        strict=True,
-    )
-    return tuple(
-        Axis(places, taps, apart, range(-ahead, length - ahead))
-        for places, taps, apart, ahead, length in dimensions
-    )
+    if x.device.type not in DEVICES or set(kernel.stride) != {1} or not x.numel():
+        return False
+    return not prefers_windows(_problem(*_among_zeros(kernel, x)))
 
 
 def autocorrelation_products(kernel: Kernel, x: Tensor) -> Tensor:
     """Sum of outer products of all windows.
 
     Args:
-        kernel: The convolution; of stride 1, and with zeros as padding.
+        kernel: The convolution, of stride 1.
         x: Its input [N, C, *S].
 
     Returns:
         [B, n, n], exactly symmetric.
     """
-    axes = axes_of(kernel, x)
-    found = _products(x.unflatten(1, (kernel.groups, -1)), axes)
-    dimensions, blocks = len(axes), 2 * len(axes)
-    order = (
-        blocks, blocks + 1, *range(dimensions), blocks + 2, *range(dimensions, blocks)
-    )  # fmt: skip
+    kernel, x = _among_zeros(kernel, x)
+    found = _by_lags(x.unflatten(1, (kernel.groups, -1)), _problem(kernel, x))
+    dimensions = len(kernel.stride)
+    order = _channels_first(dimensions)
     size = kernel.shape[1:].numel()
     return found.permute(order).reshape(kernel.groups, size, size)
 
 
-def _products(x: Tensor, axes: tuple[Axis, ...]) -> Tensor:
-    """Sum of outer products of windows [*K, *K, B, C, C] of x [N, B, C, *S]."""
-    result = _everywhere(x, axes)
-    for at, axis in enumerate(axes):
-        others = (*axes[:at], *(axis.everywhere() for axis in axes[at + 1 :]))
-        for lacking in axis.lacking():
-            rims = _products(_rims(x, at, axis, lacking), others)
-            _take_off(result, rims, at, lacking)
+def _among_zeros(kernel: Kernel, x: Tensor) -> tuple[Kernel, Tensor]:
+    """The same convolution with no padding but zeros."""
+    if kernel.mode == "constant":
+        return kernel, x
+    bare = replace(kernel, padding=(0,) * len(kernel.padding), mode="constant")
+    return bare, kernel.padded(x)
+
+
+def _problem(kernel: Kernel, x: Tensor) -> Problem:
+    """What is to be summed for a kernel of single steps and x [N, C, *S]."""
+    dimensions = zip(
+        x.shape[2:],
+        kernel.shape[2:],
+        kernel.dilation,
+        kernel.padding[::2][::-1],
+        positions_of(kernel, x),
+        strict=True,
+    )
+    axes = tuple(
+        Axis(places, taps, apart, range(-before, length - before))
+        for places, taps, apart, before, length in dimensions
+    )
+    return Problem(len(x), kernel.groups, kernel.shape[1], axes)
+
+
+# Products are laid out [*K, *K, B, C, C], so that a pair of taps has one block.
+
+
+def _products(x: Tensor, problem: Problem) -> Tensor:
+    """Products of x [N, B, C, *S] in the cheaper way."""
+    if prefers_windows(problem):
+        return _by_windows(x, problem)
+    return _by_lags(x, problem)
+
+
+def _by_windows(x: Tensor, problem: Problem) -> Tensor:
+    """Products from windows that are formed."""
+    taps = [axis.taps for axis in problem.axes]
+    pads = [
+        (-axis.starts.start, axis.starts.stop + axis.reach - axis.places)
+        for axis in reversed(problem.axes)
+    ]
+    kernel = Kernel(
+        torch.Size((problem.blocks, problem.channels, *taps)),
+        (1,) * len(taps),
+        tuple(axis.apart for axis in problem.axes),
+        problem.blocks,
+        tuple(chain.from_iterable(pads)),
+    )
+    found = symmetric_product(window_rows(kernel, x.flatten(1, 2)))
+    size = (problem.channels, *taps)
+    order = _channels_first(len(taps))
+    return found.view(problem.blocks, *size, *size).permute(_inverse(order))
+
+
+def _by_lags(x: Tensor, problem: Problem) -> Tensor:
+    """Products from those of all lags."""
+    result = _everywhere(x, problem.axes)
+    for at, lacking, rim in problem.rims():
+        seen = _rims(x, at, problem.axes[at], lacking)
+        _take_off(result, _products(seen, rim), at, lacking)
     return result
 
 
-def _rims(
-    x: Tensor, at: int, axis: Axis, lacking: list[tuple[int, range]]
-) -> Tensor:
-    """What some positions along an axis see [N, P B, C t, *S without that axis].
+def _channels_first(dimensions: int) -> tuple[int, ...]:
+    """Order that makes [*K, *K, B, C, C] into [B, C, *K, C, *K]."""
+    taps, blocks = range(dimensions), 2 * dimensions
+    others = range(dimensions, blocks)
+    return (blocks, blocks + 1, *taps, blocks + 2, *others)
 
-    Args:
-        x: The input [N, B, C, *S].
-        at: Which dimension of places the axis is.
-        axis: The axis.
-        lacking: P positions, with the t taps that meet the input.
 
-    Returns:
-        The places that these taps meet, as channels.
-    """
-    places = [start + axis.apart * tap for start, taps in lacking for tap in taps]
+def _inverse(order: tuple[int, ...]) -> list[int]:
+    return sorted(range(len(order)), key=order.__getitem__)
+
+
+def _rims(x: Tensor, at: int, axis: Axis, lacking: Iterable[Lacking]) -> Tensor:
+    """What positions that lack along an axis see [N, P B, C t, *S without it]."""
+    places = [[start + axis.apart * tap for tap in taps] for start, taps in lacking]
     index = torch.tensor(places, device=x.device)
-    seen = x.index_select(3 + at, index).movedim(3 + at, 3)
-    seen = seen.unflatten(3, (len(lacking), -1)).movedim(3, 1)
+    seen = x.index_select(3 + at, index.flatten()).movedim(3 + at, 3)
+    seen = seen.unflatten(3, index.shape).movedim(3, 1)
     return seen.flatten(3, 4).flatten(1, 2)
 
 
-def _take_off(
-    result: Tensor, rims: Tensor, at: int, lacking: list[tuple[int, range]]
-) -> None:
-    """Subtract products [*K, *K, P B, C t, C t] without one axis from those with it."""
+def _take_off(result: Tensor, rims: Tensor, at: int, lacking: list[Lacking]) -> None:
+    """Subtract products [*K, *K, P B, C t, C t] of rims; their *K lack an axis."""
     dimensions, channels = result.ndim // 2 - 1, result.shape[-1]
     rims = rims.unflatten(-1, (channels, -1)).unflatten(-3, (channels, -1))
     rims = rims.movedim((-3, -1), (at, dimensions + at))
@@ -148,11 +162,7 @@ def _take_off(
 
 
 def _everywhere(x: Tensor, axes: tuple[Axis, ...]) -> Tensor:
-    """The products [*K, *K, B, C, C] of all windows that meet x [N, B, C, *S]."""
-    if not axes:
-        rows = x.transpose(0, 1)
-        result = rows.mT @ rows
-        return (result + result.mT) / 2
+    """Products at all positions where a tap meets x [N, B, C, *S]."""
     half = _lagged(x, axes)
     half[0] = (half[0] + half[0].mT) / 2
     lags = torch.cat((half[1:].flip(0).mT, half))
@@ -164,80 +174,66 @@ def _lags_of_taps(axes: tuple[Axis, ...]) -> Tensor:
     result = torch.zeros((), dtype=torch.long)
     for at, axis in enumerate(axes):
         taps = torch.arange(axis.taps)
-        apart = taps - taps[:, None] + axis.taps - 1
         shape = [1] * (2 * len(axes))
         shape[at] = shape[len(axes) + at] = axis.taps
-        result = result * (2 * axis.taps - 1) + apart.view(shape)
+        numbers = taps - taps[:, None] + axis.taps - 1
+        result = result * len(axis.lags) + numbers.view(shape)
     return result
 
 
 def _lagged(x: Tensor, axes: tuple[Axis, ...]) -> Tensor:
-    """Sums over examples and places of x x^T, one place a lag after the other.
+    """Sums over examples and places of x x^T, one of them a lag further.
 
     Args:
         x: The input [N, B, C, *S].
         axes: Its dimensions.
 
     Returns:
-        [L, B, C, C] for the lag of nothing and those after it, half of all.
+        [L, B, C, C] for the lag 0 and those after it, half of all.
     """
-    lengths = [_fast_length(axis.places + axis.apart * (axis.taps - 1)) for axis in axes]
-    spectra, waves = _spectra(x, lengths), _waves(x, axes, lengths)
-    size = max(1, CACHED_ELEMENTS // spectra[0, ..., 0].numel() // x.shape[2])
+    periods = [axis.period for axis in axes]
+    spectra, waves = _spectra(x, periods), _waves(x, axes)
     blocks, channels = x.shape[1:3]
+    size = max(1, CACHED_ELEMENTS // (blocks * channels**2))
     result = spectra.new_zeros(len(waves), blocks * channels**2)
     for part, wave in zip(spectra.split(size), waves.split(size, 1), strict=True):
-        part = part.flatten(0, 1)
-        result.addmm_(wave, torch.bmm(part, part.mH).view(wave.shape[1], -1))
+        rows = part.flatten(0, 1)
+        result.addmm_(wave, torch.bmm(rows, rows.mH).view(wave.shape[1], -1))
     return result.real.reshape(-1, blocks, channels, channels)
 
 
-def _spectra(x: Tensor, lengths: list[int]) -> Tensor:
+def _spectra(x: Tensor, periods: list[int]) -> Tensor:
     """Fourier transforms [F, B, C, N / 2] of pairs of examples.
 
     An example is the real part and another the imaginary part of what is transformed:
     what mixes them in products of spectra is imaginary once transformed back.
     """
     half, (blocks, channels) = (len(x) + 1) // 2, x.shape[1:3]
-    size = max(1, CACHED_ELEMENTS // max(1, half * blocks * prod(lengths)))
-    pairs = x.new_zeros(half, blocks, min(size, channels), *lengths, 2)
+    kind = torch.complex128 if x.dtype == torch.float64 else torch.complex64
+    spectra = x.new_empty(*periods, blocks, channels, half, dtype=kind)
+    size = max(1, CACHED_ELEMENTS // (half * blocks * prod(periods)))
+    pairs = x.new_zeros(half, blocks, min(size, channels), *periods, 2)
     inside = pairs
     for dimension, places in enumerate(x.shape[3:], 3):
         inside = inside.narrow(dimension, 0, places)
     own = tuple(range(3, x.ndim))
-    kind = torch.complex128 if x.dtype == torch.float64 else torch.complex64
-    spectra = x.new_empty(*lengths, blocks, channels, half, dtype=kind)
-    for at in range(0, channels, size):
-        part = x[:, :, at : at + size]
+    for part, found in zip(x.split(size, 2), spectra.split(size, -2), strict=True):
         number = part.shape[2]
         inside[:, :, :number, ..., 0] = part[:half]
         inside[: len(x) - half, :, :number, ..., 1] = part[half:]
-        found = torch.fft.fftn(torch.view_as_complex(pairs[:, :, :number]), dim=own)
-        spectra[..., at : at + size, :] = found.permute(*own, 1, 2, 0)
-    return spectra.flatten(0, len(lengths) - 1)
+        pair = torch.view_as_complex(pairs[:, :, :number])
+        found.copy_(torch.fft.fftn(pair, dim=own).permute(*own, 1, 2, 0))
+    return spectra.flatten(0, len(periods) - 1)
 
 
-def _waves(x: Tensor, axes: tuple[Axis, ...], lengths: list[int]) -> Tensor:
-    """Inverse Fourier transform [L, F] to lags from that of nothing on."""
+def _waves(x: Tensor, axes: tuple[Axis, ...]) -> Tensor:
+    """What makes lags [L, F], from 0 on, of the spectra's products Z_c conj(Z_c')."""
     waves = torch.ones(1, 1, dtype=torch.complex128, device=x.device)
-    for axis, length in zip(axes, lengths, strict=True):
-        lags = axis.apart * torch.arange(1 - axis.taps, axis.taps, device=x.device)
-        steps = lags[:, None] * torch.arange(length, device=x.device) % length
-        angles = -2 * torch.pi / length * steps.double()
-        waves = torch.kron(waves, torch.polar(torch.ones_like(angles), angles) / length)
-    dtype = torch.complex128 if x.dtype == torch.float64 else torch.complex64
-    return waves[len(waves) // 2 :].to(dtype)
-
-
-def _fast_length(least: int) -> int:
-    """The next length that Fourier transforms are fast for: of small factors."""
-    while _without_small_factors(least) > 1:
-        least += 1
-    return least
-
-
-def _without_small_factors(number: int) -> int:
-    for factor in (2, 3, 5, 7):
-        while number % factor == 0:
-            number //= factor
-    return number
+    for axis in axes:
+        lags = axis.apart * torch.tensor(axis.lags, device=x.device)
+        steps = lags[:, None] * torch.arange(axis.period, device=x.device)
+        angles = -2 * pi / axis.period * (steps % axis.period).double()
+        wave = torch.polar(torch.ones_like(angles), angles) / axis.period
+        waves = torch.kron(waves, wave)
+    kind = torch.complex128 if x.dtype == torch.float64 else torch.complex64
+    return waves[len(waves) // 2 :].to(kind)

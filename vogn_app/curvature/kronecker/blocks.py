@@ -247,4 +247,3 @@ class LayerBlock(ExampleBlock):
         """Outer products of the examples' gradients."""
         rows = [contributions[local].flatten(1) for local in self.parts]
         return Moment.of_rows(torch.cat(rows, 1))
-

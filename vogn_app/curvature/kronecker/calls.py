@@ -32,21 +32,30 @@ class Call:
 
 @final
 class Calls:
-    """Calls in groups that one backward pass goes through: those on the same examples.
+    """Calls in groups on the same examples: those one backward pass goes through."""
 
-    Args:
-        accumulates: Whether the backward pass that runs reaches the parameters.
-    """
-
-    def __init__(self, accumulates: Callable[[], bool]) -> None:
-        self._accumulates = accumulates
+    def __init__(self) -> None:
         self._groups: list[list[Call]] = []
         self._marks: list[RemovableHandle] = []
 
     def note(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any
+        self,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        output: Any,
+        accumulates: Callable[[], bool],
     ) -> Call | None:
-        """Note a call that ends; None if nothing in its output needs a gradient."""
+        """Note a call that ends; None if nothing in its output needs a gradient.
+
+        Args:
+            args: Its positional arguments.
+            kwargs: Its keyword arguments.
+            output: What it gave.
+            accumulates: Whether a backward pass that runs reaches the parameters.
+
+        Returns:
+            The call.
+        """
         outputs = output_tensors(output)
         if not outputs:
             return None
@@ -54,12 +63,14 @@ class Calls:
         if not self._groups or any(each.used for each in self._groups[-1]):
             self._groups.append([])
         self._groups[-1].append(call)
-        mark = partial(self._mark, call)
+        mark = partial(_mark, call, accumulates)
         self._marks += [tensor.register_hook(mark) for tensor in outputs.values()]
         return call
 
-    def _mark(self, call: Call, gradient: Tensor) -> None:  # noqa: ARG002
-        call.used = call.used or self._accumulates()
+    @property
+    def any_used(self) -> bool:
+        """Whether a backward pass went through any."""
+        return any(call.used for group in self._groups for call in group)
 
     @property
     def num_examples(self) -> int:
@@ -97,6 +108,10 @@ class Calls:
         for mark in self._marks:
             mark.remove()
         self._groups, self._marks = [], []
+
+
+def _mark(call: Call, accumulates: Callable[[], bool], gradient: Tensor) -> None:  # noqa: ARG001
+    call.used = call.used or accumulates()
 
 
 def add_all(sums: Moments, new: Mapping[Key, Moment]) -> None:

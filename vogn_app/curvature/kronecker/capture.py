@@ -14,7 +14,12 @@ gradients are given to the caller, leave no trace.
 With labels of the model's own (`labels`), the gradients come from passes of ours, which
 run when a call of the model ends; of the user's pass it only counts that it happened.
 
-A compiled model runs uncompiled while statistics are due: compiled graphs have no hooks.
+A compiled model runs uncompiled while statistics are due: compiled graphs have no
+hooks.
+
+Where all gradients are gone when the model is called, as after `zero_grad`, what the
+passes before have said is dropped with them: of a batch that was given up, of the first
+half of a step of SAM, of a backward pass that failed.
 """
 
 import sys
@@ -32,9 +37,10 @@ from ..evidence import full_precision
 from ..labels import labelled_output
 from ..layers import unwrapped
 from ..recording import uncompiled
-from ..uses import Purpose, purpose_of
+from ..uses import Purpose, in_backward, purpose_of
 from .blocks import ExampleBlock, Shape
 from .calls import Call, Calls, Moments, add_all
+from .copies import Hook
 from .examples import ExampleGradients
 from .layout import blocks_of, find_watched
 from .moments import Moment
@@ -89,11 +95,11 @@ class FactorCapture:
         self.watched = find_watched(inner, parameters, shape, sharing)
         self.blocks = blocks_of(self.watched)
         self.in_parallel = False  # whether a wrapper averages the gradients
-        self._calls = Calls(self._accumulates)
+        self._calls = Calls()
         self._stack, self._eager = ExitStack(), False
         self._begin()
         self._model_handle = inner.register_forward_hook(
-            self._after_model, with_kwargs=True
+            Hook(self._after_model), with_kwargs=True
         )
 
     def close(self) -> None:
@@ -181,6 +187,8 @@ class FactorCapture:
             torch.is_grad_enabled()
             and not torch.compiler.is_compiling()
             and not torch._C._are_functorch_transforms_active()
+            # A checkpoint that runs again: its first run was watched.
+            and (self.passes is None or not in_backward())
         )
 
     @property
@@ -217,15 +225,25 @@ class FactorCapture:
         kwargs: dict[str, Any],
         output: Any,
     ) -> None:
-        again = torch._C._current_graph_task_id() != -1  # in a checkpoint around it
-        if again or not self.listens:
+        if not self.listens or in_backward():  # in a checkpoint around it
             return
+        if self._calls.any_used and self._are_dropped():
+            self._forget()
         wrapper = DistributedDataParallel._get_active_ddp_module()
         self.in_parallel = wrapper is not None
-        call = self._calls.note(args, kwargs, output)
+        call = self._calls.note(args, kwargs, output, self._accumulates)
         if call is not None and self.passes is not None and self._later:
             self._take(call, labelled_output(output))
         self._later = []
+
+    def _are_dropped(self) -> bool:
+        """Whether the gradients that the last backward passes left are gone."""
+        return all(p.grad is None for p in self.parameters.values())
+
+    def _forget(self) -> None:
+        """Drop what has been seen; the layers go on being watched."""
+        self._sums, self._examples = {}, {}
+        self._calls.clear()
 
     def _take(self, call: Call, output: Tensor) -> None:
         """Run the passes from labels of the model's own."""
@@ -245,9 +263,8 @@ class FactorCapture:
     def _take_pass(self, number: int, found: Iterator[Tensor | None]) -> None:
         for later in self._later:
             if later.watch.example_block is not None:
-                self.examples(later.watch.example_block).open()
+                self.examples(later.watch.example_block).open(recomputed=False)
         for later in self._later:
             gradients = [next(found) for _ in later.edges]
             later.take(gradients, number == 0)
         self._finish(self._sums)
-

@@ -27,18 +27,24 @@ class ExampleGradients:
     def __init__(self, block: ExampleBlock) -> None:
         self.block = block
         self._moment: Moment | None = None
-        self._uses, self._returned = 0, 0
+        self._uses, self._returned, self._recomputed = 0, 0, False
         self._pending: dict[str, Tensor] = {}
 
-    def open(self) -> None:
-        """Note a use in a forward pass."""
+    def open(self, *, recomputed: bool) -> None:
+        """Note a use in a forward pass.
+
+        Args:
+            recomputed: Whether it is a checkpoint that runs again within a backward
+                pass: for the same examples, and how often is not known.
+        """
+        if recomputed:
+            self._recomputed = True
+            return
         if self._returned:
             self._flush()
         self._uses += 1
 
-    def add(
-        self, names: Mapping[str, str], evidence: Evidence | RerunEvidence
-    ) -> None:
+    def add(self, names: Mapping[str, str], evidence: Evidence | RerunEvidence) -> None:
         """Take what the backward pass of a use says.
 
         Args:
@@ -46,7 +52,7 @@ class ExampleGradients:
             evidence: The call and the gradient of its output.
         """
         self._returned += 1
-        if self._uses == 1 and self._can_square(names):
+        if self._uses == 1 and not self._recomputed and self._can_square(names):
             squares = evidence.sums(list(names)).squares
             named = {name: squares[local] for local, name in names.items()}
             self._take(named, evidence.num_examples)
@@ -79,7 +85,7 @@ class ExampleGradients:
     def _flush(self) -> None:
         """Square what is pending, once no more can come for its examples."""
         pending, self._pending = self._pending, {}
-        self._uses = self._returned = 0
+        self._uses, self._returned, self._recomputed = 0, 0, False
         if not pending:
             return
         num = len(next(iter(pending.values())))

@@ -1,7 +1,7 @@
 """Which blocks a model has, and which layer measures which of them."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -91,7 +91,9 @@ def blocks_of(watched: Iterable[Watched]) -> dict[str, Block]:
 def _can_run(layer: Layer) -> bool:
     """Whether its gradients can be had: a second run would draw another dropout."""
     module = layer.module
-    dropout = isinstance(module, nn.RNNBase) and module.dropout and module.num_layers > 1
+    dropout = (
+        isinstance(module, nn.RNNBase) and module.dropout and module.num_layers > 1
+    )
     return not dropout
 
 
@@ -172,7 +174,9 @@ def _recurrent_blocks(layer: Layer, name: str) -> Iterator[Block]:
     for local in (weight for weight in plain if weight.startswith("weight")):
         end = local.removeprefix("weight_")
         pair = {"weight": local, "bias": f"bias_{end}"}
-        parts = {e: _whole(layer, each) for e, each in pair.items() if each in layer.names}
+        parts = {
+            e: _whole(layer, each) for e, each in pair.items() if each in layer.names
+        }
         outputs, inputs = module.get_parameter(local).shape
         if parts:
             yield _linear_block(f"{name}.{end}", parts, inputs, outputs, "expand")
@@ -194,13 +198,23 @@ def _untied(
     common = {root: _common([every[n] for n in names]) for root, names in merged.sets()}
     for layer, blocks in found:
         roots = [merged.root(block.name) for block in blocks]
-        shared = [common.get(root, every[root]) for root in roots]
+        pairs = zip(blocks, roots, strict=True)
+        shared = [
+            _joined(block, common.get(root, every[root])) for block, root in pairs
+        ]
         if any(isinstance(b, ExampleBlock) for b in shared) and len(shared) > 1:
             raise ValueError(
                 "params must not share the weights of attention or recurrent layers "
                 f"with other layers, got {blocks[0].name}."
             )
         yield layer, tuple(shared)
+
+
+def _joined(block: Block, common: Block) -> Block:
+    """What a layer measures: its strides and padding may differ from the others'."""
+    if isinstance(common, KroneckerBlock):
+        return replace(block, name=common.name)
+    return common
 
 
 class _Groups:

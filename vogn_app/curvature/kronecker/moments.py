@@ -100,25 +100,28 @@ def symmetric_sum(parts: Iterable[Tensor]) -> Tensor:
     """
     result: Tensor | None = None
     for rows in parts:
+        whole = WHOLE_ON_CPU if rows.is_cpu else WHOLE_ELSEWHERE
         if result is None:
             blocks, _, size = rows.shape
-            result = rows.new_zeros(blocks, size, size)
-        _add_upper(result, rows, WHOLE_ON_CPU if rows.is_cpu else WHOLE_ELSEWHERE)
+            result = rows.new_empty(blocks, size, size)
+            _add_upper(result, rows, whole, beta=0)
+        else:
+            _add_upper(result, rows, whole, beta=1)
     assert result is not None
     _mirror(result, WHOLE_ON_CPU if result.is_cpu else WHOLE_ELSEWHERE)
     return result
 
 
-def _add_upper(result: Tensor, rows: Tensor, whole: int) -> None:
-    """Add rows^T rows, but for blocks under the diagonal."""
+def _add_upper(result: Tensor, rows: Tensor, whole: int, beta: int) -> None:
+    """Result * beta + rows^T rows, but for blocks under the diagonal."""
     half = _half(rows.shape[2], whole)
     if half is None:
-        result.baddbmm_(rows.mT, rows)
+        result.baddbmm_(rows.mT, rows, beta=beta)
         return
     before, after = rows[..., :half], rows[..., half:]
-    _add_upper(result[:, :half, :half], before, whole)
-    result[:, :half, half:].baddbmm_(before.mT, after)
-    _add_upper(result[:, half:, half:], after, whole)
+    _add_upper(result[:, :half, :half], before, whole, beta)
+    result[:, :half, half:].baddbmm_(before.mT, after, beta=beta)
+    _add_upper(result[:, half:, half:], after, whole, beta)
 
 
 def _mirror(result: Tensor, whole: int) -> None:

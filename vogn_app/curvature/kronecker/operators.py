@@ -5,22 +5,30 @@ Damping of a block with two sides (factored Tikhonov, Martens and Grosse 2015, s
 
     (A + pi sqrt(damping) I)^-1    and    (G + sqrt(damping) / pi I)^-1
 
-and of any other block `damping` itself.
+by Cholesky decomposition. By eigendecomposition the damping is added to the products
+of the eigenvalues of A and G instead, which inverts A x G + damping I exactly, or to
+scales that are measured in the eigenbasis (EKFAC). Any other block gets the damping
+itself.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import final
+from typing import Literal, final
 
 import torch
 from torch import Tensor
 
 from .blocks import INPUTS, OUTPUTS, UNIT, Block
 from .calls import Key
+from .eigen import Eigenbasis, eigen_precondition, eigenbases
 from .inverses import Inverse, Request, damped_inverses, trace_norm_pi
 from .moments import Moment
 from .unit import unit_apply, unit_inverse
 
 Means = Mapping[Key, Moment]
+Inversion = Literal["cholesky", "eigen", "ekfac"]
+
+
+Operator = Inverse | Eigenbasis
 
 
 @final
@@ -38,20 +46,28 @@ class UnitInverse:
         return torch.cat([result[name] for name in names]).view(rows.shape)
 
 
-def dampings_of(block: Block, means: Means, damping: float) -> dict[str, Tensor]:
+def has_two_sides(block: Block) -> bool:
+    """Whether a block's curvature is a product of two factors."""
+    return block.sides == (INPUTS, OUTPUTS)
+
+
+def dampings_of(
+    block: Block, means: Means, damping: float, inversion: Inversion
+) -> dict[str, Tensor]:
     """What is added to the diagonal of each of a block's statistics.
 
     Args:
         block: The block.
         means: Its statistics, among others.
         damping: Of the whole block, > 0.
+        inversion: How the block is inverted.
 
     Returns:
         Numbers [B] by side.
     """
     first = means[block.name, block.sides[0]].value
     whole = torch.as_tensor(damping, dtype=first.dtype, device=first.device)
-    if block.sides != (INPUTS, OUTPUTS):
+    if inversion != "cholesky" or not has_two_sides(block):
         return {side: whole.reshape(1) for side in block.sides}
     pi = trace_norm_pi(means[block.name, INPUTS], means[block.name, OUTPUTS])
     root = whole.sqrt()
@@ -59,40 +75,62 @@ def dampings_of(block: Block, means: Means, damping: float) -> dict[str, Tensor]
 
 
 def invert(
-    keys: Sequence[Key], means: Means, dampings: Mapping[Key, Tensor]
-) -> dict[Key, Inverse | None]:
+    keys: Sequence[Key],
+    means: Means,
+    dampings: Mapping[Key, Tensor],
+    inversion: Inversion,
+) -> dict[Key, Operator | None]:
     """Damped inverses of statistics, equal shapes together.
 
     Args:
         keys: Which statistics.
         means: Them.
         dampings: What is added to their diagonals.
+        inversion: How those of blocks with two sides are inverted.
 
     Returns:
-        An inverse a statistic; None where even double precision fails.
+        An operator a statistic; None where even double precision fails.
     """
+    factors = [key for key in keys if key[1] in {INPUTS, OUTPUTS}]
+    turned = factors if inversion != "cholesky" else []
     units = [key for key in keys if key[1] == UNIT]
-    result: dict[Key, Inverse | None] = {
-        key: UnitInverse(unit_inverse(means[key].value, dampings[key]))
-        for key in units
+    others = [key for key in keys if key not in {*turned, *units}]
+    result: dict[Key, Operator | None] = {
+        key: UnitInverse(unit_inverse(means[key].value, dampings[key])) for key in units
     }
-    others = [key for key in keys if key[1] != UNIT]
     requests = [Request(means[key], dampings[key]) for key in others]
-    return result | dict(zip(others, damped_inverses(requests), strict=True))
+    result |= zip(others, damped_inverses(requests), strict=True)
+    bases = eigenbases([means[key] for key in turned])
+    return result | dict(zip(turned, bases, strict=True))
 
 
-def apply(block: Block, matrix: Tensor, inverses: Mapping[str, Inverse]) -> Tensor:
+def apply(
+    block: Block,
+    matrix: Tensor,
+    operators: Mapping[str, Operator],
+    damping: Tensor,
+    scales: Tensor | None = None,
+) -> Tensor:
     """A block's matrix times its inverses, from both sides where it has two.
 
     Args:
         block: The block.
         matrix: [B, out, in].
-        inverses: By side.
+        operators: By side.
+        damping: Of the whole block, for eigenbases.
+        scales: Of EKFAC [B, out, in]; None for the products of eigenvalues.
 
     Returns:
         The product, of the same shape.
     """
-    right = inverses[block.sides[0]].apply(matrix)
-    if block.sides != (INPUTS, OUTPUTS):
+    first = operators[block.sides[0]]
+    if isinstance(first, Eigenbasis):
+        other = operators[OUTPUTS]
+        assert isinstance(other, Eigenbasis)
+        return eigen_precondition(matrix, other, first, damping, scales)
+    right = first.apply(matrix)
+    if not has_two_sides(block):
         return right
-    return inverses[OUTPUTS].apply(right.mT.contiguous()).mT
+    other = operators[OUTPUTS]
+    assert not isinstance(other, Eigenbasis)
+    return other.apply(right.mT.contiguous()).mT

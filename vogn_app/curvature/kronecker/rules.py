@@ -22,9 +22,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from ..evidence import promoted
 from ..rules import rule_for
-from .moments import Moment, symmetric_product
-from .windows import kernel_of, mean_windows, positions_of, window_rows
+from ..rules.correlation import Kernel
+from . import embeddings
+from .autocorrelation import autocorrelation_products, prefers_autocorrelation
+from .homogeneous import bordered, moment_of_ones, moment_of_rows, with_ones
+from .moments import Moment
+from .windows import (
+    kernel_of,
+    positions_of,
+    summed_windows,
+    window_products,
+    window_rows,
+)
 
 Sharing = Literal["expand", "reduce"]
 Names = frozenset[str]
@@ -70,11 +81,6 @@ def kronecker_rule_for(module: nn.Module) -> KroneckerRule | None:
     return rule
 
 
-def precise(values: Tensor) -> Tensor:
-    """The values in at least float32."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))
-
-
 # Weights that are matrices, one a group, with or without a bias.
 
 
@@ -116,14 +122,6 @@ def _blocks(module: nn.Module) -> int:
     return module.groups if isinstance(module, _ConvNd) else 1
 
 
-def _with_ones(rows: Tensor, wanted: Names) -> Tensor:
-    """Rows [..., n] with what is wanted of them and of the bias's 1."""
-    if "bias" not in wanted:
-        return rows
-    ones = rows.new_ones(*rows.shape[:-1], 1)
-    return torch.cat((rows, ones), -1) if "weight" in wanted else ones
-
-
 # Linear layers: x [N, ..., in], c [N, ..., out].
 
 
@@ -133,10 +131,13 @@ def _linear_inputs(
     wanted: Names,
     sharing: Sharing,
 ) -> Moment:
-    x = precise(x)
-    if sharing == "reduce":
-        x = x.flatten(1, -2).mean(1) if x.ndim > 2 else x
-    return Moment.of_rows(_with_ones(x, wanted))
+    x = promoted(x)
+    if sharing == "reduce" and x.ndim > 2:
+        x = x.flatten(1, -2).sum(1) / max(1, x.shape[1:-1].numel())
+    count = x.shape[:-1].numel()
+    if "weight" not in wanted:
+        return moment_of_ones(x, 1, count)
+    return moment_of_rows(x.reshape(1, count, x.shape[-1]), wanted, count)
 
 
 def _linear_outputs(
@@ -144,7 +145,7 @@ def _linear_outputs(
     c: Tensor,
     sharing: Sharing,
 ) -> Moment:
-    c = precise(c)
+    c = promoted(c)
     if sharing == "reduce" and c.ndim > 2:
         c = c.flatten(1, -2).sum(1)
     return replace(Moment.of_rows(c), count=len(c))
@@ -156,8 +157,8 @@ def _linear_rows(
     c: Tensor,
     wanted: Names,
 ) -> tuple[Tensor, Tensor]:
-    a = _with_ones(precise(x).flatten(0, -2), wanted)
-    return a, precise(c).flatten(0, -2)
+    a = with_ones(promoted(x).flatten(0, -2), wanted)
+    return a, promoted(c).flatten(0, -2)
 
 
 # Convolutions: x [N, C, *S], c [N, O, *T].
@@ -167,29 +168,41 @@ def _convolution_inputs(
     module: nn.Module, x: Tensor, wanted: Names, sharing: Sharing
 ) -> Moment:
     assert isinstance(module, _ConvNd)
-    kernel, x = kernel_of(module), precise(x)
-    expand = sharing == "expand"
-    count = len(x) * (positions_of(kernel, x).numel() if expand else 1)
+    kernel, x = kernel_of(module), promoted(x)
+    positions = positions_of(kernel, x).numel()
+    count = len(x) if sharing == "reduce" else len(x) * positions
     if "weight" not in wanted:
-        ones = x.new_full((kernel.groups, 1, 1), count)
-        return Moment("matrix", ones, count)
-    rows = window_rows(kernel, x) if expand else mean_windows(kernel, x)
-    return _of_blocks(_with_ones(rows, wanted), count)
+        return moment_of_ones(x, kernel.groups, count)
+    if sharing == "reduce":
+        means = summed_windows(kernel, x) / max(1, positions)
+        return moment_of_rows(means, wanted, count)
+    if kernel.groups == 1 and count < kernel.shape[1:].numel():
+        return moment_of_rows(window_rows(kernel, x), wanted, count)
+    product = _window_products(kernel, x)
+    if "bias" in wanted:
+        sums = summed_windows(kernel, x.sum(0, keepdim=True))
+        product = bordered(product, sums[:, 0], count)
+    return Moment("matrix", product, count)
+
+
+def _window_products(kernel: Kernel, x: Tensor) -> Tensor:
+    """Sum of outer products of all windows [B, n, n], in the cheaper way."""
+    if prefers_autocorrelation(kernel, x):
+        return autocorrelation_products(kernel, x)
+    return window_products(kernel, x)
 
 
 def _convolution_outputs(module: nn.Module, c: Tensor, sharing: Sharing) -> Moment:
-    c = precise(c).flatten(2)
+    c, blocks = promoted(c).flatten(2), _blocks(module)
     if sharing == "reduce":
         c = c.sum(2, keepdim=True)
-    columns = c.transpose(0, 1).reshape(_blocks(module), -1, c.shape[2] * len(c))
-    return _of_blocks(columns.mT, len(c))
-
-
-def _of_blocks(rows: Tensor, count: int) -> Moment:
-    """The moment of rows [B, R, n]."""
-    if len(rows) == 1:
-        return replace(Moment.of_rows(rows), count=count)
-    return Moment("matrix", symmetric_product(rows), count)
+    num, outputs, length = c.shape
+    if blocks == 1 and num * length < outputs:
+        return replace(Moment.of_rows(c.mT), count=num)
+    pointwise = Kernel(
+        torch.Size((outputs, outputs // blocks, 1)), (1,), (1,), blocks, (0, 0)
+    )
+    return Moment("matrix", window_products(pointwise, c), num)
 
 
 def _is_pointwise(module: _ConvNd) -> bool:
@@ -201,66 +214,8 @@ def _pointwise_rows(
     module: nn.Module, x: Tensor, c: Tensor, wanted: Names
 ) -> tuple[Tensor, Tensor]:
     assert isinstance(module, _ConvNd)
-    a = window_rows(kernel_of(module), precise(x))[0]
-    return _with_ones(a, wanted), precise(c).flatten(2).mT.flatten(0, 1)
-
-
-# Embeddings: x indices [N, ...], c [N, ..., D]; rows of the input are one-hot.
-
-
-def _table_sizes(module: nn.Module, wanted: Names) -> tuple[int, int, int]:  # noqa: ARG001
-    rows, columns = _weight(module).shape
-    return 1, columns, rows
-
-
-def _table_inputs(
-    module: nn.Module,
-    x: Tensor,
-    wanted: Names,  # noqa: ARG001
-    sharing: Sharing,
-) -> Moment:
-    """Counts of lookups; of "reduce", whose rows overlap, the diagonal alone."""
-    assert isinstance(module, nn.Embedding)
-    size, indices = module.num_embeddings, x.reshape(len(x), x.shape[1:].numel()).long()
-    values, count = module.weight.new_zeros(size), indices.numel()
-    values = precise(values)
-    if sharing == "expand":
-        values += torch.bincount(indices.flatten(), minlength=size)
-    else:
-        count = len(x)
-        own = indices + size * torch.arange(count, device=x.device)[:, None]
-        found, times = torch.unique(own, return_counts=True)
-        shares = times.to(values.dtype) / max(1, indices.shape[1])
-        values.index_add_(0, found % size, shares.square())
-    if module.padding_idx is not None:
-        values[module.padding_idx] = 0
-    return Moment("diagonal", values[None], count)
-
-
-def _table_seen(module: nn.Module, x: Tensor, c: Tensor) -> Tensor:
-    assert isinstance(module, nn.Embedding)
-    if module.padding_idx is None:
-        return c
-    return torch.where((x == module.padding_idx)[..., None], 0, c)
-
-
-def _table_outputs(module: nn.Module, c: Tensor, sharing: Sharing) -> Moment:
-    return _linear_outputs(module, c[:, None] if c.ndim == 2 else c, sharing)
-
-
-def _table_to_matrix(
-    module: nn.Module,  # noqa: ARG001
-    values: Mapping[str, Tensor],
-) -> Tensor:
-    return values["weight"].mT.unsqueeze(-3)
-
-
-def _table_from_matrix(
-    module: nn.Module,  # noqa: ARG001
-    matrix: Tensor,
-    wanted: Names,  # noqa: ARG001
-) -> dict[str, Tensor]:
-    return {"weight": matrix.squeeze(-3).mT}
+    a = window_rows(kernel_of(module), promoted(x))[0]
+    return with_ones(a, wanted), promoted(c).flatten(2).mT.flatten(0, 1)
 
 
 LINEAR = KroneckerRule(
@@ -282,12 +237,12 @@ CONVOLUTION = KroneckerRule(
 )
 EMBEDDING = KroneckerRule(
     "embedding",
-    _table_sizes,
-    _table_inputs,
-    _table_outputs,
-    _table_to_matrix,
-    _table_from_matrix,
-    seen=_table_seen,
+    embeddings.sizes,
+    embeddings.inputs,
+    _linear_outputs,
+    embeddings.to_matrix,
+    embeddings.from_matrix,
+    seen=embeddings.seen,
 )
 RULES: dict[type[nn.Module], KroneckerRule] = {
     nn.Linear: LINEAR,

@@ -18,8 +18,9 @@ from ..functional import ModuleCall, output_tensors
 from ..hooks import ROWS, Projection
 from ..recurrent import recurrent_rows
 from ..rules.linear import LINEAR
-from ..uses import Purpose, purpose_of
+from ..uses import Purpose, in_backward, purpose_of
 from .blocks import INPUTS, OUTPUTS, Block, ExampleBlock, KroneckerBlock
+from .copies import Forward, Hook
 from .layout import Watched
 from .taps import tapped
 
@@ -62,21 +63,30 @@ class LayerWatch:
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Watch within the context."""
-        if self.layer.is_attention and "forward" not in vars(self.module):
-            vars(self.module)["forward"] = self._run_attention
-            try:
+        if self.layer.is_attention:
+            with self._forward_replaced():
                 yield
-            finally:
-                vars(self.module).pop("forward", None)
             return
         # Before others, which may change the output.
         handle = self.module.register_forward_hook(
-            self._after, with_kwargs=True, prepend=True
+            Hook(self._after), with_kwargs=True, prepend=True
         )
         try:
             yield
         finally:
             handle.remove()
+
+    @contextmanager
+    def _forward_replaced(self) -> Iterator[None]:
+        present = vars(self.module).get("forward")
+        if present is not None and not _is_copied(present):
+            yield  # it came from elsewhere, and may do anything
+            return
+        vars(self.module)["forward"] = Forward(self.module, self._run_attention)
+        try:
+            yield
+        finally:
+            vars(self.module).pop("forward", None)
 
     @property
     def example_block(self) -> ExampleBlock | None:
@@ -114,12 +124,12 @@ class LayerWatch:
         if not isinstance(x, Tensor) or not isinstance(output, Tensor):
             return None
         if rule.accepts(module, x):
-            return self._watch(output, x, partial(self._measure, names))
+            return self._watch(output, kept(x, names), partial(self._measure, names))
         batched = x.unsqueeze(0)  # an example alone, which some layers allow
         if rule.input_gradient is None or not rule.accepts(module, batched):
             return None
         take = lambda x, g, new: self._measure(names, x, g.unsqueeze(0), new)  # noqa: E731
-        return self._watch(output, batched, take)
+        return self._watch(output, kept(batched, names), take)
 
     def _watch(
         self,
@@ -128,7 +138,7 @@ class LayerWatch:
         measure: Callable[[Tensor, Tensor, bool], None],
     ) -> Tensor | None:
         """Measure a call once the gradient of its output is known."""
-        if not output.requires_grad:
+        if not (output.requires_grad and output.numel()):
             return None
         if self.capture.passes is None:
             self._open()
@@ -145,7 +155,8 @@ class LayerWatch:
 
     def _open(self) -> None:
         if self.example_block is not None:
-            self.capture.examples(self.example_block).open()
+            examples = self.capture.examples(self.example_block)
+            examples.open(recomputed=in_backward())
 
     def _receive(
         self, measure: Callable[[Tensor, Tensor, bool], None], x: Tensor, g: Tensor
@@ -200,7 +211,7 @@ class LayerWatch:
     ) -> None:
         """Measure a call of a layer that has to run again, by its output gradients."""
         outputs = output_tensors(output)
-        if not outputs:
+        if not any(x.numel() for x in outputs.values()):
             return
         call = ModuleCall.of(args, kwargs, outputs)
         positions = list(outputs)
@@ -261,19 +272,19 @@ class LayerWatch:
         bias: Tensor | None,
     ) -> Tensor:
         output = F.linear(x, weight, bias)
-        rows = self._rows(weight)
+        rows = self._rows(weight) or self._rows(bias)
         if rows is None:
             return output
         measure = partial(self._measure_projection, names, weight, bias, rows)
         result = self._watch(output, x, measure)
         return output if result is None else result
 
-    def _rows(self, weight: Tensor) -> tuple[str, int, int] | None:
-        """Which rows of which parameter a projection uses."""
+    def _rows(self, used: Tensor | None) -> tuple[str, int, int] | None:
+        """Which rows of which parameter a projection uses as its weight or bias."""
         for name in self.layer.names.values():
             parameter = self.capture.parameters[name]
-            if is_part_of(weight, parameter) and parameter.ndim == 2:
-                return name, *rows_of(weight, parameter)
+            if used is not None and is_part_of(used, parameter):
+                return name, *rows_of(used, parameter)
         return None
 
     def _measure_projection(
@@ -281,20 +292,17 @@ class LayerWatch:
         names: Mapping[str, str],
         weight: Tensor,
         bias: Tensor | None,
-        found: tuple[str, int, int],
+        rows: tuple[str, int, int],
         x: Tensor,
         g: Tensor,
         new: bool,
     ) -> None:
         x, g = promoted_pair(x, g)
-        name, start, stop = found
+        name, start, stop = rows
         if self.example_block is not None:
-            keys = {"weight": _key(name, start, stop)}
-            for other in names.values():
-                parameter = self.capture.parameters[other]
-                if bias is not None and is_part_of(bias, parameter):
-                    keys["bias"] = _key(other, *rows_of(bias, parameter))
-            keys = {k: v for k, v in keys.items() if v.split(ROWS)[0] in names.values()}
+            used = {"weight": self._rows(weight), "bias": self._rows(bias)}
+            found = {end: rows for end, rows in used.items() if rows is not None}
+            keys = {k: _key(*v) for k, v in found.items() if v[0] in names.values()}
             evidence = Evidence.of(LINEAR, Projection(weight, bias), x, g, 0)
             self.capture.examples(self.example_block).add(keys, evidence)
             return
@@ -307,6 +315,18 @@ class LayerWatch:
                 first, last = own.rows[0] - start, own.rows[1] - start
                 if first >= 0 and own.rows[1] <= stop:
                     self._measure_map(block, x, g[..., first:last], new)
+
+
+def _is_copied(forward: Any) -> bool:
+    return isinstance(forward, Forward) and forward.call is None
+
+
+def kept(x: Tensor, names: Mapping[str, str]) -> Tensor:
+    """The input to keep for backward: of a bias alone its shape will do.
+
+    What no weight needs may be changed in place before backward.
+    """
+    return x if "weight" in names else x.new_zeros(()).expand(x.shape)
 
 
 def _key(name: str, start: int, stop: int) -> str:

@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.nn.modules.conv import _ConvNd
 
 from ..rules.correlation import Kernel
+from ..rules.reductions import fast_elements
+from .moments import symmetric_sum
 
 
 def kernel_of(module: _ConvNd) -> Kernel:
@@ -47,20 +49,34 @@ def window_rows(kernel: Kernel, x: Tensor) -> Tensor:
         x: Its input [N, C, *S].
 
     Returns:
-        [B, N T, n], of which consecutive rows are not consecutive in memory.
+        [B, N T, n], with consecutive rows next to each other in memory.
     """
     positions = positions_of(kernel, x)
     windows = kernel.windows(kernel.padded(x), positions)
-    order = (*range(1, windows.ndim - len(positions)), 0)
-    columns = windows.permute(
-        *order, *range(windows.ndim - len(positions), windows.ndim)
-    )
+    first = windows.ndim - len(positions)
+    windows = windows.permute(*range(1, first), 0, *range(first, windows.ndim))
     length = len(x) * positions.numel()
-    return columns.reshape(kernel.groups, kernel.shape[1:].numel(), length).mT
+    return windows.reshape(kernel.groups, kernel.shape[1:].numel(), length).mT
 
 
-def mean_windows(kernel: Kernel, x: Tensor) -> Tensor:
-    """Mean over positions of the windows of each example; no window is formed.
+def window_products(kernel: Kernel, x: Tensor) -> Tensor:
+    """Sum of outer products of all windows, of which few exist at a time.
+
+    Args:
+        kernel: The convolution.
+        x: Its input [N, C, *S].
+
+    Returns:
+        [B, n, n], exactly symmetric.
+    """
+    size, elements = kernel.shape[1:].numel(), fast_elements(x)
+    rows = max(size, elements // (size * kernel.groups))
+    examples = max(1, rows // max(1, positions_of(kernel, x).numel()))
+    return symmetric_sum(window_rows(kernel, part) for part in x.split(examples))
+
+
+def summed_windows(kernel: Kernel, x: Tensor) -> Tensor:
+    """Sum over positions of the windows of each example; no window is formed.
 
     Args:
         kernel: The convolution.
@@ -69,8 +85,7 @@ def mean_windows(kernel: Kernel, x: Tensor) -> Tensor:
     Returns:
         [B, N, n].
     """
-    positions = positions_of(kernel, x)
-    sums = kernel.padded(x)
+    positions, sums = positions_of(kernel, x), kernel.padded(x)
     for taps, apart, step, length in zip(
         kernel.shape[2:], kernel.dilation, kernel.stride, positions, strict=True
     ):
@@ -80,6 +95,5 @@ def mean_windows(kernel: Kernel, x: Tensor) -> Tensor:
             for tap in range(taps)
         ]
         sums = torch.stack(shifted, -1)
-    means = sums / max(1, positions.numel())
     size = (len(x), kernel.groups, kernel.shape[1:].numel())
-    return means.reshape(size).transpose(0, 1)
+    return sums.reshape(size).transpose(0, 1)

@@ -71,7 +71,7 @@ def kron(outputs, inputs):
 def vectors_of(basis):
     n = basis.values.shape[1]
     identity = torch.eye(n).repeat(len(basis.values), 1, 1)
-    return identity if basis.vectors is None else basis.vectors
+    return identity if basis.vectors is None else basis.vectors.contiguous()
 
 
 def test_a_basis_makes_its_factor(factors):
@@ -82,12 +82,13 @@ def test_a_basis_makes_its_factor(factors):
 
 
 def test_values_are_never_negative():
-    values = torch.tensor([[-1e-9, 0.0, 2.0]])
+    values = torch.tensor([[-1e-3, 0.0, 2.0]])
     moments = [
         Moment("diagonal", values, 1),
         Moment("matrix", torch.diag_embed(values), 1),
     ]
     for basis in eigenbases(moments):
+        assert basis.values.min() == 0
         assert_close(basis.values.sort().values, torch.tensor([[0.0, 0.0, 2.0]]))
 
 
@@ -246,3 +247,15 @@ def test_what_never_converges_has_no_basis(monkeypatch):
     found = eigenbases([matrix_moment(1, 4), diagonal_moment(1, 4)])
     assert found[0] is None
     assert isinstance(found[1], Eigenbasis)
+
+
+def test_vectors_that_silently_are_not_finite_are_no_basis(monkeypatch):
+    eigh = torch.linalg.eigh
+
+    def fake(matrices):
+        values, vectors = eigh(matrices)
+        return values, vectors.index_fill(0, torch.tensor(1), NAN)
+
+    monkeypatch.setattr(torch.linalg, "eigh", fake)
+    found = eigenbases([matrix_moment(1, 4) for _ in range(3)])
+    assert [basis is None for basis in found] == [False, True, False]

@@ -89,6 +89,7 @@ def test_it_is_applied_to_rows_in_any_dimensions(name):
     rows = torch.randn(len(moment.value), 2, 3, moment.size)
     expected = rows @ exact(moment, 0.1).unsqueeze(1)
     assert_close(inverse_of(moment).apply(rows), expected)
+    assert_close(inverse_of(moment).apply(rows[:, 0, 0]), expected[:, 0, 0])
     across = torch.randn(len(moment.value), moment.size, 4).mT  # not contiguous
     assert_close(inverse_of(moment).apply(across), across @ exact(moment, 0.1))
 
@@ -273,6 +274,11 @@ def test_a_factor_without_inverse_gives_none_and_harms_no_other(name, dtype):
 def test_an_inverse_beyond_the_type_gives_none():
     tiny = Moment("matrix", torch.zeros(1, 2, 2).float(), 1)
     assert inverse_of(tiny, torch.tensor(1e-42).float()) is None
+
+
+def test_an_inverse_that_silently_is_not_finite_gives_none(monkeypatch):
+    monkeypatch.setattr(torch, "cholesky_inverse", lambda x: torch.full_like(x, NAN))
+    assert inverse_of(matrix_moment(1, 4)) is None
 
 
 @pytest.mark.parametrize("name", ["matrix", "rows", "diagonal"])

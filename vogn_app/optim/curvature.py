@@ -1,0 +1,242 @@
+"""The statistics of all blocks, when they are refreshed, and their inverses."""
+
+import warnings
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple, final
+
+import torch
+from torch import Tensor
+
+from ..curvature.functional import listed
+from ..curvature.kronecker.blocks import Block
+from ..curvature.kronecker.calls import Key
+from ..curvature.kronecker.moments import Moment
+from ..curvature.kronecker.operators import (
+    Inversion,
+    Operator,
+    apply,
+    dampings_of,
+    invert,
+)
+from .cooperation import Cooperation
+from .factors import Factors, is_near, key_of, key_text, loaded_moment, saved_moment
+from .figures import Figures
+from .refresh import Interval, RefreshPlan, interval_at
+
+Statistics = Mapping[Key, Moment]
+
+
+class Verdict(NamedTuple):
+    """What is to be said of a new statistic.
+
+    Args:
+        finite: Whether all its numbers are.
+        near: Whether it is near the last one.
+        near_before: Whether it is near the one before that.
+    """
+
+    finite: bool
+    near: bool = False
+    near_before: bool = False
+
+
+@final
+class Curvature:
+    """Averages of statistics, and the inverses made of them.
+
+    Args:
+        blocks: The blocks by name.
+        plan: When statistics are refreshed.
+        decay: Weight of the past in their averages, in [0, 1).
+        inverse_interval: Steps between inversions; None inverts what is refreshed.
+        inversion: How factors are inverted.
+    """
+
+    def __init__(
+        self,
+        blocks: Mapping[str, Block],
+        plan: RefreshPlan,
+        decay: float,
+        inverse_interval: Interval | None,
+        inversion: Inversion = "cholesky",
+    ) -> None:
+        self.blocks, self.plan, self.decay = blocks, plan, decay
+        self.inversion = inversion
+        self.inverse_interval = inverse_interval
+        if inverse_interval is not None:
+            interval_at("inverse_interval", inverse_interval, 0)
+        self.keys = [(b.name, side) for b in blocks.values() for side in b.sides]
+        self.num_inverted = 0  # statistics that this process has inverted
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.factors = Factors()
+        self.inverses: dict[Key, Operator] = {}
+        self.known: set[Key] = set()  # refreshed at least once, on some rank
+        self.stale: set[Key] = set()  # refreshed since they were inverted
+        self.next_inverse = 0
+        self._before: dict[Key, Moment] = {}  # the last but one, where compared
+
+    def due(self, step: int) -> list[Key]:
+        """Statistics that a step refreshes."""
+        due = self.plan.due(self.keys, step)
+        return [key for key in self.keys if key in due]
+
+    def judge(self, new: Statistics) -> dict[Key, Verdict]:
+        """Look at new statistics before they are taken; the host waits once."""
+        flags = [torch.stack(self._flags(key, moment)) for key, moment in new.items()]
+        if not flags:
+            return {}
+        rows = torch.stack(flags).tolist()
+        return {key: Verdict(*row) for key, row in zip(new, rows, strict=True)}
+
+    def _flags(self, key: Key, new: Moment) -> list[Tensor]:
+        finite = new.value.sum().isfinite()
+        limit = self.plan.staleness
+        if limit is None:
+            return [finite]
+        last = self.factors.present.get(key)
+        olds = [None if last is None else last.mean, self._before.get(key)]
+        nothing = torch.zeros_like(finite)
+        return [finite] + [
+            nothing if old is None else is_near(new, old, limit) for old in olds
+        ]
+
+    def take(self, new: Statistics, verdicts: Mapping[Key, Verdict], step: int) -> None:
+        """Put new statistics into the averages.
+
+        Args:
+            new: Those that this process holds, each a mean.
+            verdicts: On all that the step refreshed.
+            step: Number of the step.
+        """
+        bad = [key for key, verdict in verdicts.items() if not verdict.finite]
+        if bad:
+            self._warn(f"not finite and left out at step {step}", bad)
+        good = verdicts.keys() - set(bad)
+        if self.plan.staleness is not None:
+            self._before |= {
+                key: self.factors.present[key].mean
+                for key in new
+                if key in good and key in self.factors.present
+            }
+        self.factors.take({k: new[k] for k in new if k in good}, self.decay)
+        for key in good:
+            _, near, near_before = verdicts[key]
+            self.plan.refreshed(key, step, near, near_before)
+        self.known |= good
+        self.stale |= good
+
+    def invert(
+        self, step: int, damping: float, cooperation: Cooperation, figures: Figures
+    ) -> None:
+        """Invert what was refreshed, when it is time."""
+        if not self.stale or step < self.next_inverse:
+            return
+        with figures.timing():
+            self._invert(
+                [k for k in self.keys if k in self.stale], damping, cooperation
+            )
+        self.stale = set()
+        if self.inverse_interval is not None:
+            wait = interval_at("inverse_interval", self.inverse_interval, step)
+            self.next_inverse = step + wait
+
+    def _invert(
+        self, keys: Sequence[Key], damping: float, cooperation: Cooperation
+    ) -> None:
+        ready = [key for key in keys if self._is_whole(key[0])]
+        means = {key: factor.mean for key, factor in self.factors.present.items()}
+        dampings: dict[Key, Tensor] = {}
+        for name in dict.fromkeys(name for name, _ in ready):
+            block = self.blocks[name]
+            if all((name, side) in means for side in block.sides):
+                each = dampings_of(block, means, damping, self.inversion)
+                dampings |= {(name, side): value for side, value in each.items()}
+        mine = [key for key in ready if cooperation.inverts(key[0])]
+        self.num_inverted += len(mine)
+        shared = cooperation.share_inverses(
+            ready, invert(mine, means, dampings, self.inversion)
+        )
+        failed = [key for key, inverse in shared.items() if inverse is None]
+        if failed:
+            self._warn("not inverted: the last inverses stay", failed)
+        for key, inverse in shared.items():
+            if inverse is not None:
+                self.inverses[key] = inverse
+                if key in means:
+                    self.factors.inverted[key] = means[key]
+                    self.factors.dampings[key] = dampings[key]
+
+    def _is_whole(self, name: str) -> bool:
+        return all((name, side) in self.known for side in self.blocks[name].sides)
+
+    def _warn(self, what: str, keys: Collection[Key]) -> None:
+        names = listed([f"{side} of {name}" for name, side in sorted(keys)])
+        warnings.warn(f"Statistics are {what}: {names}.", stacklevel=6)
+
+    def apply(
+        self, name: str, matrix: Tensor, operators: Mapping[str, Operator]
+    ) -> Tensor:
+        """A block's matrix times its inverses."""
+        block = self.blocks[name]
+        damping = self.factors.dampings[name, block.sides[0]]
+        return apply(block, matrix, operators, damping)
+
+    def operators_of(self, block: Block) -> dict[str, Operator] | None:
+        """Inverses by side; None if some were never made."""
+        every = {side: self.inverses.get((block.name, side)) for side in block.sides}
+        known = {side: each for side, each in every.items() if each is not None}
+        return known if len(known) == len(every) else None
+
+    def mean_inverse_interval(self, step: int) -> float:
+        """Mean number of steps between inversions, for logs."""
+        factor = self.plan.mean_interval(step)
+        if self.inverse_interval is None:
+            return factor
+        return max(factor, interval_at("inverse_interval", self.inverse_interval, step))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What this process holds, in plain data and tensors."""
+        return {
+            "factors": self.factors.state_dict(),
+            "before": {key_text(k): saved_moment(m) for k, m in self._before.items()},
+            "plan": self.plan.state_dict(),
+            "known": sorted(self.known),
+            "stale": sorted(self.stale),
+            "next_inverse": self.next_inverse,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], like: Tensor) -> None:
+        """Restore what `state_dict` gave, and make its inverses.
+
+        Args:
+            state: The state.
+            like: A tensor on the device that is wanted.
+
+        Raises:
+            ValueError: If it has statistics of other blocks.
+        """
+        unknown = set(state["factors"]) - {key_text(key) for key in self.keys}
+        if unknown:
+            raise ValueError(
+                "state must be of a preconditioner of the same model, got statistics "
+                f"of {listed(sorted(unknown))}."
+            )
+        self.forget()
+        self.factors.load_state_dict(state["factors"], like)
+        self._before = {
+            key_of(text): loaded_moment(saved, like)
+            for text, saved in state["before"].items()
+        }
+        self.plan.load_state_dict(state["plan"])
+        self.known = {(name, side) for name, side in state["known"]}
+        self.stale = {(name, side) for name, side in state["stale"]}
+        self.next_inverse = state["next_inverse"]
+        self._restore_inverses()
+
+    def _restore_inverses(self) -> None:
+        behind, dampings = self.factors.inverted, self.factors.dampings
+        made = invert(list(behind), behind, dampings, self.inversion)
+        self.inverses = {key: x for key, x in made.items() if x is not None}
