@@ -2,11 +2,12 @@
 
 from .errors import UnsupportedLayerError
 from .likelihoods import Bernoulli, Categorical, Gaussian
-from .optim import KFAC, VOGN, KroneckerPreconditioner, optimizer_for
+from .optim import KFAC, SPNGD, VOGN, KroneckerPreconditioner, optimizer_for
 from .posterior import GaussianPosterior, PosteriorError
 
 __all__ = [
     "KFAC",
+    "SPNGD",
     "VOGN",
     "Bernoulli",
     "Categorical",

@@ -3,6 +3,7 @@
 from .adapter import optimizer_for
 from .kfac import KFAC
 from .preconditioner import KroneckerPreconditioner
+from .sp_ngd import SPNGD
 from .vogn import VOGN
 
-__all__ = ["KFAC", "VOGN", "KroneckerPreconditioner", "optimizer_for"]
+__all__ = ["KFAC", "SPNGD", "VOGN", "KroneckerPreconditioner", "optimizer_for"]

@@ -1,7 +1,7 @@
 """The statistics of all blocks, when they are refreshed, and their inverses."""
 
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, final
 
 import torch
@@ -19,6 +19,7 @@ from ..curvature.kronecker.operators import (
     invert,
 )
 from .cooperation import Cooperation
+from .division import Division
 from .factors import Factors, is_near, key_of, key_text, loaded_moment, saved_moment
 from .figures import Figures
 from .refresh import Interval, RefreshPlan, interval_at
@@ -240,3 +241,26 @@ class Curvature:
         behind, dampings = self.factors.inverted, self.factors.dampings
         made = invert(list(behind), behind, dampings, self.inversion)
         self.inverses = {key: x for key, x in made.items() if x is not None}
+
+    def keep(self, held: Callable[[str], bool]) -> None:
+        """Keep the statistics of some blocks alone; the inverses of others remain.
+
+        Args:
+            held: Whether a block's statistics are kept.
+        """
+        self._before = {k: v for k, v in self._before.items() if held(k[0])}
+        self.factors.keep(held)
+
+    def complete(self, division: Division) -> None:
+        """Get the statistics of all blocks from the ranks that hold them.
+
+        Args:
+            division: What the ranks hold.
+        """
+        mine = {key: each.mean for key, each in self.factors.present.items()}
+        keys = [key for key in self.keys if key in self.known]
+        every = division.given_to_all(keys, mine)
+        compared = division.totals([key in self._before for key in keys])
+        before = [key for key, held in zip(keys, compared, strict=True) if held]
+        self._before = division.given_to_all(before, self._before)
+        self.factors.complete(every, division)

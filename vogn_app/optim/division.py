@@ -136,6 +136,16 @@ class Division(Cooperation):
         result: list[int] = sum_over_ranks(mine, self.ranks).wait().tolist()
         return result
 
+    def total(self, numbers: Tensor) -> Tensor:
+        """Sum of a vector over the ranks, on the device."""
+        return sum_over_ranks(numbers.contiguous(), self.ranks).wait()
+
+    def num_dampings(self, key: Key) -> int:
+        """How many numbers say what is added to a statistic's diagonal."""
+        name, side = key
+        block = self.blocks[name]
+        return block.sizes[side][0] if has_two_sides(block) else 1
+
     def statistics(
         self, due: Sequence[Key], gathered: Gathered, means: Means
     ) -> tuple[list[Key], dict[Key, Moment]]:

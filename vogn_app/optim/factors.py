@@ -1,13 +1,15 @@
 """Averages of statistics over steps, by block and side."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, final
 
 from torch import Tensor
 
 from ..curvature.kronecker.calls import Key
 from ..curvature.kronecker.moments import Form, Moment
+from .division import Division
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def is_near(new: Moment, old: Moment, limit: float) -> Tensor:
 
 def _norm(left: Tensor, right: Tensor) -> Tensor:
     """Product of the moments of rows, entry by entry, and summed."""
-    return (left @ right.mT).square().sum()
+    products: Tensor = left @ right.mT
+    return products.square().sum()
 
 
 def _as_matrix(moment: Moment) -> Moment:
@@ -131,3 +134,30 @@ class Factors:
                 behind = mean if other is None else loaded_moment(other, like)
                 self.inverted[key] = behind
                 self.dampings[key] = entry["damping"].to(like.device, copy=True)
+
+    def keep(self, held: Callable[[str], bool]) -> None:
+        """Keep the averages of some blocks alone."""
+        self.present = {k: v for k, v in self.present.items() if held(k[0])}
+        self.inverted = {k: v for k, v in self.inverted.items() if held(k[0])}
+        self.dampings = {k: v for k, v in self.dampings.items() if held(k[0])}
+
+    def complete(self, every: Mapping[Key, Moment], division: Division) -> None:
+        """Take statistics from the ranks that hold them, where none are averaged.
+
+        Args:
+            every: All statistics.
+            division: Sums the dampings behind their inverses.
+        """
+        like = next(iter(every.values())).value
+        sizes = [division.num_dampings(key) for key in every]
+        ends = list(accumulate(sizes))
+        flat = like.new_zeros(ends[-1] if ends else 0)
+        for key, end, size in zip(every, ends, sizes, strict=True):
+            if key in self.dampings:
+                flat[end - size : end] = self.dampings[key]
+        whole = division.total(flat)
+        for key, end, size in zip(every, ends, sizes, strict=True):
+            mean = every[key]
+            self.present.setdefault(key, Factor(mean))
+            self.inverted.setdefault(key, self.present[key].mean)
+            self.dampings.setdefault(key, whole[end - size : end].clone())

@@ -113,20 +113,17 @@ class KFAC(Optimizer):
         seed: int = 0,
         params: Params | None = None,
     ) -> None:
-        self.model = model
-        self.loss_scale: LossScale | None = None
-        groups: Any = params
-        if params is None:
-            groups = [p for p in model.parameters() if p.requires_grad]
-        defaults = {
+        settings = {
             "lr": lr,
             "momentum": momentum,
             "nesterov": nesterov,
             "weight_decay": weight_decay,
         }
-        super().__init__(groups, defaults)
-        self.preconditioner = KroneckerPreconditioner(
+        self._begin(
             model,
+            params,
+            settings,
+            KroneckerPreconditioner,
             damping=damping,
             factor_decay=factor_decay,
             factor_interval=factor_interval,
@@ -142,8 +139,25 @@ class KFAC(Optimizer):
             distribution=distribution,
             communication_dtype=communication_dtype,
             seed=seed,
-            params=[p for group in self.param_groups for p in group["params"]],
         )
+
+    def _begin(
+        self,
+        model: nn.Module,
+        params: Params | None,
+        defaults: dict[str, Any],
+        preconditioner: Callable[..., KroneckerPreconditioner],
+        **settings: Any,
+    ) -> None:
+        """Make the groups, and the preconditioner of all their parameters."""
+        self.model = model
+        self.loss_scale: LossScale | None = None
+        groups: Any = params
+        if params is None:
+            groups = [p for p in model.parameters() if p.requires_grad]
+        Optimizer.__init__(self, groups, defaults)
+        every = [p for group in self.param_groups for p in group["params"]]
+        self.preconditioner = preconditioner(model, params=every, **settings)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, as in any torch optimizer; its settings are checked."""
@@ -187,7 +201,11 @@ class KFAC(Optimizer):
         for group in self.param_groups:
             members = [p for p in group["params"] if names[id(p)] in natural]
             self._update(group, members, [natural[names[id(p)]] for p in members])
+        self._after_update()
         return loss
+
+    def _after_update(self) -> None:
+        """For subclasses whose ranks update a share of the weights each."""
 
     def _scale(self) -> float | Tensor | None:
         """What the loss was multiplied by, None for nothing."""

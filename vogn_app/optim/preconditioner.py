@@ -279,8 +279,13 @@ class KroneckerPreconditioner:
         check_same("steps and seed", numbers.to(parameters[0].device), ranks)
         copy_from_first(self.model, ranks)
         self._cooperation = self._divide(ranks, parameters[0])
-        if not isinstance(self.model, DistributedDataParallel):
-            self._exchange = Exchange(parameters, ranks, squares=False)
+        self._exchange = self._exchange_of(parameters)
+
+    def _exchange_of(self, parameters: list[nn.Parameter]) -> Exchange | None:
+        """What averages gradients, unless a DistributedDataParallel does."""
+        if isinstance(self.model, DistributedDataParallel):
+            return None
+        return Exchange(parameters, self._ranks, squares=False)
 
     def _divide(self, ranks: Ranks, like: Tensor) -> Division:
         """How the ranks share the work."""
@@ -488,15 +493,18 @@ class KroneckerPreconditioner:
         """Scale all natural gradients down to the trust region, in place."""
         assert self.kl_clip is not None
         lr = self.lr() if callable(self.lr) else self.lr
-        products = [
-            torch.dot(natural[name].flatten(), gradient.flatten())
-            * (lr if rates is None else rates[name]) ** 2
-            for name, gradient in gradients.items()
-        ]
-        if products:
-            change = torch.stack(products).sum().abs()
-            factor = (self.kl_clip / change).sqrt().clamp(max=1.0)
+        like = next(iter(self.parameters.values()))
+        change = torch.zeros((), dtype=like.dtype, device=like.device)
+        for name, gradient in gradients.items():
+            product = torch.dot(natural[name].flatten(), gradient.flatten())
+            change += product * (lr if rates is None else rates[name]) ** 2
+        factor = (self.kl_clip / self._total(change).abs()).sqrt().clamp(max=1.0)
+        if natural:
             torch._foreach_mul_(list(natural.values()), factor)
+
+    def _total(self, change: Tensor) -> Tensor:
+        """A number that this rank knows a share of, whole."""
+        return change
 
     def figures(self) -> dict[str, float]:
         """For logs, over the steps since the last call.

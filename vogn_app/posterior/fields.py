@@ -1,6 +1,6 @@
 """Checks of a posterior's fields."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -22,23 +22,40 @@ def check_fields(
     Raises:
         ValueError: If a field is not as documented; the message names it.
     """
-    fields = {"mean": mean, "precision": precision, "buffers": buffers}
-    for name, tensors in fields.items():
-        _check_tensors(name, tensors)
-    if not mean:
-        raise ValueError("mean must have at least one parameter, got none.")
-    _check_one_device(fields)
+    check_tensors({"mean": mean, "precision": precision, "buffers": buffers})
     if unknown := [name for name in precision if name not in mean]:
         raise ValueError(
             f"precision must name parameters of mean, got {listed(unknown)}."
         )
     for name, tensor in precision.items():
         _check_gaussian(name, mean[name], tensor)
-    _check_prior(precision, prior_precision)
-    _check_metadata(metadata)
+    check_prior(precision.keys(), prior_precision, "precision")
+    check_metadata(metadata)
 
 
-def _check_tensors(field: str, tensors: Any) -> None:
+def check_tensors(fields: Mapping[str, dict[str, Tensor]]) -> None:
+    """Check fields that are tensors by name.
+
+    Args:
+        fields: "mean" and others, by their names.
+
+    Raises:
+        ValueError: If one is something else, there is no mean, or devices differ.
+    """
+    for name, tensors in fields.items():
+        _check_dict(name, tensors)
+    if not fields["mean"]:
+        raise ValueError("mean must have at least one parameter, got none.")
+    devices = {str(t.device) for tensors in fields.values() for t in tensors.values()}
+    if len(devices) > 1:
+        *first, last = fields
+        raise ValueError(
+            f"{', '.join(first)} and {last} must be on one device, got "
+            f"{', '.join(sorted(devices))}."
+        )
+
+
+def _check_dict(field: str, tensors: Any) -> None:
     if not isinstance(tensors, dict):
         raise ValueError(
             f"{field} must be a dict of tensors by name, got {type(tensors).__name__}."
@@ -49,15 +66,6 @@ def _check_tensors(field: str, tensors: Any) -> None:
                 f"{field} must be a dict of tensors by name, got "
                 f"{type(tensor).__name__} for {name!r}."
             )
-
-
-def _check_one_device(fields: Mapping[str, dict[str, Tensor]]) -> None:
-    devices = {str(t.device) for tensors in fields.values() for t in tensors.values()}
-    if len(devices) > 1:
-        raise ValueError(
-            f"mean, precision and buffers must be on one device, got "
-            f"{', '.join(sorted(devices))}."
-        )
 
 
 def _check_gaussian(name: str, mean: Tensor, precision: Tensor) -> None:
@@ -86,25 +94,36 @@ def _check_all(
         raise ValueError(f"{field} must be {condition}, got {value:g} for {name}.")
 
 
-def _check_prior(
-    precision: dict[str, Tensor], prior_precision: dict[str, float]
+def check_prior(
+    names: Collection[str], prior_precision: dict[str, float], field: str
 ) -> None:
+    """Check prior precisions.
+
+    Args:
+        names: Of the sampled parameters.
+        prior_precision: By the same names.
+        field: What the names are of, for messages.
+
+    Raises:
+        ValueError: If names differ or a number is negative.
+    """
     if not isinstance(prior_precision, dict):
         raise ValueError(
             "prior_precision must be a dict of numbers by name, got "
             f"{type(prior_precision).__name__}."
         )
-    if prior_precision.keys() != precision.keys():
-        different = sorted(prior_precision.keys() ^ precision.keys(), key=str)
+    if prior_precision.keys() != set(names):
+        different = sorted(prior_precision.keys() ^ set(names), key=str)
         raise ValueError(
-            "prior_precision must have the names of precision, got a difference in "
+            f"prior_precision must have the names of {field}, got a difference in "
             f"{listed([str(name) for name in different])}."
         )
     for name, value in prior_precision.items():
         check_number(f"prior_precision of {name}", value, minimum=0)
 
 
-def _check_metadata(metadata: dict[str, Any]) -> None:
+def check_metadata(metadata: dict[str, Any]) -> None:
+    """Check that metadata are strings and numbers by name; ValueError if not."""
     if not isinstance(metadata, dict):
         raise ValueError(f"metadata must be a dict, got {type(metadata).__name__}.")
     for name, value in metadata.items():

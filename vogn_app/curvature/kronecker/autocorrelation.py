@@ -166,7 +166,8 @@ def _everywhere(x: Tensor, axes: tuple[Axis, ...]) -> Tensor:
     half = _lagged(x, axes)
     half[0] = (half[0] + half[0].mT) / 2
     lags = torch.cat((half[1:].flip(0).mT, half))
-    return lags[_lags_of_taps(axes).to(x.device)]
+    result: Tensor = lags[_lags_of_taps(axes).to(x.device)]
+    return result
 
 
 def _lags_of_taps(axes: tuple[Axis, ...]) -> Tensor:

@@ -14,7 +14,11 @@ from ..evidence import promoted
 from .moments import Moment
 
 
-def sizes(module: nn.Module, wanted: frozenset[str]) -> tuple[int, int, int]:  # noqa: ARG001
+def sizes(
+    module: nn.Module,
+    wanted: frozenset[str],  # noqa: ARG001
+) -> tuple[int, int, int]:
+    """One block, D, V."""
     assert isinstance(module, nn.Embedding)
     rows, columns = module.weight.shape
     return 1, columns, rows
@@ -45,6 +49,7 @@ def inputs(
 
 
 def seen(module: nn.Module, x: Tensor, c: Tensor) -> Tensor:
+    """Contributions without those to the row of padding."""
     assert isinstance(module, nn.Embedding)
     if module.padding_idx is None:
         return c
@@ -55,6 +60,7 @@ def to_matrix(
     module: nn.Module,  # noqa: ARG001
     values: Mapping[str, Tensor],
 ) -> Tensor:
+    """The table [..., V, D] as [..., 1, D, V]."""
     return values["weight"].mT.unsqueeze(-3)
 
 
@@ -63,4 +69,5 @@ def from_matrix(
     matrix: Tensor,
     wanted: frozenset[str],  # noqa: ARG001
 ) -> dict[str, Tensor]:
+    """The inverse of `to_matrix`."""
     return {"weight": matrix.squeeze(-3).mT}

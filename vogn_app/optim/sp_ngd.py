@@ -1,0 +1,245 @@
+"""SP-NGD: natural gradients with stale statistics, sharded over the ranks.
+
+Paper: Osawa, Tsuji, Ueno, Naruse, Foo, Yokota (2020), "Scalable and Practical Natural
+Gradient for Large-Scale Deep Learning", arXiv:2002.06015.
+
+What is preconditioned with what, and all symbols: `preconditioner`; momentum and step:
+`kfac`. What is its own:
+
+    Empirical Fisher    statistics come from the backward pass of the step itself
+    Unit-wise norms     2x2 blocks for scale and shift of each channel
+    No averages         a statistic is that of the last batch that refreshed it
+    Stale statistics    each is refreshed when its own history says so (`refresh`)
+    Hybrid parallelism  every rank computes on its examples; then statistics and
+                        gradients go to the owners of the layers, summed; owners
+                        invert, precondition and update; updated weights go to all
+
+Only refreshed statistics are computed, sent (as upper triangles, in half precision if
+wanted) and inverted.
+
+Departures from the paper: layers go to owners by what their inversion costs, not by
+their number. pi takes both factors of a layer as they are when one of them is inverted.
+The learning-rate and momentum schedules, running mixup, random erasing and the
+rescaling of weights belong to the training loop.
+"""
+
+from collections.abc import Mapping
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from ..curvature.kronecker.calls import Key
+from ..curvature.kronecker.capture import Gathered
+from ..curvature.kronecker.moments import Moment
+from ..distributed import DEFAULT_GROUP, Group, Ranks
+from ..likelihoods import Likelihood
+from .kfac import KFAC, MOMENTUM, Params
+from .ownership import Ownership
+from .preconditioner import Damping, KroneckerPreconditioner
+from .refresh import Adaptive, Interval, RefreshPlan
+
+
+@final
+class StalePreconditioner(KroneckerPreconditioner):
+    """A preconditioner with stale statistics, which owners of layers hold alone.
+
+    Args:
+        model: The network.
+        staleness: As `SPNGD`.
+        settings: As `KroneckerPreconditioner`.
+    """
+
+    def __init__(self, model: nn.Module, staleness: float, **settings: Any) -> None:
+        self._staleness = staleness
+        super().__init__(model, factor_decay=0.0, factor_interval=1, **settings)
+
+    def _plan(self, factor_interval: Interval) -> RefreshPlan:  # noqa: ARG002
+        return Adaptive(self._staleness)
+
+    def _divide(self, ranks: Ranks, like: Tensor) -> Ownership:
+        half = self.communication_dtype
+        ownership = Ownership(self.parameters, self.blocks, ranks, half, like)
+        self._state.keep(ownership.inverts)
+        return ownership
+
+    @property
+    def ownership(self) -> Ownership | None:
+        """Who owns what, among several ranks."""
+        shared = self._cooperation
+        return shared if isinstance(shared, Ownership) else None
+
+    def owns(self, name: str) -> bool:
+        """Whether this rank updates a parameter."""
+        return self.ownership is None or self.ownership.updates(name)
+
+    def _take(self, keys: list[Key], new: Mapping[Key, Moment]) -> None:
+        verdicts = self._state.judge(new)
+        if self.ownership is not None:
+            verdicts = self.ownership.agreed(keys, verdicts)
+        self._state.take(new, verdicts, self.num_steps)
+        self._figures.refreshed += len(verdicts)
+
+    def _mean_gradients(self, gathered: Gathered) -> dict[str, Tensor]:
+        if self.ownership is None:
+            return super()._mean_gradients(gathered)
+        if self._averaged:
+            every = super()._mean_gradients(gathered)
+            return {name: g for name, g in every.items() if self.owns(name)}
+        mean = self.loss_reduction == "mean"
+        return self.ownership.mean_gradients(gathered.num_examples, mean=mean)
+
+    def _exchange_of(self, parameters: list[nn.Parameter]) -> None:
+        """Gradients go to owners instead."""
+
+    def _total(self, change: Tensor) -> Tensor:
+        own = self.ownership
+        return change if own is None else own.total(change.reshape(1))[0]
+
+    def consolidate(self) -> None:
+        """Give all ranks all statistics."""
+        if self.ownership is not None:
+            self._state.complete(self.ownership)
+
+    def release(self) -> None:
+        """Keep what this rank owns alone."""
+        if self.ownership is not None:
+            self._state.keep(self.ownership.inverts)
+
+
+class SPNGD(KFAC):
+    """Natural gradients whose statistics are refreshed only when they change.
+
+    Settings marked * may differ between parameter groups.
+
+    Args:
+        model: The network; call it with the examples in the first dimension.
+        lr: * Learning rate > 0.
+        momentum: * Weight of the past in the sum of natural gradients, in [0, 1).
+        nesterov: * Whether to look ahead along that sum.
+        weight_decay: * Added to the natural gradient times the weights, >= 0; the paper
+            rescales weights instead.
+        damping: lambda > 0, or a function of the step.
+        staleness: alpha >= 0: a statistic that changes by less than this, relative to
+            its Frobenius norm, is refreshed ever more rarely. 0 refreshes all of them
+            at every step.
+        kl_clip: Bound of lr^2 <P, g>, at each group's own lr; None for none.
+        curvature: "empirical", as the paper; "fisher" or "exact" as
+            `KroneckerPreconditioner`.
+        likelihood: What labels are drawn from.
+        sharing: What positions count as, "expand" or "reduce".
+        loss_reduction: "mean" or "sum" over the examples of a batch, as the loss does.
+        process_group: The ranks to train with: "default", a group, or None for none.
+            With a bare model gradients go to the owners of layers alone; a
+            DistributedDataParallel averages them for everybody.
+        communication_dtype: Type in which statistics are sent, torch.float16 or
+            torch.bfloat16; None for their own.
+        seed: Seed of drawn labels.
+        params: Parameters or parameter groups, all of them the model's.
+
+    Raises:
+        ValueError: If an argument is out of range, or a parameter is not the model's.
+
+    Several ranks each hold the state of the layers they own. Call
+    `consolidate_state_dict()` on all of them before `state_dict()` on any.
+
+    Example:
+        >>> model = nn.Linear(2, 3)
+        >>> optimizer = SPNGD(model, lr=0.1)
+        >>> x, y = torch.randn(8, 2), torch.randint(3, (8,))
+        >>> optimizer.zero_grad()
+        >>> nn.functional.cross_entropy(model(x), y).backward()
+        >>> optimizer.step()
+    """
+
+    preconditioner: StalePreconditioner
+
+    def __init__(
+        self,
+        model: nn.Module,
+        lr: float = 0.03,
+        *,
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        damping: Damping = 1e-3,
+        staleness: float = 0.1,
+        kl_clip: float | None = None,
+        curvature: str = "empirical",
+        likelihood: str | Likelihood = "categorical",
+        sharing: str = "expand",
+        loss_reduction: str = "mean",
+        process_group: Group = DEFAULT_GROUP,
+        communication_dtype: torch.dtype | None = None,
+        seed: int = 0,
+        params: Params | None = None,
+    ) -> None:
+        self._whole_at: int | None = None  # step at which this rank held everything
+        settings = {
+            "lr": lr,
+            "momentum": momentum,
+            "nesterov": nesterov,
+            "weight_decay": weight_decay,
+        }
+        self._begin(
+            model,
+            params,
+            settings,
+            StalePreconditioner,
+            staleness=staleness,
+            damping=damping,
+            kl_clip=kl_clip,
+            curvature=curvature,
+            likelihood=likelihood,
+            sharing=sharing,
+            loss_reduction=loss_reduction,
+            process_group=process_group,
+            communication_dtype=communication_dtype,
+            seed=seed,
+        )
+
+    @torch.no_grad()
+    def _after_update(self) -> None:
+        """Give all ranks the weights that their owners have updated."""
+        ownership = self.preconditioner.ownership
+        if ownership is None:
+            return
+        self.preconditioner.release()
+        parameters = self.preconditioner.parameters
+        for name, value in ownership.give(parameters).items():
+            if not ownership.updates(name):
+                parameters[name].copy_(value)
+                self.state.pop(parameters[name], None)
+
+    @torch.no_grad()
+    def consolidate_state_dict(self) -> None:
+        """Give all ranks the whole state; to be called on all of them."""
+        ownership = self.preconditioner.ownership
+        if ownership is None:
+            return
+        self.preconditioner.consolidate()
+        parameters = self.preconditioner.parameters
+        own = {
+            name: self._buffer(p)
+            for name, p in parameters.items()
+            if ownership.updates(name)
+        }
+        for name, value in ownership.give(own).items():
+            self.state[parameters[name]][MOMENTUM] = value.to(
+                parameters[name].dtype, copy=True
+            )
+        self._whole_at = self.preconditioner.num_steps
+
+    def state_dict(self) -> dict[str, Any]:
+        """State, groups and statistics.
+
+        Raises:
+            RuntimeError: If several ranks hold it and it was not consolidated.
+        """
+        several = self.preconditioner.ownership is not None
+        if several and self._whole_at != self.preconditioner.num_steps:
+            raise RuntimeError(
+                "consolidate_state_dict() must be called on all ranks before "
+                "state_dict(), got a state that several ranks hold in part."
+            )
+        return super().state_dict()
