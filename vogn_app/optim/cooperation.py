@@ -55,6 +55,17 @@ class Cooperation(ABC):
         """
 
     @abstractmethod
+    def summed_scales(
+        self, own: Mapping[str, Tensor], names: Sequence[str]
+    ) -> dict[str, Tensor]:
+        """Sums over the processes of tensors of blocks' matrices' shapes.
+
+        Args:
+            own: What this process adds, by block; missing ones are zero.
+            names: The blocks, the same on all processes.
+        """
+
+    @abstractmethod
     def share_products(
         self,
         names: Sequence[str],
@@ -98,6 +109,14 @@ class Alone(Cooperation):
         keys: Sequence[Key],  # noqa: ARG002
         own: Mapping[Key, Operator | None],
     ) -> dict[Key, Operator | None]:
+        """This process's own."""
+        return dict(own)
+
+    def summed_scales(
+        self,
+        own: Mapping[str, Tensor],
+        names: Sequence[str],  # noqa: ARG002
+    ) -> dict[str, Tensor]:
         """This process's own."""
         return dict(own)
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from ..curvature.functional import listed
-from ..curvature.kronecker.blocks import Block
-from ..curvature.kronecker.calls import Key
+from ..curvature.kronecker.blocks import Block, KroneckerBlock
+from ..curvature.kronecker.calls import Key, Use
+from ..curvature.kronecker.eigen import Eigenbasis
 from ..curvature.kronecker.moments import Moment
 from ..curvature.kronecker.operators import (
     Inversion,
@@ -18,9 +19,19 @@ from ..curvature.kronecker.operators import (
     dampings_of,
     invert,
 )
+from ..curvature.kronecker.scales import scale_sums
 from .cooperation import Cooperation
 from .division import Division
-from .factors import Factors, is_near, key_of, key_text, loaded_moment, saved_moment
+from .factors import (
+    Factor,
+    Factors,
+    averaged,
+    is_near,
+    key_of,
+    key_text,
+    loaded_moment,
+    saved_moment,
+)
 from .figures import Figures
 from .refresh import Interval, RefreshPlan, interval_at
 
@@ -77,6 +88,7 @@ class Curvature:
         self.known: set[Key] = set()  # refreshed at least once, on some rank
         self.stale: set[Key] = set()  # refreshed since they were inverted
         self.next_inverse = 0
+        self.scales: dict[str, Factor] = {}  # EKFAC's, by block
         self._before: dict[Key, Moment] = {}  # the last but one, where compared
 
     def due(self, step: int) -> list[Key]:
@@ -183,7 +195,32 @@ class Curvature:
         """A block's matrix times its inverses."""
         block = self.blocks[name]
         damping = self.factors.dampings[name, block.sides[0]]
-        return apply(block, matrix, operators, damping)
+        scales = self.scales[name].mean.value if name in self.scales else None
+        return apply(block, matrix, operators, damping, scales)
+
+    def measure(
+        self, uses: Sequence[Use], factor: float | Tensor, cooperation: Cooperation
+    ) -> None:
+        """Take EKFAC's scales of a step that has refreshed statistics.
+
+        Args:
+            uses: Calls of linear maps in this step.
+            factor: Turns sums of squared contributions of this process into what it
+                adds to their mean.
+            cooperation: Sums over the processes.
+        """
+        blocks = {n: b for n, b in self.blocks.items() if isinstance(b, KroneckerBlock)}
+        bases = {name: self._bases(block) for name, block in blocks.items()}
+        known = {name: each for name, each in bases.items() if each}
+        sums = scale_sums(uses, blocks, known)
+        own = {name: value * factor for name, value in sums.items()}
+        for name, value in cooperation.summed_scales(own, list(known)).items():
+            new = Moment("diagonal", value, 1)
+            self.scales[name] = averaged(self.scales.get(name), new, self.decay)
+
+    def _bases(self, block: Block) -> dict[str, Eigenbasis]:
+        operators = self.operators_of(block) or {}
+        return {k: x for k, x in operators.items() if isinstance(x, Eigenbasis)}
 
     def operators_of(self, block: Block) -> dict[str, Operator] | None:
         """Inverses by side; None if some were never made."""
@@ -203,6 +240,10 @@ class Curvature:
         return {
             "factors": self.factors.state_dict(),
             "before": {key_text(k): saved_moment(m) for k, m in self._before.items()},
+            "scales": {
+                name: saved_moment(f.mean) | {"refreshes": f.refreshes}
+                for name, f in self.scales.items()
+            },
             "plan": self.plan.state_dict(),
             "known": sorted(self.known),
             "stale": sorted(self.stale),
@@ -230,6 +271,10 @@ class Curvature:
         self._before = {
             key_of(text): loaded_moment(saved, like)
             for text, saved in state["before"].items()
+        }
+        self.scales = {
+            name: Factor(loaded_moment(saved, like), saved["refreshes"])
+            for name, saved in state["scales"].items()
         }
         self.plan.load_state_dict(state["plan"])
         self.known = {(name, side) for name, side in state["known"]}

@@ -288,6 +288,18 @@ class Division(Cooperation):
             return _inverse_of(key[1], first)
         return Eigenbasis(first, rest[0] if rest else None)
 
+    def summed_scales(
+        self, own: Mapping[str, Tensor], names: Sequence[str]
+    ) -> dict[str, Tensor]:
+        """As `Cooperation.summed_scales`."""
+        shapes = [self.blocks[name].matrix_shape for name in names]
+        layout = Layout(Entry(tuple(shape)) for shape in shapes)
+        flat = torch.zeros(layout.size, device=self._device, dtype=self._dtype)
+        pairs = zip(names, shapes, strict=True)
+        values = [own[n] if n in own else flat.new_zeros(s) for n, s in pairs]
+        whole = self.total(layout.pack(values, flat))
+        return dict(zip(names, layout.unpack(whole), strict=True))
+
     def share_products(
         self,
         names: Sequence[str],

@@ -29,7 +29,6 @@ that refreshes uses the statistics of its own batch.
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 from weakref import finalize
 
@@ -73,6 +72,8 @@ from .noise import NoiseSource
 from .refresh import Fixed, Interval, RefreshPlan
 
 Damping = float | Callable[[int], float]
+Share = float | Tensor
+Means = dict[Key, Moment]
 CURVATURES = ("empirical", "fisher", "exact")
 SHAPES = ("kronecker", "layer", "full", "diagonal")
 INVERSIONS = ("cholesky", "eigen", "ekfac")
@@ -173,13 +174,23 @@ class KroneckerPreconditioner:
         )
         self.process_group = check_process_group(process_group)
         self.distribution = check_distribution(distribution)
+        if inversion == "ekfac" and distribution not in {"communication", 1.0}:
+            raise ValueError(
+                "distribution must be 'communication' when inversion is 'ekfac', got "
+                f"{distribution!r}."
+            )
         self.communication_dtype = check_half(communication_dtype)
         self.likelihood = likelihood_named(likelihood)
         self._noise = NoiseSource(seed)
         self.num_steps = 0
         self.parameters = named_parameters(model, params)
         self._capture = FactorCapture(
-            model, self.parameters, shape=shape, sharing=sharing, passes=self._passes()
+            model,
+            self.parameters,
+            shape=shape,
+            sharing=sharing,
+            passes=self._passes(),
+            keeps_uses=inversion == "ekfac",
         )
         finalize(self, self._capture.close).atexit = False
         self.blocks = self._capture.blocks
@@ -324,7 +335,7 @@ class KroneckerPreconditioner:
         Returns:
             By parameter name, new tensors; `.grad` is left alone.
         """
-        gathered = self._capture.gather()
+        gathered = self._gathered()
         if isinstance(self._cooperation, Division):
             self._cooperation.averaged = self._averaged
         gradients = self._mean_gradients(gathered)
@@ -336,6 +347,10 @@ class KroneckerPreconditioner:
         self._figures.steps += 1
         self._arm()
         return natural
+
+    def _gathered(self) -> Gathered:
+        """What the passes since the last step have said."""
+        return self._capture.gather()
 
     def skip(self) -> None:
         """Drop what the passes since the last step have gathered, on all ranks."""
@@ -383,40 +398,42 @@ class KroneckerPreconditioner:
 
     def _refresh(self, gathered: Gathered, loss_scale: float | Tensor | None) -> None:
         """Put the statistics of a step into the averages, and invert them in time."""
+        shares: list[Share] = []
         if self._due:
-            means = partial(self._means, gathered, loss_scale)
-            found = self._cooperation.statistics(self._due, gathered, means)
-            self._take(*found)
+
+            def means(total: int, weight: float, counts: Mapping[Key, int]) -> Means:
+                share = self._share(gathered, loss_scale, total, weight)
+                shares.append(share)
+                return means_of(gathered.moments, share, counts)
+
+            self._take(*self._cooperation.statistics(self._due, gathered, means))
         damping = self._damping()
         self._state.invert(self.num_steps, damping, self._cooperation, self._figures)
+        if self._state.inversion == "ekfac" and shares:
+            self._state.measure(gathered.uses, shares[0], self._cooperation)
 
-    def _take(self, keys: list[Key], new: Mapping[Key, Moment]) -> None:  # noqa: ARG002
-        """Take the statistics that were refreshed on some rank."""
-        self._state.take(new, self._state.judge(new), self.num_steps)
-        self._figures.refreshed += len(new)
-
-    def _means(
+    def _share(
         self,
         gathered: Gathered,
         loss_scale: float | Tensor | None,
         total: int,
         weight: float,
-        counts: Mapping[Key, int],
-    ) -> dict[Key, Moment]:
-        """What this rank adds to means over all examples.
+    ) -> Share:
+        """Factor that turns sums of squared contributions into a share of their mean.
 
         Contributions c_i sum to the gradient that is preconditioned, so that those of
         a mean are g_i / N and G is N sum_i c_i c_i^T.
         """
-        factor: float | Tensor = total * weight**2
-        if gathered.plain or self.loss_reduction == "sum":
-            factor = 1 / max(1, total)
-        if loss_scale is not None and not gathered.plain:
-            factor = factor / loss_scale / loss_scale
-        return {
-            key: mean_of(moment, 1 / counts[key] if key[1] == INPUTS else factor)
-            for key, moment in gathered.moments.items()
-        }
+        if gathered.plain:
+            return 1 / max(1, total)
+        mean = self.loss_reduction == "mean"
+        factor = total * weight**2 if mean else 1 / max(1, total)
+        return factor if loss_scale is None else factor / loss_scale / loss_scale
+
+    def _take(self, keys: list[Key], new: Mapping[Key, Moment]) -> None:  # noqa: ARG002
+        """Take the statistics that were refreshed on some rank."""
+        self._state.take(new, self._state.judge(new), self.num_steps)
+        self._figures.refreshed += len(new)
 
     def _damping(self) -> float:
         damping = self.damping
@@ -547,6 +564,23 @@ class KroneckerPreconditioner:
         self.num_steps, self._noise = state["num_steps"], NoiseSource(state["seed"])
         self._ranks = Ranks()  # to meet again
         self._arm()
+
+
+def means_of(moments: Means, share: Share, counts: Mapping[Key, int]) -> Means:
+    """What a process adds to the means of its statistics.
+
+    Args:
+        moments: Its sums.
+        share: Factor of those of contributions.
+        counts: Rows of inputs of all processes.
+
+    Returns:
+        The means.
+    """
+    return {
+        key: mean_of(moment, 1 / counts[key] if key[1] == INPUTS else share)
+        for key, moment in moments.items()
+    }
 
 
 def mean_of(moment: Moment, factor: float | Tensor) -> Moment:

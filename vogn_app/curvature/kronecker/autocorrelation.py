@@ -148,7 +148,8 @@ def _rims(x: Tensor, at: int, axis: Axis, lacking: Iterable[Lacking]) -> Tensor:
     index = torch.tensor(places, device=x.device)
     seen = x.index_select(3 + at, index.flatten()).movedim(3 + at, 3)
     seen = seen.unflatten(3, index.shape).movedim(3, 1)
-    return seen.flatten(3, 4).flatten(1, 2)
+    rims: Tensor = seen.flatten(3, 4).flatten(1, 2)
+    return rims
 
 
 def _take_off(result: Tensor, rims: Tensor, at: int, lacking: list[Lacking]) -> None:

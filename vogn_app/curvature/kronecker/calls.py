@@ -15,6 +15,21 @@ Key = tuple[str, str]  # block and side
 Moments = dict[Key, Moment]
 
 
+@dataclass(frozen=True)
+class Use:
+    """A call of a linear map.
+
+    Args:
+        block: Its block.
+        x: Its input.
+        c: Gradient of its output.
+    """
+
+    block: str
+    x: Tensor
+    c: Tensor
+
+
 @dataclass
 class Call:
     """A call of the model.
@@ -23,11 +38,13 @@ class Call:
         num_examples: Examples in it.
         moments: Sums that were taken when it ended, at labels of the model's own.
         used: Whether a backward pass of the user's has since gone through it.
+        uses: Calls of linear maps behind the moments, where they are kept.
     """
 
     num_examples: int
     moments: Moments = field(default_factory=dict)
     used: bool = False
+    uses: list[Use] = field(default_factory=list)
 
 
 @final
@@ -102,6 +119,11 @@ class Calls:
                 if call.used:
                     add_all(result, call.moments)
         return result
+
+    def uses(self) -> list[Use]:
+        """Calls of linear maps in all calls that backward passes went through."""
+        calls = (call for group in self._groups for call in group if call.used)
+        return [use for call in calls for use in call.uses]
 
     def clear(self) -> None:
         """Forget all calls: their outputs may be kept."""

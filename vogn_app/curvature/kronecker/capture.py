@@ -39,7 +39,7 @@ from ..layers import unwrapped
 from ..recording import uncompiled
 from ..uses import Purpose, in_backward, purpose_of
 from .blocks import ExampleBlock, Shape
-from .calls import Call, Calls, Moments, add_all
+from .calls import Call, Calls, Moments, Use, add_all
 from .copies import Hook
 from .examples import ExampleGradients
 from .layout import blocks_of, find_watched
@@ -61,11 +61,13 @@ class Gathered:
             came: scaled as the user's loss is, unless `plain`.
         num_examples: Examples behind them, of this process.
         plain: Whether contributions are gradients of each example's own loss.
+        uses: The calls behind the moments, where they are kept.
     """
 
     moments: Moments
     num_examples: int
     plain: bool
+    uses: tuple[Use, ...] = ()
 
 
 @final
@@ -78,6 +80,7 @@ class FactorCapture:
         shape: Shape of the blocks.
         sharing: What positions count as.
         passes: Gradients at labels of the model's own; None for the user's.
+        keeps_uses: Whether inputs and output gradients are kept, too.
     """
 
     def __init__(
@@ -88,9 +91,10 @@ class FactorCapture:
         shape: Shape = "kronecker",
         sharing: Sharing = "expand",
         passes: Passes | None = None,
+        keeps_uses: bool = False,
     ) -> None:
         self.parameters = dict(parameters)
-        self.passes = passes
+        self.passes, self.keeps_uses = passes, keeps_uses
         inner, _ = unwrapped(model)
         self.watched = find_watched(inner, parameters, shape, sharing)
         self.blocks = blocks_of(self.watched)
@@ -109,6 +113,7 @@ class FactorCapture:
 
     def _begin(self) -> None:
         self._due: Due = {}
+        self._uses: list[Use] = []
         self._sums: Moments = {}
         self._examples: dict[str, ExampleGradients] = {}
         self._later: list[Later] = []
@@ -168,7 +173,8 @@ class FactorCapture:
                 "the model that the optimizer was given must itself be called, got "
                 "calls of its layers alone: it tells the number of examples."
             )
-        return Gathered(sums, num, plain)
+        uses = self._calls.uses() if plain else self._uses
+        return Gathered(sums, num, plain, tuple(uses))
 
     def _finish(self, sums: Moments) -> Moments:
         """Sums, with those of per-example gradients."""
@@ -213,6 +219,11 @@ class FactorCapture:
     def add(self, block: str, side: str, moment: Moment) -> None:
         """Add to a sum."""
         add_all(self._sums, {(block, side): moment})
+
+    def keep(self, block: str, x: Tensor, c: Tensor) -> None:
+        """Note a call of a linear map."""
+        if self.keeps_uses:
+            self._uses.append(Use(block, x, c))
 
     def postpone(self, later: Later) -> None:
         """Note a layer's call whose gradients come from a pass of ours."""
@@ -259,6 +270,7 @@ class FactorCapture:
                 with torch.no_grad():
                     self._take_pass(number, found)
         call.moments, self._sums = self._sums, {}
+        call.uses, self._uses = self._uses, []
 
     def _take_pass(self, number: int, found: Iterator[Tensor | None]) -> None:
         for later in self._later:

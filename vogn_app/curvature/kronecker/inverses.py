@@ -29,6 +29,9 @@ from torch import Tensor
 
 from .moments import Moment
 
+# A processor inverts larger matrices one by one: together they fall out of its cache.
+LARGEST_TOGETHER = 256
+
 
 class Inverse(Protocol):
     """A symmetric inverse [B, n, n] that can be applied."""
@@ -193,8 +196,10 @@ def _attempts(requests: Sequence[Request]) -> list[tuple[Tensor, Tensor]]:
     systems = [_undamped(request.moment_mean) for request in requests]
     alike = defaultdict(list)
     for place, (request, system) in enumerate(zip(requests, systems, strict=True)):
-        form = request.moment_mean.form
-        alike[form, system.shape[1:], system.dtype, system.device].append(place)
+        form, device = request.moment_mean.form, system.device
+        large = device.type == "cpu" and system.shape[-1] > LARGEST_TOGETHER
+        own = place if large else None
+        alike[form, system.shape[1:], system.dtype, device, own].append(place)
     results: dict[int, tuple[Tensor, Tensor]] = {}
     for (form, *_), places in alike.items():
         together = torch.cat([systems[place] for place in places])

@@ -190,17 +190,25 @@ class LayerWatch:
             self.capture.add(block.name, INPUTS, block.inputs(x))
         if self.capture.is_due(block.name, OUTPUTS):
             self.capture.add(block.name, OUTPUTS, block.outputs(x, g))
+            self.capture.keep(block.name, x, g)
 
     def _examples_first(self, x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
         """Put the examples first, where a layer of tokens has them elsewhere."""
         num = self.capture.num_present
         if num in {None, len(x)} or not self.layer.takes_sequences_first:
             return x, g
-        if x.ndim > 1 and g.ndim > 1 and x.shape[1] == g.shape[1] == num:
+        if self._num_before_features(x) > 1 and x.shape[1] == g.shape[1] == num:
             return x.transpose(0, 1), g.transpose(0, 1)
         if num and len(x) % num == 0:  # windows of an example, one after the other
             return x.unflatten(0, (num, -1)), g.unflatten(0, (num, -1))
         return x, g
+
+    def _num_before_features(self, x: Tensor) -> int:
+        """Dimensions of an input that are not features."""
+        if isinstance(self.module, nn.Embedding):
+            return x.ndim
+        shape: Any = getattr(self.module, "normalized_shape", (1,))
+        return x.ndim - len(shape)
 
     def _watch_call(
         self,

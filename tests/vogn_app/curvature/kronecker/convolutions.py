@@ -68,14 +68,14 @@ def rows_by_autograd(module, x):
         output = torch.func.functional_call(module, parameters, (example[None],))[0]
         if isinstance(module, nn.Linear):
             output = output.movedim(-1, 0)
-        return output.flatten(1)[::each]
+        return output.reshape(len(output), -1)[::each]
 
     rows = []
     for example in x:
         found = torch.func.jacrev(outputs)(named, example)
-        parts = [
-            torch.stack([jacobian[b, :, b * each].flatten(1) for b in range(groups)])
-            for _, jacobian in sorted(found.items(), reverse=True)
-        ]
+        parts = []
+        for name in sorted(found, reverse=True):
+            own = [found[name][b, :, b * each] for b in range(groups)]
+            parts.append(torch.stack([part.reshape(len(part), -1) for part in own]))
         rows.append(torch.cat(parts, -1))
     return torch.stack(rows)

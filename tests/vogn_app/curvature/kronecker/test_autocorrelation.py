@@ -35,7 +35,8 @@ def way_of_rims(request, monkeypatch):
 def assert_same_products(kernel, x):
     rows = window_rows(kernel, x)
     expected, found = rows.mT @ rows, autocorrelation_products(kernel, x)
-    largest = max(expected.norm(), torch.finfo().tiny)
+    # Far padded, a kernel may see nothing but zeros.
+    largest = expected.norm() if expected.any() else x.square().sum()
     assert (found - expected).norm() <= 1e-12 * largest
     single = autocorrelation_products(kernel, x.float())
     assert single.dtype == torch.float32

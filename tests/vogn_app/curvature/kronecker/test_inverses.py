@@ -5,6 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from vogn_app.curvature.kronecker.inverses import (
+    LARGEST_TOGETHER,
     DenseInverse,
     DiagonalInverse,
     Request,
@@ -104,6 +105,7 @@ def test_each_block_may_have_its_own_damping(make):
 def test_many_at_once_are_as_alone():
     moments = [make() for make, _ in MOMENTS.values()] * 2
     moments += [matrix_moment(1, 6, torch.float32), row_moment(4, 8), row_moment(4, 9)]
+    moments += [matrix_moment(1, LARGEST_TOGETHER + 1) for _ in range(2)]
     dampings = torch.rand(len(moments)) + 0.1
     requests = [request(*pair) for pair in zip(moments, dampings, strict=True)]
     for alone, together in zip(requests, damped_inverses(requests), strict=True):

@@ -1,0 +1,38 @@
+"""Posteriors from files of which nobody said what kind of posterior they hold."""
+
+import os
+from collections.abc import Callable, Mapping
+
+import torch
+
+from .gaussian import GaussianPosterior
+from .matrix_gaussian import MatrixGaussianPosterior
+from .storage import GAUSSIAN, MATRIX_GAUSSIAN, Form, load_as
+
+AnyPosterior = GaussianPosterior | MatrixGaussianPosterior
+
+BUILDERS: Mapping[Form, Callable[..., AnyPosterior]] = {
+    GAUSSIAN: GaussianPosterior,
+    MATRIX_GAUSSIAN: MatrixGaussianPosterior.from_fields,
+}
+
+
+def load_posterior(
+    path: str | os.PathLike[str], device: torch.device | str = "cpu"
+) -> AnyPosterior:
+    """Read any saved posterior; no code in the file is run.
+
+    Args:
+        path: Ends in .safetensors or .pt.
+        device: Where the tensors go.
+
+    Returns:
+        The posterior, bit for bit what was saved.
+
+    Raises:
+        PosteriorError: If the file holds no posterior, or a damaged or newer one.
+        FileNotFoundError: If there is no file.
+        ValueError: If the path ends in anything else.
+        ImportError: If safetensors is needed and not installed.
+    """
+    return load_as(BUILDERS, path).to(device)
