@@ -1,20 +1,28 @@
-"""What a training step costs: forward, backward and update, as a ratio to AdamW's.
+"""What a training step costs: forward, backward and update, beside AdamW's and SGD's.
 
 Protocol (design.md, section 7): all methods on the same network and batch in the same
 process, on one thread unless told otherwise. Their steps are spread evenly and in
 random order over the run, so that they evict each other's caches equally; slow methods
-get fewer. Figures are medians, the spread is the middle half. `vogn_interval_10`
-refreshes its curvature every tenth step: one repeat of it is the mean of ten steps.
-Extra memory is the peak of torch's allocations during a step, above what was held
-before it, less AdamW's. "squares" says whether the squares of a small batch agree with
-a loop over examples.
+get fewer. Figures are medians, the spread is the middle half, both as ratios to AdamW;
+"x sgd" is the ratio to SGD with momentum. A method that refreshes its curvature every
+tenth step has as one repeat the mean of ten steps; SP-NGD, which decides itself when to
+refresh, has one repeat, the mean of a window of 300 steps (60 with --quick), and the
+share of its statistics that a step of them refreshed. It learns slowly and from one
+batch: that share is of a stretch in which little changes. Extra memory is the peak of
+torch's allocations during a step, above what was held before it, less AdamW's, looked
+at over ten steps at most. "squares" says whether the squares of a small batch agree
+with a loop over examples.
 
-The peers do the same work and then AdamW's update (`benchmarks/peers/methods.py`); they
-are optional: `pip install -e '.[bench]'`. With `--device cuda` there is also ResNet-18
-on 128 images of 224 pixels, in float32 and in bfloat16 autocast.
+The peers are optional: `pip install -e '.[bench]'`; what each of them does is told in
+`benchmarks/peers/methods.py`. With `--device cuda` there is also ResNet-18 on 128
+images of 224 pixels, in float32 and in bfloat16 autocast.
+
+Below the timings of K-FAC or SP-NGD, what ranks would send each other is computed
+(`benchmarks/peers/volume.py`); `--volume` prints that alone.
 
     python benchmarks/step_cost.py [--quick] [--only NAME...] [--methods NAME...]
                                    [--threads N] [--device DEVICE] [--json PATH]
+                                   [--volume]
 """
 
 import argparse
@@ -38,6 +46,7 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.machine import machine
+from benchmarks.peers import volume
 from benchmarks.peers.check import check_squares, reason, versions
 from benchmarks.peers.cost import Effort, Runner, peak_mib, time_steps
 from benchmarks.peers.methods import METHODS
@@ -89,20 +98,22 @@ GPU_NETWORKS = {
     "resnet18_bf16": Network("timm:resnet18", (3, 224, 224), 128, 1000, autocast=True),
 }
 CPU = torch.device("cpu")
-UNIT = "adamw"
-FULL, QUICK = Effort(60, 8.0), Effort(20, 2.0)
+UNITS = UNIT, SGD = ("adamw", "sgd")
+FULL, QUICK = Effort(60, 8.0), Effort(20, 2.0, window=60)
+NAME_WIDTH = max(map(len, METHODS))
+Row = dict[str, Any]
 WARM_UP = 2  # steps, and a whole cycle after them; the first of VOGN verifies too
 NUM_CHECKED = 4  # examples of the batch whose squares are checked
 
 
 def measure(
     name: str, methods: Iterable[str], effort: Effort, device: torch.device = CPU
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Rows of the table for one network.
 
     Args:
         name: Of the network.
-        methods: Names; the unit is always among the rows.
+        methods: Names; AdamW and SGD are always among the rows.
         effort: How much to measure.
         device: Where to run.
 
@@ -111,11 +122,14 @@ def measure(
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the peers' own, on layers they do not know
-        runners, reasons = make_all_ready(name, {UNIT, *methods}, device)
-        seconds = time_steps(runners, effort)
+        runners, reasons = make_all_ready(name, {*UNITS, *methods}, device)
+        # Memory first: later, SP-NGD has nothing to refresh in most steps.
         memory = {method: peak_mib(runner) for method, runner in runners.items()}
+        for runner in runners.values():
+            runner.figures()
+        seconds = time_steps(runners, effort)
     found = {
-        method: timed_row(method, seconds, memory, runner.squares)
+        method: timed_row(method, seconds, memory, runner)
         for method, runner in runners.items()
     }
     found |= {method: empty_row(method, why) for method, why in reasons.items()}
@@ -150,47 +164,61 @@ def make_ready(name: str, method: str, device: torch.device) -> Runner:
     ready = partial(step, *network.batch(network.batch_size, device))
     for _ in range(WARM_UP):
         ready()
-    return Runner(ready, chosen.cycle, squares, device)
+    figures = getattr(step, "figures", dict)
+    return Runner(ready, chosen.cycle, squares, device, figures)
 
 
 def timed_row(
-    method: str, seconds: dict[str, list[float]], memory: dict[str, float], squares: str
-) -> dict[str, Any]:
+    method: str,
+    seconds: dict[str, list[float]],
+    memory: dict[str, float],
+    runner: Runner,
+) -> Row:
     """Row of a method that ran."""
-    unit = statistics.median(seconds[UNIT])
-    low, middle, high = statistics.quantiles(seconds[method], n=4)
+    unit, sgd = (statistics.median(seconds[each]) for each in UNITS)
+    low, middle, high = quartiles(seconds[method])
     return {
         "method": method,
         "ratio": middle / unit,
         "ratio_low": low / unit,
         "ratio_high": high / unit,
+        "ratio_to_sgd": middle / sgd,
         "milliseconds": 1000 * middle,
         "extra_mib": memory[method] - memory[UNIT],
-        "squares": squares,
+        "squares": runner.squares,
+        "refreshed_share": runner.figures().get("refreshed_share"),
         "reason": None,
     }
 
 
-def empty_row(method: str, why: str) -> dict[str, Any]:
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """The middle half and the median; one value is all three."""
+    if len(values) == 1:
+        return values[0], values[0], values[0]
+    low, middle, high = statistics.quantiles(values, n=4)
+    return low, middle, high
+
+
+def empty_row(method: str, why: str) -> Row:
     """Row of a method that is missing or cannot handle the network."""
-    figures = ("ratio", "ratio_low", "ratio_high", "milliseconds", "extra_mib")
-    return {
-        "method": method,
-        **dict.fromkeys(figures),
-        "squares": None,
-        "reason": why,
-    }
+    figures = (
+        "ratio", "ratio_low", "ratio_high", "ratio_to_sgd", "milliseconds", "extra_mib",
+        "squares", "refreshed_share",
+    )  # fmt: skip
+    return {"method": method, **dict.fromkeys(figures), "reason": why}
 
 
-def table_line(row: dict[str, Any]) -> str:
+def table_line(row: Row) -> str:
     """A row as text."""
-    start = f"{row['network']:>13} {row['method']:>16}"
+    start = f"{row['network']:>13} {row['method']:>{NAME_WIDTH}}"
     if row["reason"]:
         return f"{start}  {row['reason']}"
     spread = f"{row['ratio_low']:.2f}-{row['ratio_high']:.2f}"
+    share = row["refreshed_share"]
+    note = row["squares"] if share is None else f"refreshes {share:.1%}"
     return (
-        f"{start} {row['ratio']:6.2f} {spread:>13} {row['milliseconds']:8.1f} "
-        f"{row['extra_mib']:10.1f}  {row['squares']}"
+        f"{start} {row['ratio']:6.2f} {spread:>13} {row['ratio_to_sgd']:6.2f} "
+        f"{row['milliseconds']:8.1f} {row['extra_mib']:10.1f}  {note}"
     )
 
 
@@ -204,23 +232,58 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, metavar="N")
     parser.add_argument("--device", type=torch.device, default=CPU)
     parser.add_argument("--json", type=Path, metavar="PATH")
+    parser.add_argument(
+        "--volume", action="store_true", help="only what ranks would send each other"
+    )
     return parser.parse_args(arguments)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table."""
-    options = parse(arguments)
-    torch.set_num_threads(options.threads)
-    print(f"{machine()}\n{versions()}, device: {options.device}")
-    print(f"{'network':>13} {'method':>16} {'ratio':>6} {'middle half':>13} "
-          f"{'ms':>8} {'extra MiB':>10}  squares")  # fmt: skip
-    networks = NETWORKS | (GPU_NETWORKS if options.device.type == "cuda" else {})
+def timings(options: argparse.Namespace, networks: Iterable[str]) -> list[Row]:
+    """Measure and print the table.
+
+    Args:
+        options: The command line.
+        networks: Names.
+
+    Returns:
+        Its rows.
+    """
+    print(f"{versions()}, device: {options.device}")
+    print(f"{'network':>13} {'method':>{NAME_WIDTH}} {'ratio':>6} {'middle half':>13} "
+          f"{'x sgd':>6} {'ms':>8} {'extra MiB':>10}  squares")  # fmt: skip
     effort = QUICK if options.quick else FULL
-    rows = []
-    for name in options.only or networks:
+    rows = list[Row]()
+    for name in networks:
         for row in measure(name, options.methods or METHODS, effort, options.device):
             print(table_line(row), flush=True)
             rows.append(row)
+    return rows
+
+
+def volumes(networks: Iterable[str], timed: Sequence[Row]) -> None:
+    """Print what ranks would send each other."""
+    shares = {
+        row["network"]: row["refreshed_share"]
+        for row in timed
+        if row["method"] == "sp_ngd"
+    }
+    print(f"\n{volume.HEAD}")
+    for name in networks:
+        model = (NETWORKS | GPU_NETWORKS)[name].build(CPU)
+        for line in volume.lines(name, model, shares.get(name)):
+            print(line, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the tables."""
+    options = parse(arguments)
+    torch.set_num_threads(options.threads)
+    print(machine())
+    on_gpu = options.device.type == "cuda"
+    networks = options.only or list(NETWORKS | (GPU_NETWORKS if on_gpu else {}))
+    rows = [] if options.volume else timings(options, networks)
+    if options.volume or {"kfac", "sp_ngd"} & {row["method"] for row in rows}:
+        volumes(networks, rows)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")
 

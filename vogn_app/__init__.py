@@ -2,8 +2,13 @@
 
 from .errors import UnsupportedLayerError
 from .likelihoods import Bernoulli, Categorical, Gaussian
-from .optim import KFAC, SPNGD, VOGN, KroneckerPreconditioner, optimizer_for
-from .posterior import GaussianPosterior, PosteriorError
+from .optim import KFAC, SPNGD, VOGN, KroneckerPreconditioner, NoisyKFAC, optimizer_for
+from .posterior import (
+    GaussianPosterior,
+    MatrixGaussianPosterior,
+    PosteriorError,
+    load_posterior,
+)
 
 __all__ = [
     "KFAC",
@@ -14,8 +19,11 @@ __all__ = [
     "Gaussian",
     "GaussianPosterior",
     "KroneckerPreconditioner",
+    "MatrixGaussianPosterior",
+    "NoisyKFAC",
     "PosteriorError",
     "UnsupportedLayerError",
+    "load_posterior",
     "optimizer_for",
 ]
 __version__ = "0.1.0"

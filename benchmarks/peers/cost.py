@@ -11,6 +11,7 @@ from math import inf
 import torch
 
 FEWEST = 3  # repeats of a slow method
+PROBE = 10  # steps of a cycle that tell what it costs and what it holds
 STEP = "measured step"  # its name in the profile
 
 
@@ -20,15 +21,17 @@ class Runner:
 
     Args:
         step: Makes one step.
-        cycle: Steps after which costs repeat.
+        cycle: Steps after which costs repeat, or over which they are averaged.
         squares: Whether its squares agree with the truth.
         device: Where it runs.
+        figures: What its optimizer tells of the steps since it was last asked.
     """
 
     step: Callable[[], object]
     cycle: int
     squares: str
     device: torch.device
+    figures: Callable[[], dict[str, float]] = dict
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,17 @@ class Effort:
     Args:
         steps: Of a fast method on a network.
         seconds: That a slow method may take for its steps on a network.
+        window: Longest cycle; a method with a longer one is measured over so many
+            steps, once.
     """
 
     steps: int
     seconds: float
+    window: int = 300
+
+    def cycle_of(self, runner: Runner) -> int:
+        """Steps that make one repeat of a method."""
+        return min(runner.cycle, self.window)
 
 
 def time_steps(runners: dict[str, Runner], effort: Effort) -> dict[str, list[float]]:
@@ -59,15 +69,18 @@ def time_steps(runners: dict[str, Runner], effort: Effort) -> dict[str, list[flo
     for name in schedule(num_steps):
         seconds[name].append(timed(runners[name]))
     return {
-        name: cycle_means(each, runners[name].cycle) for name, each in seconds.items()
+        name: cycle_means(each, effort.cycle_of(runners[name]))
+        for name, each in seconds.items()
     }
 
 
 def affordable(runner: Runner, effort: Effort) -> int:
-    """Steps that a method may make, in whole cycles; one more finishes its warm-up."""
-    once = sum(timed(runner) for _ in range(runner.cycle))
-    cycles = min(effort.steps // runner.cycle, int(effort.seconds / once))
-    return runner.cycle * max(FEWEST, cycles)
+    """Steps that a method may make, in whole cycles; the first finish its warm-up."""
+    cycle = effort.cycle_of(runner)
+    probe = min(cycle, PROBE)
+    once = sum(timed(runner) for _ in range(probe)) * cycle / probe
+    cycles = min(effort.steps // cycle, int(effort.seconds / once))
+    return cycle * max(FEWEST if cycle == probe else 1, cycles)
 
 
 def schedule(num_steps: dict[str, int]) -> list[str]:
@@ -111,7 +124,7 @@ def peak_mib(runner: Runner) -> float:
 def cuda_peak(runner: Runner) -> float:
     """Largest peak of a cycle's steps on a GPU, in bytes."""
     peaks = []
-    for _ in range(runner.cycle):
+    for _ in range(min(runner.cycle, PROBE)):
         synchronise(runner.device)
         torch.cuda.reset_peak_memory_stats(runner.device)
         before = torch.cuda.memory_allocated(runner.device)
@@ -128,7 +141,7 @@ def cpu_peak(runner: Runner) -> float:
     activities = [torch.profiler.ProfilerActivity.CPU]
     with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
         runner.step()  # only what is allocated in the profile is seen to be freed
-        for _ in range(runner.cycle):
+        for _ in range(min(runner.cycle, PROBE)):
             with torch.profiler.record_function(STEP):
                 runner.step()
     events = profile.profiler.kineto_results.events()

@@ -3,11 +3,15 @@
 The peers `backpack`, `opacus` and `vmap_grad` compute what VOGN computes, the gradient
 and the mean over examples of its squares, and then all make the same update,
 `AdamW.step`, so that a step of theirs is comparable. `ivon` is a whole optimizer, which
-estimates its curvature without squares: it is here for its cost.
+estimates its curvature without squares: it is here for its cost. So are the
+second-order methods, ours and others' (`benchmarks/peers/second_order.py`). A name with
+`every_step` has curvature and inverses renewed at every step, one without at every
+tenth, but for SP-NGD, which decides itself. They learn slowly, or else one batch that
+is seen again and again would make them diverge.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +19,13 @@ from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from benchmarks.peers.ivon import build_ivon, train_ivon
+from benchmarks.peers.second_order import (
+    asdl_kfac_step,
+    kfac_pytorch_step,
+    shampoo_step,
+    singd_step,
+    soap_step,
+)
 from benchmarks.peers.squares import (
     Prepare,
     backpack_squares,
@@ -23,9 +34,12 @@ from benchmarks.peers.squares import (
     vogn_squares,
 )
 from trainers.steps import train_step
-from vogn_app import VOGN
+from vogn_app import KFAC, SPNGD, VOGN
 
 NUM_DATA = 60_000
+INTERVAL = 10
+WINDOW = 300  # steps over which SP-NGD's cost is averaged
+SLOW = {"lr": 1e-4, "damping": 1e-2}
 Step = Callable[[Tensor, Tensor], object]  # inputs, labels
 
 
@@ -37,7 +51,7 @@ class Method:
         prepare: Gives the step for a network.
         squares: Gives the backward pass whose squares are checked; None if the method
             has none.
-        cycle: Steps after which costs repeat.
+        cycle: Steps after which costs repeat, or over which they are averaged.
         is_peer: Whether it is somebody else's, and may be missing or fail.
     """
 
@@ -47,9 +61,27 @@ class Method:
     is_peer: bool = False
 
 
-def own_step(make: Callable[[nn.Module], Optimizer], model: nn.Module) -> Step:
-    """A step of an optimizer that `train_step` knows."""
-    return partial(train_step, model, make(model))
+class OwnStep:
+    """A step of an optimizer that `train_step` knows.
+
+    Args:
+        make: Gives the optimizer of a network.
+        model: The network.
+    """
+
+    def __init__(
+        self, make: Callable[[nn.Module], Optimizer], model: nn.Module
+    ) -> None:
+        self.model, self.optimizer = model, make(model)
+
+    def __call__(self, inputs: Tensor, labels: Tensor) -> None:
+        """Forward, backward and update."""
+        train_step(self.model, self.optimizer, inputs, labels)
+
+    def figures(self) -> dict[str, float]:
+        """What the optimizer tells of itself, if it does."""
+        tell: Callable[[], dict[str, float]] = getattr(self.optimizer, "figures", dict)
+        return tell()
 
 
 def peer_step(squares: Prepare, model: nn.Module) -> Step:
@@ -84,19 +116,49 @@ def vogn(model: nn.Module, **options: Any) -> Optimizer:
     return VOGN(model, num_data=NUM_DATA, **options)
 
 
-vogn_interval_10 = partial(vogn, curvature_interval=10)
+def kfac(model: nn.Module, **options: Any) -> Optimizer:
+    """K-FAC with its curvature renewed at every tenth step."""
+    return KFAC(model, **SLOW, **{"factor_interval": INTERVAL, **options})
+
+
+def sp_ngd(model: nn.Module) -> Optimizer:
+    """SP-NGD with its defaults."""
+    return SPNGD(model, **SLOW)
+
+
+def own(make: Callable[..., Optimizer], cycle: int = 1, **options: Any) -> Method:
+    """One of the optimizers that `train_step` knows."""
+    return Method(partial(OwnStep, partial(make, **options)), cycle=cycle)
+
+
+def second_order(make: Callable[[nn.Module, int], Step], interval: int) -> Method:
+    """A peer's second-order optimizer."""
+    return Method(partial(make, interval=interval), cycle=interval, is_peer=True)
+
 
 METHODS = {
-    "adamw": Method(partial(own_step, adamw)),
-    "sgd": Method(partial(own_step, sgd)),
-    "vogn": Method(partial(own_step, vogn), vogn_squares),
-    "vogn_interval_10": Method(
-        partial(own_step, vogn_interval_10), vogn_squares, cycle=10
+    "adamw": own(adamw),
+    "sgd": own(sgd),
+    "vogn": replace(own(vogn), squares=vogn_squares),
+    "vogn_interval_10": replace(
+        own(vogn, INTERVAL, curvature_interval=INTERVAL), squares=vogn_squares
     ),
+    "kfac": own(kfac, INTERVAL),
+    "kfac_every_step": own(kfac, factor_interval=1),
+    "kfac_no_history": own(kfac, INTERVAL, factor_decay=0.0),
+    "sp_ngd": own(sp_ngd, WINDOW),
     "ivon": Method(ivon_step, is_peer=True),
     "backpack": Method(
         partial(peer_step, backpack_squares), backpack_squares, is_peer=True
     ),
     "opacus": Method(partial(peer_step, opacus_squares), opacus_squares, is_peer=True),
     "vmap_grad": Method(partial(peer_step, vmap_squares), vmap_squares, is_peer=True),
+    "asdl_kfac": second_order(asdl_kfac_step, INTERVAL),
+    "asdl_kfac_every_step": second_order(asdl_kfac_step, 1),
+    "kfac_pytorch": second_order(kfac_pytorch_step, INTERVAL),
+    "kfac_pytorch_every_step": second_order(kfac_pytorch_step, 1),
+    "singd": second_order(singd_step, INTERVAL),
+    "singd_every_step": second_order(singd_step, 1),
+    "shampoo": second_order(shampoo_step, INTERVAL),
+    "soap": second_order(soap_step, INTERVAL),
 }

@@ -275,7 +275,8 @@ def test_help_lists_every_flag(capsys):
         "--curvature-decay",
         "--test-samples",
         "--run-dir",
-        f"vogn {OPTIMIZERS['vogn'].defaults()['lr']}, adamw",
+        f"vogn {OPTIMIZERS['vogn'].defaults()['lr']}, kfac",
+        "--recipe",
     ):
         assert words in text
 

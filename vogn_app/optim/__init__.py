@@ -2,8 +2,16 @@
 
 from .adapter import optimizer_for
 from .kfac import KFAC
+from .noisy_kfac import NoisyKFAC
 from .preconditioner import KroneckerPreconditioner
 from .sp_ngd import SPNGD
 from .vogn import VOGN
 
-__all__ = ["KFAC", "SPNGD", "VOGN", "KroneckerPreconditioner", "optimizer_for"]
+__all__ = [
+    "KFAC",
+    "SPNGD",
+    "VOGN",
+    "KroneckerPreconditioner",
+    "NoisyKFAC",
+    "optimizer_for",
+]

@@ -70,10 +70,12 @@ from .figures import Figures
 from .gathered import LossScale, scale_of
 from .noise import NoiseSource
 from .refresh import Fixed, Interval, RefreshPlan
+from .row_products import RowProducts, is_cheaper, is_compiled, row_product
 
 Damping = float | Callable[[int], float]
 Share = float | Tensor
 Means = dict[Key, Moment]
+Rows = Mapping[str, tuple[Tensor, Tensor]]
 CURVATURES = ("empirical", "fisher", "exact")
 SHAPES = ("kronecker", "layer", "full", "diagonal")
 INVERSIONS = ("cholesky", "eigen", "ekfac")
@@ -200,6 +202,7 @@ class KroneckerPreconditioner:
         plan = self._plan(factor_interval)
         self._state = Curvature(self.blocks, plan, decay, inverse_interval, inversion)
         self._damping()
+        self._rows = RowProducts(self.blocks)
         self._figures = Figures()
         self._ranks = Ranks()
         self._cooperation: Cooperation = Alone()
@@ -267,12 +270,24 @@ class KroneckerPreconditioner:
         for name, side in self._due:
             sides[name].add(side)
         self._noise.begin_at(self.num_steps, self._ranks.rank, self._ranks.size)
-        self._capture.arm({name: frozenset(each) for name, each in sides.items()})
+        watched = {name: frozenset(each) for name, each in sides.items()}
+        self._capture.arm(watched, self._kept())
         self._sending.close()
         if self._exchange is not None:
             self._sending.enter_context(self._exchange.overlapping(
                 lambda _: None, self._capture.lone_examples, self._weighing()
             ))  # fmt: skip
+
+    def _kept(self) -> list[str]:
+        """Blocks whose calls in the coming step may give the natural gradient."""
+        plain = self.curvature != "empirical" or self.loss_reduction != "mean"
+        if plain or self._ranks.several or is_compiled(self.model):
+            return []
+        if self._state.inversion != "cholesky":
+            return []
+        blocks = self._rows.blocks.items()
+        operators = {name: self._state.operators_of(block) for name, block in blocks}
+        return self._rows.candidates(operators)
 
     def _weighing(self) -> Weighing:
         return Weighing(mean=self.loss_reduction == "mean")
@@ -340,7 +355,7 @@ class KroneckerPreconditioner:
             self._cooperation.averaged = self._averaged
         gradients = self._mean_gradients(gathered)
         self._refresh(gathered, loss_scale)
-        natural = self._products(gradients)
+        natural = self._products(gradients, self._row_pairs(gradients))
         if self.kl_clip is not None:
             self._clip(natural, gradients, rates)
         self.num_steps += 1
@@ -453,23 +468,44 @@ class KroneckerPreconditioner:
         """
         return self._products(vector)
 
-    def _products(self, vector: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _row_pairs(self, gradients: Mapping[str, Tensor]) -> Rows:
+        """Rows whose products are the gradients of their blocks."""
+        rows = self._rows.rows(self._capture.lone_uses())
+        if not self._due:
+            return rows
+        matrices = {name: self._matrix(name, gradients) for name in rows}
+        return self._rows.proved(rows, matrices)
+
+    def _products(
+        self, vector: Mapping[str, Tensor], rows: Rows | None = None
+    ) -> dict[str, Tensor]:
         ready = {
             name: operators
             for name, block in self.blocks.items()
             if any(part.name in vector for part in block.parts.values())
             and (operators := self._state.operators_of(block)) is not None
         }
+        result = dict(vector)
+        cheap = {
+            name
+            for name, (a, _) in (rows or {}).items()
+            if name in ready and is_cheaper(len(a), self.blocks[name], ready[name])
+        }
         own = {
             name: self._state.apply(name, self._matrix(name, vector), operators)
             for name, operators in ready.items()
-            if self._cooperation.works_on(name)
+            if name not in cheap and self._cooperation.works_on(name)
         }
         shapes = {name: self.blocks[name].matrix_shape for name in ready}
         products = self._cooperation.share_products(list(ready), own, shapes)
-        result = dict(vector)
         for name, matrix in products.items():
-            self._put_product(self.blocks[name], matrix, vector, result)
+            block = self.blocks[name]
+            self._put_product(block, block.from_matrix(matrix), vector, result)
+        for name in cheap:
+            assert rows is not None
+            block = self.blocks[name]
+            values = row_product(*rows[name], ready[name], block.wanted)
+            self._put_product(block, values, vector, result)
         return result
 
     def _matrix(self, name: str, vector: Mapping[str, Tensor]) -> Tensor:
@@ -485,17 +521,17 @@ class KroneckerPreconditioner:
     def _put_product(
         self,
         block: Block,
-        matrix: Tensor,
+        values: Mapping[str, Tensor],
         vector: Mapping[str, Tensor],
         result: dict[str, Tensor],
     ) -> None:
-        values = block.from_matrix(matrix)
         for local, part in block.parts.items():
             name = part.name
             if name not in vector:
                 continue
             if part.rows is None:
-                result[name] = values[local].to(vector[name].dtype)
+                own = values[local].to(vector[name].dtype)
+                result[name] = own.view(vector[name].shape)
                 continue
             if result[name] is vector[name]:
                 result[name] = vector[name].clone()

@@ -1,6 +1,6 @@
 """Draws of the weights, which leave no trace."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
@@ -94,6 +94,38 @@ def _add_noise(
     def restore() -> None:
         torch._foreach_copy_(members, means)
 
+    return restore
+
+
+@torch.no_grad()
+def displace(
+    shifts: Mapping[Tensor, Tensor], buffers: dict[Tensor, Tensor] | None = None
+) -> Callable[[], None]:
+    """Add a draw's deviation from the mean to parameters, in place.
+
+    Args:
+        shifts: By parameter, in its shape; perhaps in a wider type.
+        buffers: Memory by parameter, as for `perturb`.
+
+    Returns:
+        What puts the mean back, bit for bit.
+    """
+    buffers = {} if buffers is None else buffers
+    members = list(shifts)
+    if not members:  # torch refuses empty lists
+        return lambda: None
+    means = [_memory_for(parameter, buffers) for parameter in members]
+    torch._foreach_copy_(means, members)
+
+    @torch.no_grad()
+    def restore() -> None:
+        torch._foreach_copy_(members, means)
+
+    try:
+        torch._foreach_add_(members, list(shifts.values()))
+    except BaseException:
+        restore()
+        raise
     return restore
 
 

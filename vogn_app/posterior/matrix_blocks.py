@@ -2,34 +2,29 @@
 
 Symbols:
     M        a block's parameters as a matrix [B, out, in]: B independent blocks (groups
-             of a convolution, else 1), weight flattened, bias as the last column
-    A, G     factors of its two sides [B, in, in] and [B, out, out]
-    a, g     their dampings
-    X, x     factor and damping of a block with one side, whose matrix is one row
-    s        scale
+             of a convolution, else 1), weight flattened, bias as the last column; a
+             block with one factor is one row
+    C        covariance of M, from factors and dampings: `kronecker.covariances`
+    s        scale; the Gaussian's covariance is s C
 
-    two sides   cov(M[b, i, j], M[b, k, l]) = s [(G + g I)^-1]_ik [(A + a I)^-1]_jl
-    one side    cov(M[0, 0, j], M[0, 0, l]) = s [(X + x I)^-1]_jl
-
-Blocks are independent of each other. A draw is M + sqrt(s) B_G^T E B_A with standard
-normals E and the roots of `curvature.kronecker.roots`.
+Blocks are independent of each other.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from math import log
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import log, prod
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..curvature.kronecker.blocks import INPUTS, OUTPUTS, Part
+from ..curvature.kronecker.calls import Key
+from ..curvature.kronecker.covariances import Covariance, covariances_of
 from ..curvature.kronecker.inverses import Request
 from ..curvature.kronecker.moments import Moment
-from ..curvature.kronecker.roots import Root, drawn, roots_of
 from .fields import cast
 
-Roots = Sequence[Root]
 TWO_SIDES = (INPUTS, OUTPUTS)
 
 
@@ -73,7 +68,7 @@ class Layout:
 
 def deviations(
     layouts: Collection[Layout],
-    roots: Mapping[str, Roots],
+    covariances: Mapping[str, Covariance],
     noise: Mapping[str, Tensor],
     scales: Mapping[str, float],
     shapes: Mapping[str, torch.Size],
@@ -82,7 +77,7 @@ def deviations(
 
     Args:
         layouts: Of the blocks.
-        roots: Of their factors, by block.
+        covariances: C by block.
         noise: Standard normals [S, B, out, in] by block.
         scales: s by block.
         shapes: Of the parameters by name.
@@ -93,7 +88,7 @@ def deviations(
     result: dict[str, Tensor] = {}
     for layout in layouts:
         name = layout.name
-        matrices = drawn(roots[name], noise[name]) * scales[name] ** 0.5
+        matrices = covariances[name].draw(noise[name]) * scales[name] ** 0.5
         for part, values in layout.scatter(matrices):
             if part.rows is None:
                 result[part.name] = values
@@ -113,35 +108,30 @@ class MatrixBlock:
         layout: Of its matrix.
         factors: By side: a factor with its damping.
         scale: s > 0.
+        joint: Whether the two factors have one damping, of their product, which both
+            carry, instead of one each.
     """
 
     layout: Layout
     factors: Mapping[str, Request]
     scale: float
+    joint: bool = False
 
-    def requests(self, dtype: torch.dtype) -> dict[tuple[str, str], Request]:
+    def requests(self, dtype: torch.dtype) -> dict[Key, Request]:
         """Its factors in a type, by block and side."""
         return {
             (self.layout.name, side): _moved(self.factors[side], None, dtype)
             for side in self.layout.sides
         }
 
-    def variances(self, roots: Roots) -> Iterator[tuple[Part, Tensor]]:
+    def variances(self, covariance: Covariance) -> Iterator[tuple[Part, Tensor]]:
         """Variance of every element, [1, *shape] of each part."""
-        each = [root.variances() for root in roots]
-        if len(each) == 1:
-            matrix = each[0].view(self.layout.shape)
-        else:
-            matrix = each[1].unsqueeze(2) * each[0].unsqueeze(1)
-        return self.layout.scatter(matrix.unsqueeze(0) * self.scale)
+        return self.layout.scatter(covariance.variances().unsqueeze(0) * self.scale)
 
-    def log_determinant(self, roots: Roots) -> float:
-        """Logarithm of the determinant of the covariance."""
-        blocks, outputs, inputs = self.layout.shape
-        every = blocks * outputs * inputs * log(self.scale)
-        weights = (outputs, inputs) if len(roots) == 2 else (1,)
-        pairs = zip(weights, roots, strict=True)
-        return every - sum(w * float(r.log_determinant().sum()) for w, r in pairs)
+    def log_determinant(self, covariance: Covariance) -> float:
+        """Logarithm of the determinant of s C."""
+        own = float(covariance.log_determinant())
+        return own + prod(self.layout.shape) * log(self.scale)
 
     def to(
         self, device: torch.device | str | None, dtype: torch.dtype | None
@@ -150,7 +140,7 @@ class MatrixBlock:
         moved = {
             side: _moved(each, device, dtype) for side, each in self.factors.items()
         }
-        return MatrixBlock(self.layout, moved, self.scale)
+        return replace(self, factors=moved)
 
     def described(self) -> dict[str, Any]:
         """All but its tensors, as plain data."""
@@ -169,6 +159,7 @@ class MatrixBlock:
             "shape": list(layout.shape),
             "transposed": layout.transposed,
             "scale": self.scale,
+            "joint": self.joint,
         }
 
     def tensors(self) -> dict[str, Tensor]:
@@ -201,7 +192,8 @@ class MatrixBlock:
         for side, form in zip(sides, described["forms"], strict=True):
             values, dampings = _keys(name, side)
             factors[side] = Request(Moment(form, tensors[values], 1), tensors[dampings])
-        return MatrixBlock(layout, factors, float(described["scale"]))
+        scale, joint = float(described["scale"]), bool(described["joint"])
+        return MatrixBlock(layout, factors, scale, joint)
 
 
 def _keys(name: str, side: str) -> tuple[str, str]:
@@ -217,30 +209,29 @@ def _moved(
     return Request(moment, tensors["damping"])
 
 
-def roots_by_block(
+def covariances_by_block(
     blocks: Collection[MatrixBlock], dtype: torch.dtype
-) -> dict[str, list[Root]]:
-    """Roots of all factors of each block.
+) -> dict[str, Covariance]:
+    """C of each block.
 
     Args:
         blocks: The blocks.
         dtype: Type in which to find them.
 
     Returns:
-        By block, in the order of its sides.
+        By block.
 
     Raises:
         ValueError: If a factor with its damping is not positive definite.
     """
-    found = roots_of({
-        k: r for block in blocks for k, r in block.requests(dtype).items()
-    })
-    result: dict[str, list[Root]] = {}
-    for (name, side), root in found.items():
-        if root is None:
+    requests = [item for block in blocks for item in block.requests(dtype).items()]
+    joint = {block.layout.name for block in blocks if block.joint}
+    result = {}
+    for name, covariance in covariances_of(dict(requests), joint).items():
+        if covariance is None:
             raise ValueError(
                 "blocks must have factors that are positive definite with their "
-                f"damping, got others for {side} of {name}."
+                f"damping, got others for block {name!r}."
             )
-        result.setdefault(name, []).append(root)
+        result[name] = covariance
     return result

@@ -73,6 +73,8 @@ def _check_factors(block: MatrixBlock) -> None:
     _require(set(block.factors) == set(sides), name, f"{sides}", list(block.factors))
     for side, factor in block.factors.items():
         _check_factor(block.layout, side, factor)
+    two = not block.joint or sides == TWO_SIDES
+    _require(two, name, "two sides with one damping", sides)
     positive = isfinite(block.scale) and block.scale > 0
     _require(positive, name, "a finite scale > 0", block.scale)
 

@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ..curvature.kronecker.roots import Root
+from ..curvature.kronecker.covariances import Covariance
 from .draws import wide_dtype
 from .matrix_blocks import MatrixBlock, deviations
 
@@ -19,16 +19,16 @@ class MatrixSampler:
     Args:
         mean: Means of the sampled parameters by name, on one device.
         blocks: All of them.
-        roots: Of their factors, by block.
+        covariances: C by block.
     """
 
     def __init__(
         self,
         mean: dict[str, Tensor],
         blocks: Collection[MatrixBlock],
-        roots: Mapping[str, list[Root]],
+        covariances: Mapping[str, Covariance],
     ) -> None:
-        self._mean, self._roots = mean, roots
+        self._mean, self._covariances = mean, covariances
         # Sorted: a draw must not depend on the order in which a file keeps names.
         self._blocks = sorted(blocks, key=lambda block: block.layout.name)
         self._dtype = wide_dtype(*mean.values())
@@ -53,7 +53,7 @@ class MatrixSampler:
             for layout, part in zip(layouts, parts, strict=True)
         }
         shapes = {name: mean.shape for name, mean in self._mean.items()}
-        found = deviations(layouts, self._roots, noise, self._scales, shapes)
+        found = deviations(layouts, self._covariances, noise, self._scales, shapes)
         return {
             name: found[name].add_(mean).to(mean.dtype)
             for name, mean in self._mean.items()

@@ -10,7 +10,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from ..curvature.kronecker.roots import Root
+from ..curvature.kronecker.covariances import Covariance
 from . import layers
 from .base import Draw, Posterior
 from .draws import wide_dtype
@@ -25,7 +25,7 @@ from .fields import (
 from .gaussian import GaussianPosterior
 from .layers import LayerSummary
 from .matching import buffers_of, listed, parameters_of
-from .matrix_blocks import MatrixBlock, roots_by_block
+from .matrix_blocks import MatrixBlock, covariances_by_block
 from .matrix_checks import check_blocks
 from .matrix_draws import MatrixSampler
 from .storage import MATRIX_GAUSSIAN, load_as, save_fields
@@ -38,8 +38,8 @@ class MatrixGaussianPosterior(Posterior):
     It is used as `GaussianPosterior` is, which says more of names, devices and draws;
     `NoisyKFAC.posterior()` makes it. Layers are independent of each other; within one,
     weights are correlated along inputs and along outputs (`matrix_blocks`). Draws are
-    made in float32, or in float64 if any sampled parameter is, by triangular factors of
-    the two sides, which are found at the first draw and kept.
+    made in float32, or in float64 if any sampled parameter is, by roots of the two
+    sides, which are found at the first draw and kept.
 
     Attributes:
         mean: Every parameter of the model by name, also those without noise.
@@ -117,18 +117,18 @@ class MatrixGaussianPosterior(Posterior):
     def sampler(self) -> Draw:
         """What draws the sampled parameters."""
         means = {name: self.mean[name] for name in self.sampled_names}
-        return MatrixSampler(means, self.blocks, self._roots)
+        return MatrixSampler(means, self.blocks, self._covariances)
 
     @cached_property
-    def _roots(self) -> dict[str, list[Root]]:
-        """Roots of all factors, in the type of the draws."""
+    def _covariances(self) -> dict[str, Covariance]:
+        """By block, in the type of the draws."""
         dtype = wide_dtype(*(self.mean[name] for name in self.sampled_names))
-        return roots_by_block(self.blocks, dtype)
+        return covariances_by_block(self.blocks, dtype)
 
     @cached_property
-    def _precise_roots(self) -> dict[str, list[Root]]:
+    def _precise(self) -> dict[str, Covariance]:
         """The same in double precision, for figures, which are sums over them."""
-        return roots_by_block(self.blocks, torch.float64)
+        return covariances_by_block(self.blocks, torch.float64)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one file, in one step, as `GaussianPosterior.save`."""
@@ -213,8 +213,8 @@ class MatrixGaussianPosterior(Posterior):
         """
         variances: dict[str, Tensor] = {}
         for block in self.blocks:
-            roots = self._precise_roots[block.layout.name]
-            for part, values in block.variances(roots):
+            covariance = self._precise[block.layout.name]
+            for part, values in block.variances(covariance):
                 mean = self.mean[part.name]
                 whole = variances.setdefault(part.name, values.new_zeros(mean.shape))
                 part.of(whole).copy_(values[0])
@@ -245,9 +245,9 @@ class MatrixGaussianPosterior(Posterior):
 
     def _divergence(self, block: MatrixBlock) -> float:
         """(delta (tr C + |m|^2) - n - n log delta - log det C) / 2 of one block."""
-        roots = self._precise_roots[block.layout.name]
-        total = -block.log_determinant(roots) - prod(block.layout.shape)
-        for part, variances in block.variances(roots):
+        covariance = self._precise[block.layout.name]
+        total = -block.log_determinant(covariance) - prod(block.layout.shape)
+        for part, variances in block.variances(covariance):
             delta = self.prior_precision[part.name]
             squares = part.of(self.mean[part.name]).double().square()
             total += delta * float(variances.sum() + squares.sum())

@@ -16,6 +16,7 @@ L lags, P positions that lack, t taps that meet the input.
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from itertools import chain
 from math import pi, prod
 
@@ -167,19 +168,22 @@ def _everywhere(x: Tensor, axes: tuple[Axis, ...]) -> Tensor:
     half = _lagged(x, axes)
     half[0] = (half[0] + half[0].mT) / 2
     lags = torch.cat((half[1:].flip(0).mT, half))
-    result: Tensor = lags[_lags_of_taps(axes).to(x.device)]
+    taps = tuple(axis.taps for axis in axes)
+    result: Tensor = lags[_lags_of_taps(taps, x.device)]
     return result
 
 
-def _lags_of_taps(axes: tuple[Axis, ...]) -> Tensor:
-    """Number of the lag from tap to tap [*K, *K], the most negative lag first."""
-    result = torch.zeros((), dtype=torch.long)
-    for at, axis in enumerate(axes):
-        taps = torch.arange(axis.taps)
-        shape = [1] * (2 * len(axes))
-        shape[at] = shape[len(axes) + at] = axis.taps
-        numbers = taps - taps[:, None] + axis.taps - 1
-        result = result * len(axis.lags) + numbers.view(shape)
+@lru_cache(maxsize=256)
+@torch.inference_mode(mode=False)
+def _lags_of_taps(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+    """Which lag is from tap to tap [*K, *K], the most negative one being the first."""
+    result = torch.zeros((), dtype=torch.long, device=device)
+    for at, number in enumerate(numbers):
+        taps = torch.arange(number, device=device)
+        shape = [1] * (2 * len(numbers))
+        shape[at] = shape[len(numbers) + at] = number
+        lags = taps - taps[:, None] + number - 1
+        result = result * (2 * number - 1) + lags.view(shape)
     return result
 
 
@@ -194,7 +198,8 @@ def _lagged(x: Tensor, axes: tuple[Axis, ...]) -> Tensor:
         [L, B, C, C] for the lag 0 and those after it, half of all.
     """
     periods = [axis.period for axis in axes]
-    spectra, waves = _spectra(x, periods), _waves(x, axes)
+    spectra = _spectra(x, periods)
+    waves = _waves(axes, spectra)
     blocks, channels = x.shape[1:3]
     size = max(1, CACHED_ELEMENTS // (blocks * channels**2))
     result = spectra.new_zeros(len(waves), blocks * channels**2)
@@ -228,14 +233,21 @@ def _spectra(x: Tensor, periods: list[int]) -> Tensor:
     return spectra.flatten(0, len(periods) - 1)
 
 
-def _waves(x: Tensor, axes: tuple[Axis, ...]) -> Tensor:
+def _waves(axes: tuple[Axis, ...], like: Tensor) -> Tensor:
     """What makes lags [L, F], from 0 on, of the spectra's products Z_c conj(Z_c')."""
-    waves = torch.ones(1, 1, dtype=torch.complex128, device=x.device)
-    for axis in axes:
-        lags = axis.apart * torch.tensor(axis.lags, device=x.device)
-        steps = lags[:, None] * torch.arange(axis.period, device=x.device)
-        angles = -2 * pi / axis.period * (steps % axis.period).double()
-        wave = torch.polar(torch.ones_like(angles), angles) / axis.period
+    first, *others = (_wave(axis, like.device, like.dtype) for axis in axes)
+    waves = first[axes[0].taps - 1 :]
+    for wave in others:
         waves = torch.kron(waves, wave)
-    kind = torch.complex128 if x.dtype == torch.float64 else torch.complex64
-    return waves[len(waves) // 2 :].to(kind)
+    return waves[prod(len(axis.lags) for axis in axes[1:]) // 2 :]
+
+
+@lru_cache(maxsize=256)
+@torch.inference_mode(mode=False)
+def _wave(axis: Axis, device: torch.device, kind: torch.dtype) -> Tensor:
+    """Inverse Fourier transform [lags, period] along an axis, conjugated."""
+    lags = axis.apart * torch.tensor(axis.lags, device=device)
+    steps = lags[:, None] * torch.arange(axis.period, device=device)
+    angles = -2 * pi / axis.period * (steps % axis.period).double()
+    wave = torch.polar(torch.ones_like(angles), angles) / axis.period
+    return wave.to(kind)

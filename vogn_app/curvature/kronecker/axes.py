@@ -12,10 +12,10 @@ from itertools import groupby
 from math import prod
 from typing import NamedTuple
 
-# What else costs time, in multiplications of a matrix product that take as long
-# (measured on one CPU core): an element of a window that is copied, one that is
-# transformed, and the calls of each way.
-COPIED, TRANSFORMED, WINDOW_CALLS, LAG_CALLS = 64, 150, 2e6, 1e7
+# What each costs, in multiplications of a matrix product that take as long (measured on
+# one CPU core): a multiplication of a symmetric product; an element of a window that is
+# copied; an element that is transformed; and the calls of each way.
+SYMMETRIC, COPIED, TRANSFORMED, WINDOW_CALLS, LAG_CALLS = 0.6, 64, 200, 2e6, 5e6
 
 
 class Lacking(NamedTuple):
@@ -116,7 +116,7 @@ def prefers_windows(problem: Problem) -> bool:
 def _cost_of_windows(problem: Problem) -> float:
     rows = problem.examples * prod(len(axis.starts) for axis in problem.axes)
     size = problem.channels * prod(axis.taps for axis in problem.axes)
-    return WINDOW_CALLS + problem.blocks * rows * size * (size + COPIED)
+    return WINDOW_CALLS + problem.blocks * rows * size * (SYMMETRIC * size + COPIED)
 
 
 def _cost_of_lags(problem: Problem) -> float:

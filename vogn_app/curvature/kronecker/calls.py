@@ -23,11 +23,13 @@ class Use:
         block: Its block.
         x: Its input.
         c: Gradient of its output.
+        first: Whether the block's parameters had no gradient yet.
     """
 
     block: str
     x: Tensor
     c: Tensor
+    first: bool = False
 
 
 @dataclass

@@ -23,9 +23,10 @@ half of a step of SAM, of a backward pass that failed.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
 
 import torch
@@ -38,7 +39,7 @@ from ..labels import labelled_output
 from ..layers import unwrapped
 from ..recording import uncompiled
 from ..uses import Purpose, in_backward, purpose_of
-from .blocks import ExampleBlock, Shape
+from .blocks import OUTPUTS, ExampleBlock, KroneckerBlock, Shape
 from .calls import Call, Calls, Moments, Use, add_all
 from .copies import Hook
 from .examples import ExampleGradients
@@ -113,7 +114,9 @@ class FactorCapture:
 
     def _begin(self) -> None:
         self._due: Due = {}
+        self._kept: set[str] = set()
         self._uses: list[Use] = []
+        self._accumulated: dict[str, tuple[Tensor, int]] = {}  # with their versions
         self._sums: Moments = {}
         self._examples: dict[str, ExampleGradients] = {}
         self._later: list[Later] = []
@@ -125,18 +128,31 @@ class FactorCapture:
         nodes = (get_gradient_edge(p).node for p in trained)
         return purpose_of(nodes) is Purpose.ACCUMULATED
 
-    def arm(self, due: Due) -> None:
+    def arm(self, due: Due, kept: Collection[str] = ()) -> None:
         """Watch for the statistics that the next step refreshes.
 
         Args:
             due: Sides by block; blocks that are left out are not watched.
+            kept: Blocks whose calls are kept.
         """
         self.disarm()
         self._due = {name: sides for name, sides in due.items() if sides}
+        self._kept = set(kept)
         for each in self.watched:
-            if any(block.name in self._due for block in each.blocks):
+            names = {block.name for block in each.blocks}
+            if names & (self._due.keys() | self._kept):
                 self._stack.enter_context(LayerWatch(self, each).installed())
+        for name in kept:
+            for part in self.blocks[name].parts.values():
+                note = Hook(partial(self._note_accumulated, part.name))
+                parameter = self.parameters[part.name]
+                handle = parameter.register_post_accumulate_grad_hook(note)
+                self._stack.callback(handle.remove)
         self.run_uncompiled()
+
+    def _note_accumulated(self, name: str, parameter: Tensor) -> None:
+        assert parameter.grad is not None
+        self._accumulated[name] = parameter.grad, parameter.grad._version
 
     def run_uncompiled(self) -> None:
         """From now on, where models are compiled and statistics are due."""
@@ -193,8 +209,6 @@ class FactorCapture:
             torch.is_grad_enabled()
             and not torch.compiler.is_compiling()
             and not torch._C._are_functorch_transforms_active()
-            # A checkpoint that runs again: its first run was watched.
-            and (self.passes is None or not in_backward())
         )
 
     @property
@@ -220,14 +234,44 @@ class FactorCapture:
         """Add to a sum."""
         add_all(self._sums, {(block, side): moment})
 
-    def keep(self, block: str, x: Tensor, c: Tensor) -> None:
+    def keep(self, block: KroneckerBlock, x: Tensor, c: Tensor) -> None:
         """Note a call of a linear map."""
-        if self.keeps_uses:
-            self._uses.append(Use(block, x, c))
+        for_scales = self.keeps_uses and self.is_due(block.name, OUTPUTS)
+        if for_scales or block.name in self._kept:
+            own = (self.parameters[part.name] for part in block.parts.values())
+            first = all(p.grad is None and not p._backward_hooks for p in own)
+            self._uses.append(Use(block.name, x, c, first))
+
+    def lone_uses(self) -> dict[str, Use]:
+        """Kept calls that are all there is to the gradients of their block.
+
+        Nothing was accumulated before or after, and nothing has changed since.
+        """
+        by_block: dict[str, list[Use]] = {}
+        for use in self._uses:
+            by_block.setdefault(use.block, []).append(use)
+        return {
+            name: uses[0]
+            for name, uses in by_block.items()
+            if len(uses) == 1 and uses[0].first and self._is_untouched(name)
+        }
+
+    def _is_untouched(self, name: str) -> bool:
+        for part in self.blocks[name].parts.values():
+            gradient = self.parameters[part.name].grad
+            noted, version = self._accumulated.get(part.name, (None, 0))
+            if (
+                gradient is None
+                or gradient is not noted
+                or gradient._version != version
+            ):
+                return False
+        return True
 
     def postpone(self, later: Later) -> None:
         """Note a layer's call whose gradients come from a pass of ours."""
-        self._later.append(later)
+        if not in_backward():  # a checkpoint that runs again was watched before
+            self._later.append(later)
 
     def _after_model(
         self,
@@ -254,6 +298,7 @@ class FactorCapture:
     def _forget(self) -> None:
         """Drop what has been seen; the layers go on being watched."""
         self._sums, self._examples = {}, {}
+        self._uses, self._accumulated = [], {}
         self._calls.clear()
 
     def _take(self, call: Call, output: Tensor) -> None:

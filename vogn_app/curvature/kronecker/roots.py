@@ -9,9 +9,6 @@ L L^T = V V^T + damping I, T = L + sqrt(damping) I, U = T^-1 V and Z = L^-1 V,
 
     e B = (e - (e U^T) Z) / sqrt(damping).
 
-Blocks of two sides have a root a side: noise E [out, in] gives B_G^T E B_A, whose
-covariance is the Kronecker product of the two inverses; the product is never formed.
-
 A root that fails in its own precision is tried again alone in double precision, and
 given up as None if that fails.
 
@@ -218,23 +215,6 @@ def damped_roots(requests: Sequence[Request]) -> list[Root | None]:
         root if good else _second_try(request)
         for request, (root, _), good in zip(requests, attempts, sound, strict=True)
     ]
-
-
-def drawn(roots: Sequence[Root], noise: Tensor) -> Tensor:
-    """Draws whose covariance is the Kronecker product of the roots' inverses.
-
-    Args:
-        roots: Of a block's one side, or of its inputs and its outputs.
-        noise: Standard normals [S, B, out, in], of S draws.
-
-    Returns:
-        Draws in the shape of `noise`.
-    """
-    right = roots[0].apply(noise.transpose(0, 1))
-    if len(roots) == 1:
-        return right.transpose(0, 1)
-    left = roots[1].apply(right.mT.contiguous())
-    return left.mT.transpose(0, 1)
 
 
 Attempt = tuple[Root, Tensor]  # a root, and whether it can be trusted

@@ -190,7 +190,7 @@ class LayerWatch:
             self.capture.add(block.name, INPUTS, block.inputs(x))
         if self.capture.is_due(block.name, OUTPUTS):
             self.capture.add(block.name, OUTPUTS, block.outputs(x, g))
-            self.capture.keep(block.name, x, g)
+        self.capture.keep(block, x, g)
 
     def _examples_first(self, x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
         """Put the examples first, where a layer of tokens has them elsewhere."""

@@ -1,0 +1,175 @@
+"""Natural gradients of linear layers from the rows of a batch.
+
+The gradient of a linear map is M = c^T a, with R rows a [R, in] and c [R, out], so
+
+    P = G^-1 M A^-1 = (c G^-1)^T (a A^-1)
+
+Where a batch has fewer rows than the layer has rows and columns, the right side is much
+cheaper: R (in^2 + out^2 + in out) products instead of in out (in + out).
+
+It holds if the gradient is that product and nothing else: of one backward pass through
+one call, neither clipped, accumulated upon nor averaged since. What can be seen of that
+is seen at every step (`FactorCapture.lone_uses`); that nothing but the layer uses its
+weight is proved by comparing c^T a with the gradient, when the block is first tried and
+whenever its statistics are refreshed.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from ..curvature.kronecker.blocks import INPUTS, OUTPUTS, Block, KroneckerBlock
+from ..curvature.kronecker.calls import Use
+from ..curvature.kronecker.eigen import Eigenbasis
+from ..curvature.kronecker.inverses import DiagonalInverse, ThinInverse
+from ..curvature.kronecker.operators import Operator
+
+# Relative difference between c^T a and the gradient that rounding explains, by type; a
+# use of the weight that is missing is off by order one.
+AGREEMENT = {torch.float64: 1e-9}
+REDUCED_AGREEMENT = 1e-2
+WORTH = 0.7  # share of the products of the other way at which this one is taken
+
+
+def cost(operator: Operator, size: int) -> int:
+    """Products that applying an inverse takes for each row of `size` numbers."""
+    if isinstance(operator, DiagonalInverse):
+        return size
+    if isinstance(operator, ThinInverse):
+        return 2 * int(operator.whitened.shape[-2]) * size
+    return size * size
+
+
+def is_cheaper(num_rows: int, block: Block, operators: Mapping[str, Operator]) -> bool:
+    """Whether a block is to be preconditioned by the rows of a batch.
+
+    Args:
+        num_rows: R.
+        block: The block.
+        operators: Its inverses.
+
+    Returns:
+        Whether that takes clearly fewer products than with its gradient.
+    """
+    _, out, inputs = block.matrix_shape
+    left, right = cost(operators[OUTPUTS], out), cost(operators[INPUTS], inputs)
+    by_rows = num_rows * (left + right + out * inputs)
+    return by_rows < WORTH * (inputs * left + out * right)
+
+
+@final
+class RowProducts:
+    """Remembers for which blocks the rows of a batch are the better way.
+
+    Args:
+        blocks: All blocks by name.
+    """
+
+    def __init__(self, blocks: Mapping[str, Block]) -> None:
+        self.blocks = {
+            name: block
+            for name, block in blocks.items()
+            if isinstance(block, KroneckerBlock) and block.rule.rows is not None
+        }
+        self._num_rows: dict[str, int] = {}  # of the last call
+        self._refuted: set[str] = set()  # their weights are used elsewhere, too
+
+    def candidates(
+        self, operators: Mapping[str, Mapping[str, Operator] | None]
+    ) -> list[str]:
+        """Blocks whose calls are worth keeping in the next step.
+
+        Args:
+            operators: Present inverses by block; None where there are none yet.
+
+        Returns:
+            Their names.
+        """
+        return [
+            name
+            for name, block in self.blocks.items()
+            if name not in self._refuted
+            and self._may_pay(name, block, operators.get(name))
+        ]
+
+    def _may_pay(
+        self, name: str, block: Block, operators: Mapping[str, Operator] | None
+    ) -> bool:
+        known = self._num_rows.get(name)
+        return known is None or operators is None or is_cheaper(known, block, operators)
+
+    def rows(self, uses: Mapping[str, Use]) -> dict[str, tuple[Tensor, Tensor]]:
+        """Rows a and c of kept calls, by block."""
+        result = {}
+        for name, use in uses.items():
+            block = self.blocks[name]
+            assert block.rule.rows is not None
+            self._num_rows[name] = use.c.shape[:-1].numel()
+            result[name] = block.rule.rows(block.module, use.x, use.c, block.wanted)
+        return result
+
+    def proved(
+        self,
+        rows: Mapping[str, tuple[Tensor, Tensor]],
+        matrices: Mapping[str, Tensor],
+    ) -> dict[str, tuple[Tensor, Tensor]]:
+        """Rows whose product is the gradient; the host waits once.
+
+        Args:
+            rows: a and c by block.
+            matrices: Gradients M [1, out, in] by block.
+
+        Returns:
+            Those of the blocks for which it is.
+        """
+        flags = [_differs(*pair, matrices[name][0]) for name, pair in rows.items()]
+        if not flags:
+            return {}
+        differs = torch.stack(flags).tolist()
+        self._refuted |= {name for name, bad in zip(rows, differs, strict=True) if bad}
+        return {n: rows[n] for n in rows if n not in self._refuted}
+
+
+def _differs(a: Tensor, c: Tensor, matrix: Tensor) -> Tensor:
+    """Whether c^T a differs from the gradient by more than rounding; not of NaN."""
+    tolerance = AGREEMENT.get(matrix.dtype, REDUCED_AGREEMENT)
+    scale = a.norm() * c.norm()  # the product may cancel
+    error = torch.linalg.vector_norm(c.T @ a - matrix)
+    return error > tolerance * scale
+
+
+def row_product(
+    a: Tensor, c: Tensor, operators: Mapping[str, Operator], wanted: Collection[str]
+) -> dict[str, Tensor]:
+    """Natural gradients of a linear layer from the rows of a batch.
+
+    Args:
+        a: Rows of the input [R, in], with a 1 for the bias at the end.
+        c: Rows of the output gradient [R, out].
+        operators: Inverses of the block.
+        wanted: Which of "weight" and "bias" the block has.
+
+    Returns:
+        Them by name, contiguous: products of a whole number of vectors are faster.
+    """
+    left, right = operators[OUTPUTS], operators[INPUTS]
+    assert not isinstance(left, Eigenbasis)
+    assert not isinstance(right, Eigenbasis)
+    columns, rows = left.apply(c[None])[0].T, right.apply(a[None])[0]
+    result: dict[str, Tensor] = {}
+    if "bias" in wanted:
+        result["bias"] = columns @ rows[:, -1]
+        rows = rows[:, :-1]
+    if "weight" in wanted:
+        result["weight"] = columns @ rows.contiguous()
+    return result
+
+
+def is_compiled(model: nn.Module) -> bool:
+    """Whether hooks on its layers would keep compiled code from running."""
+    return any(
+        hasattr(module, "_orig_mod") or module._compiled_call_impl is not None
+        for module in model.modules()
+    )
