@@ -7,13 +7,9 @@ from typing import Protocol, runtime_checkable
 
 from torch.optim import Optimizer
 
-import vogn_app
+from vogn_app import KFAC, SPNGD, VOGN
 
-_AVERAGING = tuple(
-    getattr(vogn_app, name)
-    for name in ("VOGN", "KFAC", "SPNGD")
-    if hasattr(vogn_app, name)
-)
+_AVERAGING = (VOGN, KFAC, SPNGD)
 
 
 @runtime_checkable

@@ -126,6 +126,44 @@ _VOGN = OptimizerSpec(
     ),
 )  # fmt: skip
 
+# What the methods with Kronecker-factored curvature have in common.
+_NATURAL_LR = _lr(0.03, "Learning rate of the natural-gradient step.")
+_VELOCITY = HyperParameter(
+    name="momentum", kind="float", default=0.9, minimum=0.0, maximum=1.0,
+    open_maximum=True, help="Weight of the past velocity.",
+)  # fmt: skip
+_NESTEROV = HyperParameter(
+    name="nesterov", kind="bool", default=False, help="Look ahead along the velocity."
+)
+_L2 = HyperParameter(
+    name="weight_decay", kind="float", default=0.0, minimum=0.0, maximum=1e3,
+    help="L2 penalty on the weights.",
+)  # fmt: skip
+_DAMPING = HyperParameter(
+    name="damping", kind="float", default=1e-3, minimum=0.0, maximum=1e6,
+    open_minimum=True,
+    help="Added to the curvature: larger gives shorter, safer steps.",
+)  # fmt: skip
+_KL_CLIP = HyperParameter(
+    name="kl_clip", kind="float", default=0.0, minimum=0.0, maximum=1e6,
+    help="Largest change of the predictions in a step, by which it is shortened; 0 for "
+    "no such limit.",
+)  # fmt: skip
+_LABELS = HyperParameter(
+    name="curvature", kind="choice", default="empirical",
+    choices=("empirical", "fisher", "exact"),
+    help="Curvature at the data's labels, at labels drawn from the model, or at all "
+    "labels weighed by the model; the last two cost more backward passes on refresh "
+    "steps.",
+)  # fmt: skip
+_SHARING = HyperParameter(
+    name="sharing",
+    kind="choice",
+    default="expand",
+    choices=("expand", "reduce"),
+    help="Whether the positions of an example count one by one, or summed.",
+)
+
 _KFAC = OptimizerSpec(
     name="kfac",
     title="K-FAC",
@@ -137,29 +175,17 @@ _KFAC = OptimizerSpec(
     "arXiv:1602.01573",
     bayesian=False,
     hyperparameters=(
-        _lr(0.03, "Learning rate of the natural-gradient step."),
-        HyperParameter(
-            name="momentum", kind="float", default=0.9, minimum=0.0, maximum=1.0,
-            open_maximum=True, help="Weight of the past velocity.",
-        ),
-        HyperParameter(
-            name="damping", kind="float", default=1e-3, minimum=0.0, maximum=1e6,
-            open_minimum=True,
-            help="Added to the curvature: larger gives shorter, safer steps.",
-        ),
+        _NATURAL_LR,
+        _VELOCITY,
+        _DAMPING,
         HyperParameter(
             name="factor_interval", kind="int", default=10, minimum=1,
             maximum=100_000, unit="steps",
             help="Steps between refreshes of the curvature; those between cost less.",
         ),
-        HyperParameter(
-            name="weight_decay", kind="float", default=0.0, minimum=0.0,
-            maximum=1e3, help="L2 penalty on the weights.",
-        ),
-        HyperParameter(
-            name="nesterov", kind="bool", default=False,
-            help="Look ahead along the velocity.",
-        ),
+        _KL_CLIP,
+        _L2,
+        _NESTEROV,
         HyperParameter(
             name="factor_decay", kind="float", default=0.95, minimum=0.0, maximum=1.0,
             open_maximum=True, help="Weight of the past in the curvature average.",
@@ -171,28 +197,13 @@ _KFAC = OptimizerSpec(
             "its refreshes.",
         ),
         HyperParameter(
-            name="kl_clip", kind="float", default=0.0, minimum=0.0, maximum=1e6,
-            help="Largest change of the predictions in a step, by which it is "
-            "shortened; 0 for no such limit.",
-        ),
-        HyperParameter(
             name="inversion", kind="choice", default="cholesky",
             choices=("cholesky", "eigen", "ekfac"),
             help="How the curvature is inverted; ekfac also learns its scales from the "
             "gradients of single examples.",
         ),
-        HyperParameter(
-            name="curvature", kind="choice", default="empirical",
-            choices=("empirical", "fisher", "exact"),
-            help="Curvature at the data's labels, at labels drawn from the model, or "
-            "at all labels weighed by the model; the last two cost more backward "
-            "passes on refresh steps.",
-        ),
-        HyperParameter(
-            name="sharing", kind="choice", default="expand",
-            choices=("expand", "reduce"),
-            help="Whether the positions of an example count one by one, or summed.",
-        ),
+        _LABELS,
+        _SHARING,
     ),
 )  # fmt: skip
 
@@ -205,25 +216,19 @@ _SP_NGD = OptimizerSpec(
     "Large-Scale Deep Learning, arXiv:2002.06015",
     bayesian=False,
     hyperparameters=(
-        _lr(0.03, "Learning rate of the natural-gradient step."),
-        HyperParameter(
-            name="momentum", kind="float", default=0.9, minimum=0.0, maximum=1.0,
-            open_maximum=True, help="Weight of the past velocity.",
-        ),
-        HyperParameter(
-            name="damping", kind="float", default=2.5e-4, minimum=0.0, maximum=1e6,
-            open_minimum=True,
-            help="Added to the curvature: larger gives shorter, safer steps.",
-        ),
+        _NATURAL_LR,
+        _VELOCITY,
+        _DAMPING,
         HyperParameter(
             name="staleness", kind="float", default=0.1, minimum=0.0, maximum=100.0,
             help="Relative change up to which a statistic counts as unchanged and is "
             "refreshed more rarely; 0 refreshes all at every step.",
         ),
-        HyperParameter(
-            name="weight_decay", kind="float", default=0.0, minimum=0.0,
-            maximum=1e3, help="L2 penalty on the weights.",
-        ),
+        _KL_CLIP,
+        _L2,
+        _NESTEROV,
+        _LABELS,
+        _SHARING,
     ),
 )  # fmt: skip
 

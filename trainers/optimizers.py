@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from trainers.config import OptimizerConfig
-from vogn_app import VOGN
+from vogn_app import KFAC, SPNGD, VOGN
 
 
 def build_optimizer(
@@ -33,8 +33,6 @@ def _vogn(config: OptimizerConfig, model: nn.Module, num: int, seed: int) -> Opt
 
 
 def _kfac(config: OptimizerConfig, model: nn.Module, num: int, seed: int) -> Optimizer:  # noqa: ARG001
-    from vogn_app import KFAC
-
     options = _zero_is_none(config, "inverse_interval", "kl_clip")
     return KFAC(model, seed=seed, **options)
 
@@ -45,9 +43,7 @@ def _sp_ngd(
     num: int,  # noqa: ARG001
     seed: int,
 ) -> Optimizer:
-    from vogn_app import SPNGD
-
-    return SPNGD(model, seed=seed, **config.hyperparameters)
+    return SPNGD(model, seed=seed, **_zero_is_none(config, "kl_clip"))
 
 
 def _adamw(config: OptimizerConfig, model: nn.Module, num: int, seed: int) -> Optimizer:  # noqa: ARG001

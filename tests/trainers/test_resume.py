@@ -19,8 +19,19 @@ OPTIMIZERS = ["vogn", "kfac", "sp_ngd", "adamw", "sgd", "lamb"]
 FIRST, MID_EPOCH, BOUNDARY, SECOND_EPOCH, END = 1, 5, 7, 11, 14
 
 
+# An interval that is over neither at each stop nor at none, and steps that are safe.
+TUNED = {
+    "kfac": {"damping": 0.1, "factor_interval": 3, "inverse_interval": 4},
+    "sp_ngd": {"damping": 0.1},
+}
+
+
+def tuned(optimizer):
+    return {"name": optimizer, "hyperparameters": TUNED.get(optimizer, {})}
+
+
 def finish(path, optimizer, **sections):
-    run = run_of(path, optimizer=optimizer, **sections)
+    run = run_of(path, optimizer=tuned(optimizer), **sections)
     assert train_run(run, show_bar=False).state == FINISHED
     return run
 
@@ -90,7 +101,7 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_stop_and_resume_change_nothing(tmp_path, monkeypatch, whole, optimizer, step):
     expected = whole(optimizer)
-    run = run_of(tmp_path / "a", optimizer=optimizer)
+    run = run_of(tmp_path / "a", optimizer=tuned(optimizer))
     with monkeypatch.context() as patch:
         stop_after(patch, step)
         assert train_run(run, show_bar=False).state == STOPPED
@@ -115,7 +126,7 @@ def test_many_stops_change_nothing(tmp_path, monkeypatch, whole):
 def test_a_crash_after_the_checkpoint_changes_nothing(
     tmp_path, monkeypatch, whole, optimizer
 ):
-    run = run_of(tmp_path / "a", optimizer=optimizer)
+    run = run_of(tmp_path / "a", optimizer=tuned(optimizer))
     real = module.Trainer._step
 
     def save_then_crash(self, batch):

@@ -199,6 +199,66 @@ def test_an_empty_batch_has_no_labels(name, shape):
     assert len(likelihood_named(name).draw(outputs, generator())) == 0
 
 
+# --- square roots -----------------------------------------------------------------
+
+
+def outer_products(likelihood, outputs):
+    """Sum over the roots of outer products, for each example: [N, *out, *out]."""
+    roots = [root.flatten(1) for root in likelihood.square_roots(outputs)]
+    return sum(root[:, :, None] * root[:, None] for root in roots)
+
+
+ROOTS = {
+    "categorical": (Categorical, (4, 3), lambda f: torch.zeros(1).long()),
+    "bernoulli, one": (Bernoulli, (4,), torch.zeros_like),
+    "bernoulli, several": (Bernoulli, (4, 2, 3), torch.zeros_like),
+    "gaussian": (lambda: Gaussian(0.3), (4, 2), torch.zeros_like),
+    "gaussian, one": (lambda: Gaussian(2.0), (4,), torch.zeros_like),
+}
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_square_roots_are_those_of_each_example_s_hessian(name):
+    make, shape, labels_of = ROOTS[name]
+    likelihood, outputs = make(), torch.randn(shape)
+    got = outer_products(likelihood, outputs)
+    plain = {  # the losses that these likelihoods belong to
+        Categorical: F.cross_entropy, Bernoulli: F.binary_cross_entropy_with_logits,
+    }.get(type(likelihood), likelihood.loss)  # fmt: skip
+    for example, product in zip(outputs.split(1), got, strict=True):
+        labels = labels_of(example)
+        hessian = torch.autograd.functional.hessian(
+            lambda f, labels=labels: plain(f, labels), example
+        )
+        torch.testing.assert_close(product, hessian.reshape(product.shape))
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_square_roots_leave_the_outputs_alone(name):
+    make, shape, _ = ROOTS[name]
+    outputs = torch.randn(shape)
+    before = outputs.clone()
+    roots = list(make().square_roots(outputs))
+    assert torch.equal(outputs, before)
+    assert {root.shape for root in roots} == {outputs.shape}
+    assert len(roots) == max(1, math.prod(shape[1:]))
+
+
+def test_a_class_without_a_chance_has_no_part_in_it():
+    logits = torch.tensor([[0.0, -math.inf, 1.0]])
+    roots = list(Categorical().square_roots(logits))
+    assert torch.equal(roots[1], torch.zeros(1, 3))
+    assert all(root.isfinite().all() for root in roots)
+
+
+def test_classes_of_positions_cannot_be_gone_through():
+    with raises(
+        "outputs must be [N, C] where all labels are gone through, got shape "
+        "(2, 3, 4): use curvature='fisher'."
+    ):
+        list(Categorical().square_roots(torch.randn(2, 3, 4)))
+
+
 # --- names and errors -------------------------------------------------------------
 
 

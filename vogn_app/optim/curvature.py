@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..curvature.functional import listed
-from ..curvature.kronecker.blocks import Block, KroneckerBlock
+from ..curvature.kronecker.blocks import DIAGONAL, UNIT, Block, KroneckerBlock
 from ..curvature.kronecker.calls import Key, Use
 from ..curvature.kronecker.eigen import Eigenbasis
 from ..curvature.kronecker.moments import Moment
@@ -29,7 +29,9 @@ from .factors import (
     is_near,
     key_of,
     key_text,
+    loaded_factor,
     loaded_moment,
+    saved_factor,
     saved_moment,
 )
 from .figures import Figures
@@ -134,7 +136,7 @@ class Curvature:
                 for key in new
                 if key in good and key in self.factors.present
             }
-        self.factors.take({k: new[k] for k in new if k in good}, self.decay)
+        self.factors.take({k: new[k] for k in new if k in good}, self.decay, step)
         for key in good:
             _, near, near_before = verdicts[key]
             self.plan.refreshed(key, step, near, near_before)
@@ -147,19 +149,17 @@ class Curvature:
         """Invert what was refreshed, when it is time."""
         if not self.stale or step < self.next_inverse:
             return
+        keys = [k for k in self.keys if k in self.stale and self._is_whole(k[0])]
         with figures.timing():
-            self._invert(
-                [k for k in self.keys if k in self.stale], damping, cooperation
-            )
-        self.stale = set()
+            self._invert(keys, damping, cooperation)
+        self.stale -= set(keys)  # the others wait for their block's other side
         if self.inverse_interval is not None:
             wait = interval_at("inverse_interval", self.inverse_interval, step)
             self.next_inverse = step + wait
 
     def _invert(
-        self, keys: Sequence[Key], damping: float, cooperation: Cooperation
+        self, ready: Sequence[Key], damping: float, cooperation: Cooperation
     ) -> None:
-        ready = [key for key in keys if self._is_whole(key[0])]
         means = {key: factor.mean for key, factor in self.factors.present.items()}
         dampings: dict[Key, Tensor] = {}
         for name in dict.fromkeys(name for name, _ in ready):
@@ -199,7 +199,11 @@ class Curvature:
         return apply(block, matrix, operators, damping, scales)
 
     def measure(
-        self, uses: Sequence[Use], factor: float | Tensor, cooperation: Cooperation
+        self,
+        uses: Sequence[Use],
+        factor: float | Tensor,
+        cooperation: Cooperation,
+        step: int,
     ) -> None:
         """Take EKFAC's scales of a step that has refreshed statistics.
 
@@ -208,6 +212,7 @@ class Curvature:
             factor: Turns sums of squared contributions of this process into what it
                 adds to their mean.
             cooperation: Sums over the processes.
+            step: Number of the step.
         """
         blocks = {n: b for n, b in self.blocks.items() if isinstance(b, KroneckerBlock)}
         bases = {name: self._bases(block) for name, block in blocks.items()}
@@ -216,7 +221,8 @@ class Curvature:
         own = {name: value * factor for name, value in sums.items()}
         for name, value in cooperation.summed_scales(own, list(known)).items():
             new = Moment("diagonal", value, 1)
-            self.scales[name] = averaged(self.scales.get(name), new, self.decay)
+            before = self.scales.get(name)
+            self.scales[name] = averaged(before, new, self.decay, step)
 
     def _bases(self, block: Block) -> dict[str, Eigenbasis]:
         operators = self.operators_of(block) or {}
@@ -241,8 +247,7 @@ class Curvature:
             "factors": self.factors.state_dict(),
             "before": {key_text(k): saved_moment(m) for k, m in self._before.items()},
             "scales": {
-                name: saved_moment(f.mean) | {"refreshes": f.refreshes}
-                for name, f in self.scales.items()
+                name: saved_factor(factor) for name, factor in self.scales.items()
             },
             "plan": self.plan.state_dict(),
             "known": sorted(self.known),
@@ -260,12 +265,7 @@ class Curvature:
         Raises:
             ValueError: If it has statistics of other blocks.
         """
-        unknown = set(state["factors"]) - {key_text(key) for key in self.keys}
-        if unknown:
-            raise ValueError(
-                "state must be of a preconditioner of the same model, got statistics "
-                f"of {listed(sorted(unknown))}."
-            )
+        self._check(state["factors"])
         self.forget()
         self.factors.load_state_dict(state["factors"], like)
         self._before = {
@@ -273,14 +273,32 @@ class Curvature:
             for text, saved in state["before"].items()
         }
         self.scales = {
-            name: Factor(loaded_moment(saved, like), saved["refreshes"])
-            for name, saved in state["scales"].items()
+            name: loaded_factor(saved, like) for name, saved in state["scales"].items()
         }
         self.plan.load_state_dict(state["plan"])
         self.known = {(name, side) for name, side in state["known"]}
         self.stale = {(name, side) for name, side in state["stale"]}
         self.next_inverse = state["next_inverse"]
         self._restore_inverses()
+
+    def _check(self, saved: Mapping[str, Any]) -> None:
+        known = {key_text(key): self._size_of(key) for key in self.keys}
+        unknown = [
+            text
+            for text, entry in saved.items()
+            if known.get(text) != entry["value"].shape[-1]
+        ]
+        if unknown:
+            raise ValueError(
+                "state must be of a preconditioner of the same model, got statistics "
+                f"of another shape or layer: {listed(sorted(unknown))}."
+            )
+
+    def _size_of(self, key: Key) -> int:
+        """Last dimension of a statistic."""
+        name, side = key
+        count, size = self.blocks[name].sizes[side]
+        return count if side in {UNIT, DIAGONAL} else size
 
     def _restore_inverses(self) -> None:
         behind, dampings = self.factors.inverted, self.factors.dampings

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, final
 
+import torch
 from torch import Tensor
 
 from ..curvature.kronecker.calls import Key
@@ -18,30 +19,42 @@ class Factor:
 
     Args:
         mean: The average; its count is 1.
-        refreshes: How many steps are in it.
+        mass: Sum of the weights of the statistics in it, the newest having weight 1.
+        step: Number of the last of these steps.
     """
 
     mean: Moment
-    refreshes: int = 1
+    mass: float = 1.0
+    step: int = 0
 
 
-def averaged(old: Factor | None, new: Moment, decay: float) -> Factor:
+def averaged(old: Factor | None, new: Moment, decay: float, step: int) -> Factor:
     """The average with one more step's statistic.
 
     Args:
         old: The average so far; None at first.
         new: The statistic of this step, a mean over its examples.
-        decay: Weight of the past, in [0, 1). The average is corrected for its start:
-            of t statistics x_1 ... x_t it is sum_k decay^(t-k) x_k / sum_k decay^(t-k).
+        decay: Weight of the past a step, in [0, 1). Of statistics x_k of steps s_k the
+            average at step s is sum_k decay^(s - s_k) x_k / sum_k decay^(s - s_k):
+            correct from the start, and of the same age however rare refreshes are.
+        step: Number of this step.
 
     Returns:
         The new average, in new memory.
     """
     if old is None or decay == 0.0:
-        return Factor(new, 1 if old is None else old.refreshes + 1)
-    past = decay * (1 - decay**old.refreshes) / (1 - decay ** (old.refreshes + 1))
-    mean = old.mean.scaled(past) + new.scaled(1 - past)
-    return Factor(Moment(mean.form, mean.value, 1), old.refreshes + 1)
+        return Factor(new, 1.0, step)
+    past = old.mass * decay ** max(1, step - old.step)
+    mass = past + 1
+    mean = old.mean.scaled(past / mass) + new.scaled(1 / mass)
+    return Factor(compact(Moment(mean.form, mean.value, 1)), mass, step)
+
+
+def compact(moment: Moment) -> Moment:
+    """Rows that are too many to be of use as their matrix."""
+    if moment.form == "rows" and 2 * moment.value.shape[1] > moment.size:
+        return Moment("matrix", moment.matrix(), moment.count)
+    return moment
 
 
 def is_near(new: Moment, old: Moment, limit: float) -> Tensor:
@@ -55,7 +68,9 @@ def is_near(new: Moment, old: Moment, limit: float) -> Tensor:
         return change < limit**2 * other
     if new.form == "rows" or old.form == "rows":
         new, old = _as_matrix(new), _as_matrix(old)
-    return (new.value - old.value).norm() < limit * old.value.norm()
+    norm = torch.linalg.vector_norm
+    near: Tensor = norm(new.value - old.value) < limit * norm(old.value)
+    return near
 
 
 def _norm(left: Tensor, right: Tensor) -> Tensor:
@@ -91,6 +106,16 @@ def loaded_moment(saved: Mapping[str, Any], like: Tensor) -> Moment:
     return Moment(form, value.to(like.device, copy=True), 1)
 
 
+def saved_factor(factor: Factor) -> dict[str, Any]:
+    """An average as plain data."""
+    return saved_moment(factor.mean) | {"mass": factor.mass, "step": factor.step}
+
+
+def loaded_factor(saved: Mapping[str, Any], like: Tensor) -> Factor:
+    """An average from plain data, on the device of a tensor."""
+    return Factor(loaded_moment(saved, like), saved["mass"], saved["step"])
+
+
 @final
 class Factors:
     """The averages of all blocks, and those behind the present inverses.
@@ -104,16 +129,16 @@ class Factors:
         self.inverted: dict[Key, Moment] = {}
         self.dampings: dict[Key, Tensor] = {}
 
-    def take(self, new: Mapping[Key, Moment], decay: float) -> None:
+    def take(self, new: Mapping[Key, Moment], decay: float, step: int) -> None:
         """Put one step's statistics in, each a mean."""
         for key, moment in new.items():
-            self.present[key] = averaged(self.present.get(key), moment, decay)
+            self.present[key] = averaged(self.present.get(key), moment, decay, step)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything, by block and side."""
         result: dict[str, Any] = {}
         for key, factor in self.present.items():
-            entry = saved_moment(factor.mean) | {"refreshes": factor.refreshes}
+            entry = saved_factor(factor)
             if key in self.inverted:
                 behind = self.inverted[key]
                 same = behind is factor.mean
@@ -128,7 +153,7 @@ class Factors:
         for text, entry in saved.items():
             key = key_of(text)
             mean = loaded_moment(entry, like)
-            self.present[key] = Factor(mean, entry["refreshes"])
+            self.present[key] = Factor(mean, entry["mass"], entry["step"])
             if "damping" in entry:
                 other = entry["inverted"]
                 behind = mean if other is None else loaded_moment(other, like)

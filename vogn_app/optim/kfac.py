@@ -31,6 +31,7 @@ from ..curvature.kronecker.rules import Sharing
 from ..distributed import DEFAULT_GROUP, Group
 from ..likelihoods import Likelihood
 from .gathered import LossScale, scale_of
+from .groups import check_shapes
 from .preconditioner import Damping, KroneckerPreconditioner
 from .refresh import Interval
 
@@ -162,6 +163,11 @@ class KFAC(Optimizer):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, as in any torch optimizer; its settings are checked."""
         check_settings({**self.defaults, **param_group})
+        if "preconditioner" in vars(self):
+            raise ValueError(
+                "params must all be given when the optimizer is made, got a group that "
+                "came later."
+            )
         super().add_param_group(param_group)
 
     @overload  # type: ignore[override]  # torch says float, and returns tensors
@@ -191,8 +197,11 @@ class KFAC(Optimizer):
             self.preconditioner.skip()
             return loss
         names = {id(p): name for name, p in self.preconditioner.parameters.items()}
+        # Products of natural and other gradients still carry the square of the scale.
+        scale: float | Tensor | None = getattr(self, "grad_scale", None)
+        scale = 1.0 if scale is None else scale
         rates = {
-            names[id(p)]: float(group["lr"])
+            names[id(p)]: float(group["lr"]) / scale
             for group in self.param_groups
             for p in group["params"]
         }
@@ -249,6 +258,12 @@ class KFAC(Optimizer):
         buffer: Tensor = state[MOMENTUM]
         return buffer
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError(
+            f"{type(self).__name__} cannot be copied or pickled: make another for the "
+            "copied model, and load this one's state_dict() there."
+        )
+
     def figures(self) -> dict[str, float]:
         """As `KroneckerPreconditioner.figures`."""
         return self.preconditioner.figures()
@@ -273,10 +288,10 @@ class KFAC(Optimizer):
                 f"state_dict must be of a {type(self).__name__}, got one without "
                 f"{PRECONDITIONER}."
             )
-        super().load_state_dict({
-            key: state_dict[key] for key in ("state", "param_groups")
-        })
+        own = {key: state_dict[key] for key in ("state", "param_groups")}
+        check_shapes(self.param_groups, own, (MOMENTUM,))
         self.preconditioner.load_state_dict(state_dict[PRECONDITIONER])
+        super().load_state_dict(own)
 
 
 def check_settings(group: Mapping[str, Any]) -> None:

@@ -66,6 +66,7 @@ from ..likelihoods import Likelihood, likelihood_named
 from .cooperation import Alone, Cooperation
 from .curvature import Curvature
 from .division import Division
+from .factors import compact
 from .figures import Figures
 from .gathered import LossScale, scale_of
 from .noise import NoiseSource
@@ -88,9 +89,9 @@ class KroneckerPreconditioner:
         model: The network; call it with the examples in the first dimension.
         damping: lambda > 0, or a function of the step that gives it: added to the
             curvature. Large values make the step that of a scaled gradient.
-        factor_decay: Weight of the past in the averages of A and G, in [0, 1). 0 uses
-            the last batch alone, and then needs no n x n matrix where a layer is larger
-            than the batch.
+        factor_decay: Weight of the past in the averages of A and G, a step, in [0, 1):
+            statistics that are s steps old weigh factor_decay^s. 0 uses the last batch
+            alone, and then needs no n x n matrix where a layer is larger than it.
         factor_interval: Steps from one refresh of A and G to the next, >= 1, or a
             function of the step that gives them. Other steps see no hooks.
         inverse_interval: The same for the inverses; None inverts what is refreshed.
@@ -338,7 +339,7 @@ class KroneckerPreconditioner:
     def natural_gradients(
         self,
         loss_scale: float | Tensor | None = None,
-        rates: Mapping[str, float] | None = None,
+        rates: Mapping[str, float | Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """Take a step's statistics, and return its natural gradients.
 
@@ -355,7 +356,8 @@ class KroneckerPreconditioner:
             self._cooperation.averaged = self._averaged
         gradients = self._mean_gradients(gathered)
         self._refresh(gathered, loss_scale)
-        natural = self._products(gradients, self._row_pairs(gradients))
+        products = self._products(gradients, self._row_pairs(gradients))
+        natural = {k: v.clone() if v is gradients[k] else v for k, v in products.items()}
         if self.kl_clip is not None:
             self._clip(natural, gradients, rates)
         self.num_steps += 1
@@ -425,7 +427,8 @@ class KroneckerPreconditioner:
         damping = self._damping()
         self._state.invert(self.num_steps, damping, self._cooperation, self._figures)
         if self._state.inversion == "ekfac" and shares:
-            self._state.measure(gathered.uses, shares[0], self._cooperation)
+            step = self.num_steps
+            self._state.measure(gathered.uses, shares[0], self._cooperation, step)
 
     def _share(
         self,
@@ -541,7 +544,7 @@ class KroneckerPreconditioner:
         self,
         natural: dict[str, Tensor],
         gradients: Mapping[str, Tensor],
-        rates: Mapping[str, float] | None,
+        rates: Mapping[str, float | Tensor] | None,
     ) -> None:
         """Scale all natural gradients down to the trust region, in place."""
         assert self.kl_clip is not None
@@ -558,6 +561,12 @@ class KroneckerPreconditioner:
     def _total(self, change: Tensor) -> Tensor:
         """A number that this rank knows a share of, whole."""
         return change
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError(
+            f"{type(self).__name__} cannot be copied or pickled: make another for the "
+            "copied model, and load this one's state_dict() there."
+        )
 
     def figures(self) -> dict[str, float]:
         """For logs, over the steps since the last call.
@@ -597,7 +606,7 @@ class KroneckerPreconditioner:
             )
         like = next(iter(self.parameters.values()))
         self._state.load_state_dict(state, like)
-        self.num_steps, self._noise = state["num_steps"], NoiseSource(state["seed"])
+        self.num_steps, self._noise.seed = state["num_steps"], state["seed"]
         self._ranks = Ranks()  # to meet again
         self._arm()
 
@@ -620,11 +629,9 @@ def means_of(moments: Means, share: Share, counts: Mapping[Key, int]) -> Means:
 
 
 def mean_of(moment: Moment, factor: float | Tensor) -> Moment:
-    """A sum times a factor as a mean; rows that are too many become their matrix."""
+    """A sum times a factor as a mean."""
     scaled = moment.scaled(factor)
-    if scaled.form == "rows" and 2 * scaled.value.shape[1] > scaled.size:
-        return Moment("matrix", scaled.matrix(), 1)
-    return Moment(scaled.form, scaled.value, 1)
+    return compact(Moment(scaled.form, scaled.value, 1))
 
 
 def named_parameters(

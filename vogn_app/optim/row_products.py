@@ -137,7 +137,8 @@ def _differs(a: Tensor, c: Tensor, matrix: Tensor) -> Tensor:
     tolerance = AGREEMENT.get(matrix.dtype, REDUCED_AGREEMENT)
     scale = a.norm() * c.norm()  # the product may cancel
     error = torch.linalg.vector_norm(c.T @ a - matrix)
-    return error > tolerance * scale
+    differs: Tensor = error > tolerance * scale
+    return differs
 
 
 def row_product(

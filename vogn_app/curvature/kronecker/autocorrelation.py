@@ -24,15 +24,13 @@ import torch
 from torch import Tensor
 
 from ..rules.correlation import Kernel
+from ..rules.reductions import fast_elements
 from .axes import Axis, Lacking, Problem, prefers_windows
 from .moments import symmetric_product
 from .windows import positions_of, window_rows
 
 # Where complex numbers are at home.
 DEVICES = ("cpu", "cuda")
-
-# Elements of spectra, and of their products, that exist at a time: 2 MiB of complex64.
-CACHED_ELEMENTS = 2**18
 
 
 def prefers_autocorrelation(kernel: Kernel, x: Tensor) -> bool:
@@ -62,9 +60,8 @@ def autocorrelation_products(kernel: Kernel, x: Tensor) -> Tensor:
     """
     kernel, x = _among_zeros(kernel, x)
     found = _by_lags(x.unflatten(1, (kernel.groups, -1)), _problem(kernel, x))
-    dimensions = len(kernel.stride)
-    order = _channels_first(dimensions)
     size = kernel.shape[1:].numel()
+    order = _channels_first(len(kernel.stride))
     return found.permute(order).reshape(kernel.groups, size, size)
 
 
@@ -93,7 +90,7 @@ def _problem(kernel: Kernel, x: Tensor) -> Problem:
     return Problem(len(x), kernel.groups, kernel.shape[1], axes)
 
 
-# Products are laid out [*K, *K, B, C, C], so that a pair of taps has one block.
+# Below, products are [*K, *K, B, C, C]: a block in memory for each pair of taps.
 
 
 def _products(x: Tensor, problem: Problem) -> Tensor:
@@ -118,9 +115,9 @@ def _by_windows(x: Tensor, problem: Problem) -> Tensor:
         tuple(chain.from_iterable(pads)),
     )
     found = symmetric_product(window_rows(kernel, x.flatten(1, 2)))
-    size = (problem.channels, *taps)
+    found = found.view(problem.blocks, *(problem.channels, *taps) * 2)
     order = _channels_first(len(taps))
-    return found.view(problem.blocks, *size, *size).permute(_inverse(order))
+    return found.permute(sorted(range(len(order)), key=order.__getitem__))
 
 
 def _by_lags(x: Tensor, problem: Problem) -> Tensor:
@@ -134,13 +131,9 @@ def _by_lags(x: Tensor, problem: Problem) -> Tensor:
 
 def _channels_first(dimensions: int) -> tuple[int, ...]:
     """Order that makes [*K, *K, B, C, C] into [B, C, *K, C, *K]."""
-    taps, blocks = range(dimensions), 2 * dimensions
+    blocks = 2 * dimensions
     others = range(dimensions, blocks)
-    return (blocks, blocks + 1, *taps, blocks + 2, *others)
-
-
-def _inverse(order: tuple[int, ...]) -> list[int]:
-    return sorted(range(len(order)), key=order.__getitem__)
+    return (blocks, blocks + 1, *range(dimensions), blocks + 2, *others)
 
 
 def _rims(x: Tensor, at: int, axis: Axis, lacking: Iterable[Lacking]) -> Tensor:
@@ -154,7 +147,7 @@ def _rims(x: Tensor, at: int, axis: Axis, lacking: Iterable[Lacking]) -> Tensor:
 
 
 def _take_off(result: Tensor, rims: Tensor, at: int, lacking: list[Lacking]) -> None:
-    """Subtract products [*K, *K, P B, C t, C t] of rims; their *K lack an axis."""
+    """Subtract products [*K, *K, P B, C t, C t] of rims, whose *K lack an axis."""
     dimensions, channels = result.ndim // 2 - 1, result.shape[-1]
     rims = rims.unflatten(-1, (channels, -1)).unflatten(-3, (channels, -1))
     rims = rims.movedim((-3, -1), (at, dimensions + at))
@@ -201,7 +194,7 @@ def _lagged(x: Tensor, axes: tuple[Axis, ...]) -> Tensor:
     spectra = _spectra(x, periods)
     waves = _waves(axes, spectra)
     blocks, channels = x.shape[1:3]
-    size = max(1, CACHED_ELEMENTS // (blocks * channels**2))
+    size = max(1, fast_elements(x) // (blocks * channels**2))
     result = spectra.new_zeros(len(waves), blocks * channels**2)
     for part, wave in zip(spectra.split(size), waves.split(size, 1), strict=True):
         rows = part.flatten(0, 1)
@@ -218,7 +211,7 @@ def _spectra(x: Tensor, periods: list[int]) -> Tensor:
     half, (blocks, channels) = (len(x) + 1) // 2, x.shape[1:3]
     kind = torch.complex128 if x.dtype == torch.float64 else torch.complex64
     spectra = x.new_empty(*periods, blocks, channels, half, dtype=kind)
-    size = max(1, CACHED_ELEMENTS // (half * blocks * prod(periods)))
+    size = max(1, fast_elements(x) // (half * blocks * prod(periods)))
     pairs = x.new_zeros(half, blocks, min(size, channels), *periods, 2)
     inside = pairs
     for dimension, places in enumerate(x.shape[3:], 3):
