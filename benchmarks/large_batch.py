@@ -13,9 +13,10 @@ network in chunks whose gradients add up.
 Each method has the same small search at each batch size, with seed 0 and by test
 accuracy, since there is no validation split: of four settings
 (`benchmarks/peers/contenders.py`) the better two are kept after an eighth of the limit,
-and the better one after a quarter. That one is trained to the end with every seed;
-where with seed 0 it reaches no target, the other seeds are left out. Figures are
-medians over seeds, null where half of them do not get there.
+and the better one after a quarter. That one is trained to the end with every seed.
+Where with seed 0 it has not come to 80 % at half of the limit it is given up, and where
+it reaches no target the other seeds are left out. Figures are medians over seeds, null
+where half of them do not get there.
 
 All of it takes hours on a CPU. With `--cache` what was learned is kept in a file, and
 an interrupted run goes on from there.
@@ -80,7 +81,7 @@ def table_line(row: Row, unit: float | None) -> str:
     setting = f"lr {row['lr']:g}{damping}"
     start = f"{row['batch_size']:>6} {row['method']:>7} {row['target']:6.1%}"
     if row["steps"] is None:
-        best = f"best {row['best_accuracy']:.2%} in {row['limit_epochs']} epochs"
+        best = f"best {row['best_accuracy']:.2%} in {row['tried_epochs']:g} epochs"
         return f"{start} {'-':>7} {best:>37}  {setting}"
     high = "-" if row["steps_high"] is None else f"{row['steps_high']:g}"
     spread = f"{row['steps_low']:g}-{high}"

@@ -41,6 +41,11 @@ def check_number(
     return float(value)
 
 
+def check_positive(name: str, value: float) -> float:
+    """Return a finite number > 0; ValueError names the argument."""
+    return check_number(name, value, minimum=0, open_minimum=True)
+
+
 def check_count(name: str, value: int) -> int:
     """Return a whole number of at least 1; ValueError names the argument."""
     return check_whole(name, value, minimum=1)

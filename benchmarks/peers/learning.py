@@ -107,9 +107,8 @@ class Learner:
         self.problem, self.goal = problem, goal
         self.model = fresh_model(problem, attempt.seed)
         self.optimizer = build_contender(
-            attempt.method, attempt.setting, attempt.batch_size, self.model,
-            attempt.seed,
-        )  # fmt: skip
+            attempt.method, attempt.setting, attempt.batch_size, self.model
+        )
         total = attempt.limit * steps_per_epoch(problem, attempt.batch_size)
         self.scheduler = LambdaLR(self.optimizer, warm_up(math.ceil(WARM_UP * total)))
         self.batches = endless(problem.train, attempt.batch_size, attempt.seed)

@@ -2,6 +2,7 @@
 
 Of the settings, the better half goes on each time, the last choice being made at a
 quarter of the limit: four settings are tried for an eighth of it, two for a quarter.
+What is hopeless at half of the limit is given up.
 """
 
 import math
@@ -15,6 +16,7 @@ from benchmarks.peers.learning import Attempt, Curve, Curves, steps_per_epoch
 
 TARGETS = (0.88, 0.895)
 SEARCH_SEED = 0
+HOPELESS = 0.8  # test accuracy below which half of the limit says enough
 Row = dict[str, Any]
 
 
@@ -47,15 +49,15 @@ def rows_of(curves: Curves, method: str, batch_size: int, plan: Plan) -> list[Ro
     """
     best = winner(curves, method, batch_size, plan)
     found = curves_of_seeds(curves, best, plan.seeds)
+    per_epoch = steps_per_epoch(curves.problem, batch_size)
     start = {"method": method, "batch_size": batch_size}
     end = {
         "lr": best.setting.lr,
         "damping": best.setting.damping,
-        "limit_epochs": best.limit,
         "num_seeds": len(found),
         "best_accuracy": statistics.median(curve.best for curve in found),
+        "tried_epochs": max(curve.points[-1].step for curve in found) / per_epoch,
     }
-    per_epoch = steps_per_epoch(curves.problem, batch_size)
     return [start | summary(found, target, per_epoch) | end for target in TARGETS]
 
 
@@ -91,10 +93,13 @@ def steps_to(curve: Curve, target: float) -> float:
 def curves_of_seeds(curves: Curves, best: Attempt, seeds: Sequence[int]) -> list[Curve]:
     """Curves of an attempt to its end, with the search's seed and then the others.
 
-    Where the first reaches no target, the others are left out: hours that tell nothing.
+    Where the first is hopeless or reaches no target, that is all: hours that tell
+    nothing are left out.
     """
     end = best.limit * steps_per_epoch(curves.problem, best.batch_size)
-    found = [curves.until(best, end)]
+    found = [curves.until(best, end // 2)]
+    if found[0].best >= HOPELESS:
+        found = [curves.until(best, end)]
     if found[0].best >= min(TARGETS):
         others = [replace(best, seed=seed) for seed in seeds if seed != best.seed]
         found += [curves.until(other, end) for other in others]

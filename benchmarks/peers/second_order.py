@@ -72,10 +72,7 @@ def shampoo_step(model: nn.Module, interval: int) -> Step:
     """Shampoo, whose inverse roots are renewed at the interval."""
     kind = import_module("pytorch_optimizer").Shampoo
     optimizer = kind(
-        model.parameters(),
-        lr=LR,
-        momentum=MOMENTUM,
-        preconditioning_compute_steps=interval,
+        model.parameters(), momentum=MOMENTUM, preconditioning_compute_steps=interval
     )
     return partial(train, model, optimizer)
 
@@ -83,7 +80,7 @@ def shampoo_step(model: nn.Module, interval: int) -> Step:
 def soap_step(model: nn.Module, interval: int) -> Step:
     """SOAP, whose eigenvectors are renewed at the interval."""
     kind = import_module("pytorch_optimizer").SOAP
-    optimizer = kind(model.parameters(), lr=LR, precondition_frequency=interval)
+    optimizer = kind(model.parameters(), precondition_frequency=interval)
     return partial(train, model, optimizer)
 
 

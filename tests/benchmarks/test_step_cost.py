@@ -16,10 +16,10 @@ from benchmarks.peers.methods import METHODS
 
 ROOT = Path(__file__).resolve().parents[2]
 FIELDS = {
-    "network", "method", "ratio", "ratio_low", "ratio_high", "milliseconds",
-    "extra_mib", "squares", "reason",
+    "network", "method", "ratio", "ratio_low", "ratio_high", "ratio_to_sgd",
+    "milliseconds", "extra_mib", "squares", "refreshed_share", "reason",
 }  # fmt: skip
-LEAST = Effort(3, 0.1)
+LEAST = Effort(3, 0.1, window=12)
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +32,9 @@ def small_and_quiet(monkeypatch):
         monkeypatch.setitem(step_cost.NETWORKS, name, small)
     yield
     torch.set_num_threads(threads)
+
+
+OWN_SECOND_ORDER = {"kfac": 0.1, "kfac_every_step": 1.0, "kfac_no_history": 0.1}
 
 
 def by_method(rows):
@@ -52,15 +55,31 @@ def test_a_network_has_a_row_for_every_method():
             assert row["milliseconds"] > 0
             exact = METHODS[row["method"]].squares is not None
             assert row["squares"] == ("exact" if exact else "-")
+            tells = row["method"] in {*OWN_SECOND_ORDER, "sp_ngd"}
+            assert (row["refreshed_share"] is not None) == tells
 
 
-def test_the_unit_is_always_there_and_costs_one():
+def test_the_units_are_always_there_and_cost_one():
     rows = by_method(step_cost.measure("lenet5", ["vogn"], LEAST))
-    assert list(rows) == ["adamw", "vogn"]
-    assert rows["adamw"]["ratio"] == 1
+    assert list(rows) == ["adamw", "sgd", "vogn"]
+    assert rows["adamw"]["ratio"] == rows["sgd"]["ratio_to_sgd"] == 1
+    times = {method: row["milliseconds"] for method, row in rows.items()}
+    ratio = rows["vogn"]["ratio_to_sgd"]
+    assert ratio == pytest.approx(times["vogn"] / times["sgd"])
     assert rows["adamw"]["extra_mib"] == 0
     # VOGN holds the mean and the noise beside the drawn weights: 61,706 floats each.
     assert 2 * 61_706 * 4 / 2**20 <= rows["vogn"]["extra_mib"] < 10
+
+
+def test_second_order_methods_tell_how_often_they_refresh():
+    methods = [*OWN_SECOND_ORDER, "sp_ngd"]
+    rows = by_method(step_cost.measure("lenet5", methods, LEAST))
+    for method, share in OWN_SECOND_ORDER.items():
+        assert rows[method]["refreshed_share"] == pytest.approx(share, rel=0.1)
+    stale = rows["sp_ngd"]
+    assert 0 < stale["refreshed_share"] < 1  # inputs of the first layer never change
+    assert stale["ratio_low"] == stale["ratio"] == stale["ratio_high"]  # one repeat
+    assert f"refreshes {stale['refreshed_share']:.1%}" in step_cost.table_line(stale)
 
 
 def test_batch_norm_is_contributions_to_vogn_and_not_supported_by_vmap():
@@ -72,12 +91,15 @@ def test_batch_norm_is_contributions_to_vogn_and_not_supported_by_vmap():
 
 
 def test_peers_that_are_not_installed_are_reported(monkeypatch):
-    for package in ("backpack", "ivon", "opacus"):
+    packages = {
+        "ivon": "ivon", "backpack": "backpack", "opacus": "opacus", "asdl_kfac": "asdl",
+        "kfac_pytorch": "kfac", "soap": "pytorch_optimizer",
+    }  # fmt: skip
+    for package in packages.values():
         monkeypatch.setitem(sys.modules, package, None)
-    methods = ["ivon", "backpack", "opacus"]
-    rows = by_method(step_cost.measure("lenet5", methods, LEAST))
-    for method in methods:
-        assert rows[method]["reason"] == f"not installed: {method}"
+    rows = by_method(step_cost.measure("lenet5", list(packages), LEAST))
+    for method, package in packages.items():
+        assert rows[method]["reason"] == f"not installed: {package}"
 
 
 def test_an_error_of_our_own_is_not_hidden(monkeypatch):
@@ -103,6 +125,23 @@ def test_main_prints_the_table_and_writes_its_rows(tmp_path, capsys, monkeypatch
     assert "torch" in head[0]
     assert "threads: 2" in head[0]
     assert "opacus" in head[1]
+    assert len(out.splitlines()) == 2 + 1 + 3
+
+
+def test_timings_of_second_order_are_followed_by_what_is_sent(capsys, monkeypatch):
+    monkeypatch.setattr(step_cost, "QUICK", LEAST)
+    step_cost.main(["--quick", "--only", "lenet5", "--methods", "sp_ngd"])
+    *_, sp_ngd, half = capsys.readouterr().out.splitlines()
+    assert sp_ngd.split()[:2] == ["lenet5", "sp_ngd"]
+    assert half.split()[:3] == ["lenet5", "...", "half"]
+    assert float(half.split()[-1]) < float(sp_ngd.split()[-1])
+
+
+def test_what_is_sent_can_be_asked_for_alone(capsys, monkeypatch):
+    monkeypatch.setattr(step_cost, "measure", None)
+    step_cost.main(["--volume", "--only", "lenet5", "resnet20"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[-8:]] == ["lenet5"] * 4 + ["resnet20"] * 4
 
 
 def test_it_runs_as_a_script_beside_a_package_of_the_same_name(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.trainers.examples import config, long_config, rows_of, run_of, wait_for_step
-from tests.trainers.test_resume import stop_after
+from tests.trainers.test_resume import stop_after, tuned
 from trainers.checkpoint import LAST
 from trainers.runs import new_run, read_json
 from trainers.session import train_run
@@ -101,6 +101,21 @@ def test_two_ranks_go_on_where_one_stopped(tmp_path, monkeypatch, whole):
     assert lines[0].lstrip().startswith("single model: accuracy 0.")
     assert_same_training(run, whole)
     assert read_json(run.config) == read_json(whole.config)
+
+
+@pytest.mark.parametrize("name", ["kfac", "sp_ngd"])
+def test_natural_gradients_on_two_ranks_are_those_of_one(tmp_path, name):
+    settings = DIGITS | {"optimizer": tuned(name)}
+    alone = run_of(tmp_path / "alone", **settings)
+    assert train_run(alone, show_bar=False).state == FINISHED
+    run = run_of(tmp_path / "two", **settings)
+    process = launch("train", run.path, fate=f"1:{STEP}:stop")
+    assert outcome(process, run)[0].state == STOPPED
+    process = launch("run", "--resume", run.path, module="trainers")
+    status, _, err = outcome(process, run)
+    assert status.state == FINISHED, err
+    assert_same_training(run, alone)
+    assert all("damping" in row for row in rows_of(run) if row["kind"] == "step")
 
 
 def test_vogn_on_two_ranks(tmp_path):

@@ -204,7 +204,7 @@ def test_an_empty_batch_has_no_labels(name, shape):
 
 def outer_products(likelihood, outputs):
     """Sum over the roots of outer products, for each example: [N, *out, *out]."""
-    roots = [root.flatten(1) for root in likelihood.square_roots(outputs)]
+    roots = [r.reshape(len(r), -1) for r in likelihood.square_roots(outputs)]
     return sum(root[:, :, None] * root[:, None] for root in roots)
 
 

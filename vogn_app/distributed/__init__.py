@@ -1,8 +1,10 @@
 """The processes of a data-parallel run, and what they tell each other."""
 
 from .assignment import Grid, assign_owners, fraction_named, inverse_cost
+from .early_sums import EarlySums, Own, Sums
 from .exchange import Exchange, Statistics, Weighing
 from .groups import GridRanks, groups_of
+from .owner_buckets import Item
 from .packing import Entry, Half, Layout, pack_upper, packed_size, unpack_upper
 from .ranks import (
     DEFAULT_GROUP,
@@ -26,16 +28,20 @@ from .volume import Volume, volume_of_grid, volume_of_owners, volume_plain
 
 __all__ = [
     "DEFAULT_GROUP",
+    "EarlySums",
     "Entry",
     "Exchange",
     "Grid",
     "GridRanks",
     "Group",
     "Half",
+    "Item",
     "Layout",
+    "Own",
     "Pending",
     "Ranks",
     "Statistics",
+    "Sums",
     "Volume",
     "Weighing",
     "assign_owners",

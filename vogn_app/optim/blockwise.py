@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from typing import Any, final
 
 from torch import Tensor, nn
-from torch.nn import Parameter
 
 from ..curvature.kronecker.blocks import INPUTS, OUTPUTS
 from ..curvature.kronecker.calls import Key, Moments, add_all
 from ..curvature.kronecker.capture import Gathered
 from ..curvature.kronecker.eigen import Eigenbasis
 from ..curvature.kronecker.inverses import Request
+from .cooperation import Exchanged
 from .preconditioner import KroneckerPreconditioner
 
 
@@ -166,11 +166,20 @@ class BlockPreconditioner(KroneckerPreconditioner):
     def _gathered(self) -> Gathered:
         return self._sums.gathered()
 
-    def _mean_gradients(self, gathered: Gathered) -> dict[str, Tensor]:  # noqa: ARG002
+    def _mean_gradients(
+        self,
+        gathered: Gathered,  # noqa: ARG002
+        found: Exchanged,  # noqa: ARG002
+    ) -> dict[str, Tensor]:
         return self._given
 
-    def _exchange_of(self, parameters: list[Parameter]) -> None:
+    @property
+    def _sends_gradients(self) -> bool:
         """Gradients come averaged."""
+        return False
+
+    def _begin_sending(self) -> None:
+        """Blocks have a backward pass each."""
 
     def _arm(self) -> None:
         """Watch nothing: blocks do."""

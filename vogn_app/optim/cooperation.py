@@ -1,18 +1,43 @@
 """What a process does itself and what it gets from others, seen by the optimizers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import final
 
 import torch
 from torch import Tensor
 
 from ..curvature.kronecker.calls import Key
-from ..curvature.kronecker.capture import Gathered
+from ..curvature.kronecker.capture import FactorCapture, Gathered
 from ..curvature.kronecker.moments import Moment
 from ..curvature.kronecker.operators import Operator
+from ..distributed import Weighing
 
-Means = Callable[[int, float, Mapping[Key, int]], dict[Key, Moment]]
+
+@dataclass(frozen=True)
+class Exchanged:
+    """What all processes have seen in a step.
+
+    Args:
+        gradients: Of the mean over all examples, those this process gets; None if
+            they were not exchanged.
+        keys: Statistics that some process has seen.
+        sums: Their sums over the processes, those this process gets.
+        counts: How many rows were summed.
+        num_examples: Examples behind them.
+        weight: What makes contributions in the sums part of the gradient.
+        own_weight: The same, of those that this process has gathered.
+    """
+
+    gradients: dict[str, Tensor] | None
+    keys: Sequence[Key]
+    sums: Mapping[Key, Moment]
+    counts: Mapping[Key, int]
+    num_examples: int
+    weight: float
+    own_weight: float
 
 
 class Cooperation(ABC):
@@ -27,20 +52,35 @@ class Cooperation(ABC):
         """Whether this process preconditions the gradient of a block."""
 
     @abstractmethod
-    def statistics(
-        self, due: Sequence[Key], gathered: Gathered, means: Means
-    ) -> tuple[list[Key], dict[Key, Moment]]:
-        """Means over the examples of all processes.
+    def sending(
+        self, due: Sequence[Key], capture: FactorCapture, weighing: Weighing
+    ) -> AbstractContextManager[None]:
+        """Begin to exchange what the backward passes within the context finish.
 
         Args:
             due: Statistics that the step refreshes, on all processes.
-            gathered: What this process has seen.
-            means: Turns that into what it adds to the means, from the number of all
-                examples, the weight of its own contributions in the gradient, and the
-                number of all rows of each statistic.
+            capture: Gathers them.
+            weighing: How values become sums over examples.
+        """
 
-        Returns:
-            Statistics that some process has seen, and the means this process gets.
+    @abstractmethod
+    def launch(self, gathered: Gathered) -> None:
+        """Begin to exchange what is left, so that other exchanges may follow."""
+
+    @abstractmethod
+    def drop(self) -> None:
+        """End a step that all processes give up."""
+
+    @abstractmethod
+    def exchange(
+        self, due: Sequence[Key], gathered: Gathered, *, gradients: bool
+    ) -> Exchanged:
+        """End the exchange of a step.
+
+        Args:
+            due: Statistics that it refreshes, on all processes.
+            gathered: What this process has seen.
+            gradients: Whether gradients are exchanged too; they have been otherwise.
         """
 
     @abstractmethod
@@ -93,16 +133,33 @@ class Alone(Cooperation):
         """Always."""
         return True
 
-    def statistics(
+    def sending(
+        self,
+        due: Sequence[Key],  # noqa: ARG002
+        capture: FactorCapture,  # noqa: ARG002
+        weighing: Weighing,  # noqa: ARG002
+    ) -> AbstractContextManager[None]:
+        """Nobody is there."""
+        return nullcontext()
+
+    def launch(self, gathered: Gathered) -> None:
+        """Nothing is exchanged."""
+
+    def drop(self) -> None:
+        """Nothing is exchanged."""
+
+    def exchange(
         self,
         due: Sequence[Key],  # noqa: ARG002
         gathered: Gathered,
-        means: Means,
-    ) -> tuple[list[Key], dict[Key, Moment]]:
+        *,
+        gradients: bool,  # noqa: ARG002
+    ) -> Exchanged:
         """This process's own."""
-        counts = {key: moment.count for key, moment in gathered.moments.items()}
-        new = means(gathered.num_examples, 1.0, counts)
-        return list(new), new
+        own = gathered.moments
+        counts = {key: moment.count for key, moment in own.items()}
+        num = gathered.num_examples
+        return Exchanged(None, list(own), own, counts, num, 1.0, 1.0)
 
     def share_inverses(
         self,

@@ -6,17 +6,20 @@ gives the natural gradients to its row. Blocks that share a parameter have one o
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from .._checks import check_choice, check_number
 from ..curvature.kronecker.blocks import DIAGONAL, INPUTS, UNIT, Block
 from ..curvature.kronecker.calls import Key
-from ..curvature.kronecker.capture import Gathered
+from ..curvature.kronecker.capture import FactorCapture, Gathered
 from ..curvature.kronecker.eigen import Eigenbasis
 from ..curvature.kronecker.inverses import DenseInverse, DiagonalInverse
-from ..curvature.kronecker.moments import Form, Moment
+from ..curvature.kronecker.moments import Form, Moment, symmetric_product
 from ..curvature.kronecker.operators import (
     Inversion,
     Operator,
@@ -24,18 +27,26 @@ from ..curvature.kronecker.operators import (
     has_two_sides,
 )
 from ..distributed import (
+    EarlySums,
     Entry,
     Grid,
+    Item,
     Layout,
+    Own,
     Ranks,
+    Sums,
+    Weighing,
     assign_owners,
     gather_from_owners,
     groups_of,
     inverse_cost,
-    reduce_to_owners,
     sum_over_ranks,
 )
-from .cooperation import Cooperation, Means
+from ..distributed.assignment import NAMED_FRACTIONS
+from ..distributed.early_sums import GRADIENTS, STATISTICS, Name
+from ..distributed.packing import HALF_TYPES
+from .cooperation import Cooperation, Exchanged
+from .offering import offering
 
 
 def owners_of(blocks: Mapping[str, Block], num_ranks: int) -> dict[str, int]:
@@ -89,37 +100,83 @@ def entry_of(block: Block, side: str) -> Entry:
     return Entry((count, size, size), symmetric=True)
 
 
+def in_shape(item: Item, value: Tensor) -> Tensor:
+    """A moment's value as it is sent: of rows their sum of outer products."""
+    if item.kind == STATISTICS and value.shape != item.entry.shape:
+        return symmetric_product(value)
+    return value
+
+
+def factor_of(weighing: Weighing, name: Name, num_examples: int) -> float:
+    """What makes a rank's gradient or statistic a sum over its examples."""
+    of_gradients, of_contributions = weighing.factors(num_examples)
+    if isinstance(name, str):
+        return of_gradients
+    return 1.0 if name[1] == INPUTS else of_contributions
+
+
 class Division(Cooperation):
     """What this rank does, and what it tells the others.
 
     All ranks call its methods at the same points.
 
     Args:
+        parameters: All parameters by name.
         blocks: The blocks by name.
         ranks: The processes.
         fraction: Share of the ranks that precondition a block; 1 / ranks.size to 1.
         half: Type in which statistics are sent; None for their own.
-        like: Gives device and type of what is sent.
         inversion: How factors are inverted.
     """
 
     def __init__(
         self,
+        parameters: Mapping[str, nn.Parameter],
         blocks: Mapping[str, Block],
         ranks: Ranks,
         fraction: float,
         half: torch.dtype | None,
-        like: Tensor,
         inversion: Inversion = "cholesky",
     ) -> None:
-        self.blocks, self.ranks, self.half = blocks, ranks, half
-        self.inversion = inversion
+        self.parameters, self.blocks = dict(parameters), blocks
+        self.ranks, self.half, self.inversion = ranks, half, inversion
         self.grid = Grid(ranks.size, fraction)
         self.owners = owners_of(blocks, ranks.size)
-        self.averaged = False  # whether a DistributedDataParallel averages gradients
         self._groups = groups_of(self.grid, ranks)
+        like = next(iter(parameters.values()))
         self._device = like.device
         self._dtype = torch.promote_types(like.dtype, torch.float32)
+        items = dict(self._items())
+        self._early = EarlySums(items, ranks, self._device, half, in_shape)
+
+    def _items(self) -> Iterator[tuple[Name, Item]]:
+        """What is summed, in the order of a backward pass: of last blocks first."""
+        for block in reversed(list(self.blocks.values())):
+            for side in block.sides:
+                entry, owner = entry_of(block, side), self._statistic_owner(block.name)
+                yield (block.name, side), Item(STATISTICS, entry, self._dtype, owner)
+            for part in block.parts.values():
+                yield part.name, self._gradient_item(part.name)
+        for name in self.parameters:
+            yield name, self._gradient_item(name)
+
+    def _gradient_item(self, name: str) -> Item:
+        parameter = self.parameters[name]
+        dtype = torch.promote_types(parameter.dtype, torch.float32)
+        entry = Entry(tuple(parameter.shape))
+        return Item(GRADIENTS, entry, dtype, self._gradient_owner(name))
+
+    def _statistic_owner(self, block: str) -> int | None:
+        """Rank that gets a statistic, None for all; in half precision it adds them."""
+        return None if self.half is None else self.owners[block]
+
+    def _gradient_owner(self, name: str) -> int | None:  # noqa: ARG002
+        """Rank that gets a gradient, None for all."""
+        return None
+
+    def _begins_early(self, due: Sequence[Key]) -> bool:  # noqa: ARG002
+        """Whether sums begin within the backward pass, and the host waits for them."""
+        return True
 
     def inverts(self, name: str) -> bool:
         """Whether this rank inverts a block's statistics."""
@@ -146,56 +203,76 @@ class Division(Cooperation):
         block = self.blocks[name]
         return block.sizes[side][0] if has_two_sides(block) else 1
 
-    def statistics(
-        self, due: Sequence[Key], gathered: Gathered, means: Means
-    ) -> tuple[list[Key], dict[Key, Moment]]:
-        """As `Cooperation.statistics`."""
-        own = gathered.moments
-        present = [key in own for key in due]
-        counted = [own[key].count if key in own else 0 for key in due]
-        total, *sums = self.totals([gathered.num_examples, *present, *counted])
-        keys = [k for k, known in zip(due, sums[: len(due)], strict=True) if known]
-        counts = dict(zip(due, sums[len(due) :], strict=True))
-        weight = gathered.num_examples / max(1, total)
-        if self.averaged:
-            weight = 1 / self.ranks.size
-        return keys, self.summed(keys, means(total, weight, counts))
+    def sending(
+        self, due: Sequence[Key], capture: FactorCapture, weighing: Weighing
+    ) -> AbstractContextManager[None]:
+        """As `Cooperation.sending`."""
+        early = self._begins_early(due)
+        names = [*self.parameters, *due]
+        self._early.begin(names, partial(factor_of, weighing), early=early)
+        return offering(self._early, self.parameters, capture)
 
-    def summed(
-        self, keys: Sequence[Key], own: Mapping[Key, Moment]
-    ) -> dict[Key, Moment]:
-        """Sum statistics over the ranks, for every rank.
+    def launch(self, gathered: Gathered) -> None:
+        """As `Cooperation.launch`."""
+        self._early.launch(self._own((), gathered))
 
-        Args:
-            keys: Which, the same on all ranks.
-            own: What this rank adds; missing ones are zero.
+    def drop(self) -> None:
+        """As `Cooperation.drop`."""
+        self._early.drop()
 
-        Returns:
-            The sums.
-        """
-        if self.half is not None:
-            return self.given_to_all(keys, self.summed_for_owners(keys, own))
-        layout = self._layout(keys)
-        flat = self._packed(layout, keys, own)
-        whole = sum_over_ranks(flat, self.ranks).wait()
-        return self._moments(keys, layout.unpack(whole))
+    def exchange(
+        self, due: Sequence[Key], gathered: Gathered, *, gradients: bool
+    ) -> Exchanged:
+        """As `Cooperation.exchange`."""
+        if not gradients:
+            factor = partial(factor_of, Weighing(mean=False))
+            self._early.begin(due, factor, early=False)
+        found = self._early.exchange(self._own(due, gathered))
+        means = self._mean_gradients(found) if gradients else None
+        if not due:
+            return Exchanged(means, (), {}, {}, 0, 0.0, 0.0)
+        assert isinstance(found.num_examples, int)
+        assert found.present is not None
+        keys = [key for key in due if key in found.present]
+        sums = self._complete_sums(keys, found)
+        counts = dict(zip(due, found.counts, strict=True))
+        total = max(1, found.num_examples)
+        weight, own_weight = 1 / total, gathered.num_examples / total
+        if not gradients:  # a DistributedDataParallel takes the mean over ranks
+            weight = own_weight = 1 / self.ranks.size
+        return Exchanged(
+            means, keys, sums, counts, found.num_examples, weight, own_weight
+        )
 
-    def summed_for_owners(
-        self, keys: Sequence[Key], own: Mapping[Key, Moment]
-    ) -> dict[Key, Moment]:
-        """As `summed`, but each rank gets those of the blocks it owns alone."""
-        by_owner = self._by_owner(keys)
-        layouts = [self._layout(each) for each in by_owner]
-        buffers = [
-            self._packed(layout, each, own)
-            for layout, each in zip(layouts, by_owner, strict=True)
-        ]
-        halves = None
-        if self.half is not None:
-            halves = [layout.half(self.half) for layout in layouts]
-        mine = reduce_to_owners(buffers, self.ranks, halves).wait()
-        rank = self.ranks.rank
-        return self._moments(by_owner[rank], layouts[rank].unpack(mine))
+    def _own(self, due: Sequence[Key], gathered: Gathered) -> Own:
+        """What this rank has; how many rows of what is due."""
+        values: dict[Name, Tensor] = {
+            name: parameter.grad
+            for name, parameter in self.parameters.items()
+            if parameter.grad is not None
+        }
+        moments = gathered.moments
+        values |= {key: moment.value for key, moment in moments.items()}
+        counts = [moments[key].count if key in moments else 0 for key in due]
+        return Own(values, gathered.num_examples, counts)
+
+    def _mean_gradients(self, found: Sums) -> dict[str, Tensor]:
+        """Gradients of the mean over all examples, where some rank has one."""
+        total, result = found.num_examples, {}
+        divisor = max(1, total) if isinstance(total, int) else total.clamp(min=1)
+        for name, parameter in self.parameters.items():
+            there = parameter.requires_grad  # if nobody knows better
+            if found.present is not None:
+                there = name in found.present
+            if there and name in found.values:
+                mean = found.values[name] / divisor
+                result[name] = mean.to(parameter.device, parameter.dtype)
+        return result
+
+    def _complete_sums(self, keys: Sequence[Key], found: Sums) -> dict[Key, Moment]:
+        """Sums of statistics, those that this rank is to have."""
+        own = self._moments((k, found.values[k]) for k in keys if k in found.values)
+        return own if self.half is None else self.given_to_all(keys, own)
 
     def _by_owner(self, keys: Iterable[Key]) -> list[list[Key]]:
         result: list[list[Key]] = [[] for _ in range(self.ranks.size)]
@@ -215,7 +292,7 @@ class Division(Cooperation):
         parts = gather_from_owners(mine, sizes, self.ranks).wait()
         result: dict[Key, Moment] = {}
         for each, layout, part in zip(by_owner, layouts, parts, strict=True):
-            result |= self._moments(each, layout.unpack(part))
+            result |= self._moments(zip(each, layout.unpack(part), strict=True))
         return {key: result[key] for key in keys}
 
     def _layout(self, keys: Iterable[Key]) -> Layout:
@@ -235,15 +312,13 @@ class Division(Cooperation):
         ]
         return layout.pack(values, flat)
 
-    def _moments(
-        self, keys: Sequence[Key], tensors: Iterable[Tensor]
-    ) -> dict[Key, Moment]:
+    def _moments(self, sums: Iterable[tuple[Key, Tensor]]) -> dict[Key, Moment]:
         forms: dict[bool, Form] = {True: "matrix", False: "diagonal"}
         return {
-            key: Moment(
-                forms[entry_of(self.blocks[key[0]], key[1]).symmetric], value, 1
+            (name, side): Moment(
+                forms[entry_of(self.blocks[name], side).symmetric], value, 1
             )
-            for key, value in zip(keys, tensors, strict=True)
+            for (name, side), value in sums
         }
 
     def share_inverses(
@@ -363,3 +438,22 @@ def _inverse_of(side: str, value: Tensor) -> Operator:
     if side == UNIT:
         return UnitInverse(value)
     return DenseInverse(value) if value.ndim == 3 else DiagonalInverse(value)
+
+
+def check_distribution(distribution: str | float) -> str | float:
+    """Return a name or a share of the ranks; ValueError names the argument."""
+    if isinstance(distribution, str):
+        return check_choice("distribution", distribution, NAMED_FRACTIONS)
+    return check_number(
+        "distribution", distribution, minimum=0, maximum=1, open_minimum=True
+    )
+
+
+def check_half(dtype: torch.dtype | None) -> torch.dtype | None:
+    """Return a half precision or None; ValueError names the argument."""
+    if dtype is not None and dtype not in HALF_TYPES:
+        names = ", ".join(map(str, HALF_TYPES))
+        raise ValueError(
+            f"communication_dtype must be one of {names} or None, got {dtype}."
+        )
+    return dtype

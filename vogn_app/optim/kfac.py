@@ -5,16 +5,29 @@ Approximate Curvature", arXiv:1503.05671; what P is, and all other papers:
 `preconditioner`.
 
 Symbols:
-    P      natural gradient          v  state["momentum_buffer"]
-    theta  parameters                lambda_w  weight_decay
+    g      gradient                  P      natural gradient, F^-1 g
+    v      state["momentum_buffer"]  theta  parameters
+    kappa  kl_clip                   lambda_w  weight_decay
 
-    d     <- P + lambda_w theta
-    v     <- momentum v + d
+    v     <- nu (momentum v + P + lambda_w theta)
     theta <- theta - lr v            with nesterov: theta - lr (d + momentum v)
+    nu    =  min(1, sqrt(kappa / (lr^2 <v, F v>)))
 
-which is torch.optim.SGD after a `KroneckerPreconditioner`. Departures from the paper:
-no search for learning rate, momentum and damping by the quadratic model; `kl_clip`
-bounds the step instead.
+which without kappa (nu = 1) is torch.optim.SGD after a `KroneckerPreconditioner`.
+
+The step lr v changes the distribution of the outputs by lr^2 <v, F v> / 2 (its
+Kullback-Leibler divergence, to second order). With q = <v, F v> and F symmetric,
+
+    q <- momentum^2 q + 2 momentum <v, g> + <P, g>,    then q <- nu^2 q
+
+needs no product with F, nor does the host wait. To bound <P, g> alone, as is usual
+(Ba et al. 2017; `KroneckerPreconditioner`), leaves the sum v free to be 1 / (1 -
+momentum) times as long, which is long enough to diverge while the curvature still grows
+from its initial value; bounded here is the step that is taken.
+
+Departures from the paper: no search for learning rate, momentum and damping by the
+quadratic model. That q takes F of the present step for that of the past ones, and
+weight decay is left out of it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -24,7 +37,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from .._checks import check_number
+from .._checks import check_number, check_positive
 from ..curvature.kronecker.blocks import Shape
 from ..curvature.kronecker.operators import Inversion
 from ..curvature.kronecker.rules import Sharing
@@ -35,7 +48,9 @@ from .groups import check_shapes
 from .preconditioner import Damping, KroneckerPreconditioner
 from .refresh import Interval
 
-MOMENTUM, PRECONDITIONER = "momentum_buffer", "preconditioner"  # keys of the state
+# Keys of the state.
+MOMENTUM, PRECONDITIONER = "momentum_buffer", "preconditioner"
+CHANGES = "changes"  # q of each group
 Params = Iterable[nn.Parameter] | Iterable[dict[str, Any]]
 
 
@@ -54,7 +69,7 @@ class KFAC(Optimizer):
         factor_decay: Weight of the past in the statistics.
         factor_interval: Steps between refreshes of the statistics.
         inverse_interval: Steps between inversions.
-        kl_clip: Bound of lr^2 <P, g>, at each group's own lr.
+        kl_clip: kappa > 0, bounds lr^2 <v, F v>, at each group's own lr; None for none.
         inversion: How the factors are inverted.
         shape: Of the blocks.
         curvature: At which labels gradients are taken.
@@ -75,7 +90,8 @@ class KFAC(Optimizer):
     `.grad` is preconditioned. The statistics are those of the backward passes.
 
     State:
-        `state[p]` holds "momentum_buffer"; `state_dict()` adds "preconditioner".
+        `state[p]` holds "momentum_buffer"; `state_dict()` adds "preconditioner"
+        and "changes".
 
     Example:
         >>> model = nn.Linear(2, 3)
@@ -92,16 +108,16 @@ class KFAC(Optimizer):
     def __init__(
         self,
         model: nn.Module,
-        lr: float = 0.03,
+        lr: float = 0.1,
         *,
         momentum: float = 0.9,
         nesterov: bool = False,
         weight_decay: float = 0.0,
-        damping: Damping = 1e-3,
-        factor_decay: float = 0.95,
+        damping: Damping = 1e-2,
+        factor_decay: float = 0.0,
         factor_interval: Interval = 10,
         inverse_interval: Interval | None = None,
-        kl_clip: float | None = None,
+        kl_clip: float | None = 3e-3,
         inversion: Inversion = "cholesky",
         shape: Shape = "kronecker",
         curvature: str = "empirical",
@@ -124,12 +140,12 @@ class KFAC(Optimizer):
             model,
             params,
             settings,
+            kl_clip,
             KroneckerPreconditioner,
             damping=damping,
             factor_decay=factor_decay,
             factor_interval=factor_interval,
             inverse_interval=inverse_interval,
-            kl_clip=kl_clip,
             inversion=inversion,
             shape=shape,
             curvature=curvature,
@@ -147,18 +163,23 @@ class KFAC(Optimizer):
         model: nn.Module,
         params: Params | None,
         defaults: dict[str, Any],
+        kl_clip: float | None,
         preconditioner: Callable[..., KroneckerPreconditioner],
         **settings: Any,
     ) -> None:
         """Make the groups, and the preconditioner of all their parameters."""
         self.model = model
         self.loss_scale: LossScale | None = None
+        self.kl_clip = None if kl_clip is None else check_positive("kl_clip", kl_clip)
+        self._changes: Tensor | None = None  # q of each group
         groups: Any = params
         if params is None:
             groups = [p for p in model.parameters() if p.requires_grad]
         Optimizer.__init__(self, groups, defaults)
         every = [p for group in self.param_groups for p in group["params"]]
         self.preconditioner = preconditioner(model, params=every, **settings)
+        named = self.preconditioner.parameters.items()
+        self._names = {id(p): name for name, p in named}
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, as in any torch optimizer; its settings are checked."""
@@ -196,22 +217,58 @@ class KFAC(Optimizer):
         if found_inf is not None and self.preconditioner.any_rank(bool(found_inf)):
             self.preconditioner.skip()
             return loss
-        names = {id(p): name for name, p in self.preconditioner.parameters.items()}
-        # Products of natural and other gradients still carry the square of the scale.
-        scale: float | Tensor | None = getattr(self, "grad_scale", None)
-        scale = 1.0 if scale is None else scale
-        rates = {
-            names[id(p)]: float(group["lr"]) / scale
-            for group in self.param_groups
-            for p in group["params"]
-        }
-        natural = self.preconditioner.natural_gradients(self._scale(), rates)
+        gradients, natural = self.preconditioner.measured(self._scale())
         self._unscale(natural)
+        factor = self._factor(gradients, natural)
         for group in self.param_groups:
-            members = [p for p in group["params"] if names[id(p)] in natural]
-            self._update(group, members, [natural[names[id(p)]] for p in members])
+            members = [p for p in group["params"] if self._names[id(p)] in natural]
+            steps = [natural[self._names[id(p)]] for p in members]
+            self._update(group, members, steps, factor)
         self._after_update()
         return loss
+
+    def _factor(
+        self, gradients: Mapping[str, Tensor], natural: Mapping[str, Tensor]
+    ) -> Tensor | None:
+        """nu, which keeps the step within its bound; None where there is none."""
+        if self.kl_clip is None:
+            return None
+        news = [self._news(group, gradients, natural) for group in self.param_groups]
+        scale = getattr(self, "grad_scale", None)
+        new = torch.stack(news) if scale is None else torch.stack(news) / scale
+        past, squares = (
+            torch.tensor([group[key] ** 2 for group in self.param_groups])
+            for key in ("momentum", "lr")
+        )
+        q = self._summed(new)
+        if self._changes is not None:
+            q = (q + past.to(q) * self._changes.to(q)).clamp(min=0)
+        factor = (self.kl_clip / (squares.to(q) * q).sum()).sqrt().clamp(max=1.0)
+        self._changes = q * factor.square()
+        return factor
+
+    def _news(
+        self,
+        group: Mapping[str, Any],
+        gradients: Mapping[str, Tensor],
+        natural: Mapping[str, Tensor],
+    ) -> Tensor:
+        """<P, g> + 2 momentum <v, g> over a group."""
+        first = group["params"][0]
+        total = torch.zeros((), dtype=first.dtype, device=first.device)
+        for parameter in group["params"]:
+            name = self._names[id(parameter)]
+            if name in natural:
+                gradient = gradients[name].flatten()
+                total += torch.dot(natural[name].flatten(), gradient)
+                if group["momentum"]:
+                    velocity = self._buffer(parameter).flatten()
+                    total += 2 * group["momentum"] * torch.dot(velocity, gradient)
+        return total
+
+    def _summed(self, numbers: Tensor) -> Tensor:
+        """Sums over layers that ranks may know a share of, whole."""
+        return numbers
 
     def _after_update(self) -> None:
         """For subclasses whose ranks update a share of the weights each."""
@@ -233,7 +290,11 @@ class KFAC(Optimizer):
             torch._foreach_mul_(list(natural.values()), 1 / scale)
 
     def _update(
-        self, group: dict[str, Any], members: list[Tensor], steps: list[Tensor]
+        self,
+        group: dict[str, Any],
+        members: list[Tensor],
+        steps: list[Tensor],
+        factor: Tensor | None,
     ) -> None:
         """Momentum and step, in place; the natural gradients are used up."""
         if not members:
@@ -245,10 +306,14 @@ class KFAC(Optimizer):
             buffers = [self._buffer(p) for p in members]
             torch._foreach_mul_(buffers, momentum)
             torch._foreach_add_(buffers, steps)
+            if factor is not None:
+                torch._foreach_mul_(buffers, factor)
             if group["nesterov"]:
                 torch._foreach_add_(steps, buffers, alpha=momentum)
             else:
                 steps = buffers
+        elif factor is not None:
+            torch._foreach_mul_(steps, factor)
         torch._foreach_add_(members, steps, alpha=-group["lr"])
 
     def _buffer(self, parameter: Tensor) -> Tensor:
@@ -270,7 +335,10 @@ class KFAC(Optimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """State, groups and statistics; read with `weights_only=True`."""
-        own = {PRECONDITIONER: self.preconditioner.state_dict()}
+        own = {
+            PRECONDITIONER: self.preconditioner.state_dict(),
+            CHANGES: self._changes,
+        }
         return {**super().state_dict(), **own}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -292,6 +360,7 @@ class KFAC(Optimizer):
         check_shapes(self.param_groups, own, (MOMENTUM,))
         self.preconditioner.load_state_dict(state_dict[PRECONDITIONER])
         super().load_state_dict(own)
+        self._changes = state_dict[CHANGES]
 
 
 def check_settings(group: Mapping[str, Any]) -> None:

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from ..curvature.kronecker.blocks import Block
 from ..curvature.kronecker.calls import Key
 from ..curvature.kronecker.moments import Moment
-from ..distributed import Entry, Layout, Ranks, gather_from_owners, reduce_to_owners
+from ..distributed import Entry, Layout, Ranks, Sums, gather_from_owners
 from .curvature import Verdict
-from .division import Division
+from .division import Division, owners_of
 
 
 def parameter_owners(
@@ -52,7 +52,6 @@ class Ownership(Division):
         blocks: The blocks by name.
         ranks: The processes.
         half: Type in which statistics are sent; None for their own.
-        like: Gives device and type of what is sent.
     """
 
     def __init__(
@@ -61,11 +60,11 @@ class Ownership(Division):
         blocks: Mapping[str, Block],
         ranks: Ranks,
         half: torch.dtype | None,
-        like: Tensor,
     ) -> None:
-        super().__init__(blocks, ranks, 1 / ranks.size, half, like)
-        self.parameters = dict(parameters)
-        owners = parameter_owners(parameters, blocks, self.owners, ranks.size)
+        block_owners = owners_of(blocks, ranks.size)
+        owners = parameter_owners(parameters, blocks, block_owners, ranks.size)
+        self._parameter_owners = owners
+        super().__init__(parameters, blocks, ranks, 1 / ranks.size, half)
         self._owned: list[list[str]] = [[] for _ in range(ranks.size)]
         for name, owner in owners.items():
             self._owned[owner].append(name)
@@ -79,11 +78,24 @@ class Ownership(Division):
         """Whether this rank updates a parameter."""
         return name in self._mine
 
-    def summed(
-        self, keys: Sequence[Key], own: Mapping[Key, Moment]
-    ) -> dict[Key, Moment]:
-        """Sums of statistics over the ranks, of the blocks that this rank owns."""
-        return self.summed_for_owners(keys, own)
+    def _statistic_owner(self, block: str) -> int:
+        """Rank that gets a statistic."""
+        return self.owners[block]
+
+    def _gradient_owner(self, name: str) -> int:
+        """Rank that gets a gradient."""
+        return self._parameter_owners[name]
+
+    def _begins_early(self, due: Sequence[Key]) -> bool:
+        """Whether sums begin within the backward pass, and the host waits for them.
+
+        A step that refreshes nothing lets the host run ahead of an accelerator.
+        """
+        return bool(due) or self._device.type == "cpu"
+
+    def _complete_sums(self, keys: Sequence[Key], found: Sums) -> dict[Key, Moment]:
+        """Sums of statistics of the blocks that this rank owns."""
+        return self._moments((k, found.values[k]) for k in keys if k in found.values)
 
     def agreed(
         self, keys: Sequence[Key], own: Mapping[Key, Verdict]
@@ -105,37 +117,6 @@ class Ownership(Division):
             key: Verdict(*(bool(code >> bit & 1) for bit in range(3)))
             for key, code in zip(keys, self.totals(codes), strict=True)
         }
-
-    def mean_gradients(self, num_examples: int, *, mean: bool) -> dict[str, Tensor]:
-        """Gradients of the mean over the examples of all ranks, for their owners.
-
-        A parameter without a gradient on some rank counts as zero there.
-
-        Args:
-            num_examples: Examples of this rank.
-            mean: Whether the loss is a mean over them, or a sum.
-
-        Returns:
-            Those of the parameters that this rank owns.
-        """
-        weight = float(num_examples) if mean else 1.0
-        buffers = []
-        for names, layout in zip(self._owned, self._layouts, strict=True):
-            flat = torch.zeros(layout.size + 1, device=self._device, dtype=self._dtype)
-            if num_examples:
-                layout.pack([self._gradient(name) for name in names], flat[:-1])
-                flat *= weight
-            flat[-1] = num_examples
-            buffers.append(flat)
-        summed = reduce_to_owners(buffers, self.ranks).wait()
-        rank = self.ranks.rank
-        means = self._layouts[rank].unpack(summed[:-1] / summed[-1].clamp(min=1))
-        return dict(zip(self._owned[rank], means, strict=True))
-
-    def _gradient(self, name: str) -> Tensor:
-        parameter = self.parameters[name]
-        gradient = parameter.grad
-        return torch.zeros_like(parameter) if gradient is None else gradient
 
     def share_products(
         self,

@@ -27,7 +27,7 @@ that refreshes uses the statistics of its own batch.
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 from weakref import finalize
@@ -36,10 +36,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from .._checks import check_choice, check_number
+from .._checks import check_choice, check_number, check_positive
 from ..curvature.evidence import promoted
 from ..curvature.functional import listed
-from ..curvature.kronecker.blocks import INPUTS, Block, Shape
+from ..curvature.kronecker.blocks import Shape
 from ..curvature.kronecker.calls import Key
 from ..curvature.kronecker.capture import FactorCapture, Gathered, Passes
 from ..curvature.kronecker.moments import Moment
@@ -49,10 +49,8 @@ from ..curvature.labels import FisherPass
 from ..curvature.layers import unwrapped
 from ..distributed import (
     DEFAULT_GROUP,
-    Exchange,
     Group,
     Ranks,
-    Statistics,
     Weighing,
     check_process_group,
     check_same,
@@ -60,23 +58,19 @@ from ..distributed import (
     fraction_named,
     ranks_of,
 )
-from ..distributed.assignment import NAMED_FRACTIONS
-from ..distributed.packing import HALF_TYPES
 from ..likelihoods import Likelihood, likelihood_named
-from .cooperation import Alone, Cooperation
+from .cooperation import Alone, Cooperation, Exchanged
 from .curvature import Curvature
-from .division import Division
-from .factors import compact
+from .division import Division, check_distribution, check_half
 from .figures import Figures
 from .gathered import LossScale, scale_of
+from .measures import Share, means_of, share_of
 from .noise import NoiseSource
+from .products import Rows, matrix_of, multiply
 from .refresh import Fixed, Interval, RefreshPlan
-from .row_products import RowProducts, is_cheaper, is_compiled, row_product
+from .row_products import RowProducts, is_compiled
 
 Damping = float | Callable[[int], float]
-Share = float | Tensor
-Means = dict[Key, Moment]
-Rows = Mapping[str, tuple[Tensor, Tensor]]
 CURVATURES = ("empirical", "fisher", "exact")
 SHAPES = ("kronecker", "layer", "full", "diagonal")
 INVERSIONS = ("cholesky", "eigen", "ekfac")
@@ -148,8 +142,8 @@ class KroneckerPreconditioner:
         self,
         model: nn.Module,
         *,
-        damping: Damping = 1e-3,
-        factor_decay: float = 0.95,
+        damping: Damping = 1e-2,
+        factor_decay: float = 0.0,
         factor_interval: Interval = 10,
         inverse_interval: Interval | None = None,
         kl_clip: float | None = None,
@@ -207,8 +201,7 @@ class KroneckerPreconditioner:
         self._figures = Figures()
         self._ranks = Ranks()
         self._cooperation: Cooperation = Alone()
-        self._exchange: Exchange | None = None
-        self._sending = ExitStack()  # of gradients, while backward runs
+        self._sending = ExitStack()  # while backward runs
         finalize(self, self._sending.close).atexit = False
         self._warn_of_uncovered()
         self._arm()
@@ -273,11 +266,16 @@ class KroneckerPreconditioner:
         self._noise.begin_at(self.num_steps, self._ranks.rank, self._ranks.size)
         watched = {name: frozenset(each) for name, each in sides.items()}
         self._capture.arm(watched, self._kept())
+        self._begin_sending()
+
+    def _begin_sending(self) -> None:
+        """Exchange what the coming backward pass finishes while it runs."""
         self._sending.close()
-        if self._exchange is not None:
-            self._sending.enter_context(self._exchange.overlapping(
-                lambda _: None, self._capture.lone_examples, self._weighing()
-            ))  # fmt: skip
+        plain = self.curvature != "empirical"
+        weighing = Weighing(mean=self.loss_reduction == "mean", plain=plain)
+        self._sending.enter_context(
+            self._cooperation.sending(self._due, self._capture, weighing)
+        )
 
     def _kept(self) -> list[str]:
         """Blocks whose calls in the coming step may give the natural gradient."""
@@ -290,35 +288,25 @@ class KroneckerPreconditioner:
         operators = {name: self._state.operators_of(block) for name, block in blocks}
         return self._rows.candidates(operators)
 
-    def _weighing(self) -> Weighing:
-        return Weighing(mean=self.loss_reduction == "mean")
-
     def _meet_ranks(self) -> None:
         """See who takes part, and begin from the same weights."""
         ranks = ranks_of(self.process_group, self.model)
         if ranks == self._ranks:
             return
-        self._ranks, self._cooperation, self._exchange = ranks, Alone(), None
+        self._ranks, self._cooperation = ranks, Alone()
         if not ranks.several:
             return
-        parameters = list(self.parameters.values())
+        device = next(iter(self.parameters.values())).device
         numbers = torch.tensor([self.num_steps, self._noise.seed])
-        check_same("steps and seed", numbers.to(parameters[0].device), ranks)
+        check_same("steps and seed", numbers.to(device), ranks)
         copy_from_first(self.model, ranks)
-        self._cooperation = self._divide(ranks, parameters[0])
-        self._exchange = self._exchange_of(parameters)
+        self._cooperation = self._divide(ranks)
 
-    def _exchange_of(self, parameters: list[nn.Parameter]) -> Exchange | None:
-        """What averages gradients, unless a DistributedDataParallel does."""
-        if isinstance(self.model, DistributedDataParallel):
-            return None
-        return Exchange(parameters, self._ranks, squares=False)
-
-    def _divide(self, ranks: Ranks, like: Tensor) -> Division:
+    def _divide(self, ranks: Ranks) -> Division:
         """How the ranks share the work."""
         fraction = fraction_named(self.distribution, ranks.size)
         half, inversion = self.communication_dtype, self._state.inversion
-        return Division(self.blocks, ranks, fraction, half, like, inversion)
+        return Division(self.parameters, self.blocks, ranks, fraction, half, inversion)
 
     @torch.no_grad()
     def step(self, loss_scale: LossScale | None = None) -> None:
@@ -351,19 +339,37 @@ class KroneckerPreconditioner:
         Returns:
             By parameter name, new tensors; `.grad` is left alone.
         """
-        gathered = self._gathered()
-        if isinstance(self._cooperation, Division):
-            self._cooperation.averaged = self._averaged
-        gradients = self._mean_gradients(gathered)
-        self._refresh(gathered, loss_scale)
-        products = self._products(gradients, self._row_pairs(gradients))
-        natural = {k: v.clone() if v is gradients[k] else v for k, v in products.items()}
+        gradients, natural = self.measured(loss_scale)
         if self.kl_clip is not None:
             self._clip(natural, gradients, rates)
+        return natural
+
+    def measured(
+        self, loss_scale: float | Tensor | None = None
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Take a step's statistics.
+
+        Args:
+            loss_scale: As `natural_gradients`.
+
+        Returns:
+            Gradients of the mean over the examples of all ranks, and natural gradients
+            in new tensors, not clipped; by parameter name.
+        """
+        gathered = self._gathered()
+        found = self._cooperation.exchange(
+            self._due, gathered, gradients=self._sends_gradients
+        )
+        gradients = self._mean_gradients(gathered, found)
+        self._refresh(gathered, found, loss_scale)
+        products = self._products(gradients, self._row_pairs(gradients))
+        natural = {
+            k: v.clone() if v is gradients[k] else v for k, v in products.items()
+        }
         self.num_steps += 1
         self._figures.steps += 1
         self._arm()
-        return natural
+        return gradients, natural
 
     def _gathered(self) -> Gathered:
         """What the passes since the last step have said."""
@@ -371,25 +377,35 @@ class KroneckerPreconditioner:
 
     def skip(self) -> None:
         """Drop what the passes since the last step have gathered, on all ranks."""
-        if self._exchange is not None and not self._averaged:
-            self._exchanged_gradients(self._capture.gather())  # it is under way
+        self._give_up()
         self._arm()
 
+    def _give_up(self) -> None:
+        """End a step that is under way, on all ranks."""
+        same = ranks_of(self.process_group, self.model) == self._ranks
+        if same and self._sends_gradients:
+            self._cooperation.drop()
+
     @property
-    def _averaged(self) -> bool:
-        """Whether a DistributedDataParallel has averaged the gradients."""
-        return self._ranks.several and self._capture.in_parallel
+    def _sends_gradients(self) -> bool:
+        """Whether gradients are exchanged, and not by a DistributedDataParallel."""
+        wrapped = isinstance(self.model, DistributedDataParallel)
+        return not (wrapped or self._capture.in_parallel)
 
     def any_rank(self, flag: bool) -> bool:
         """Whether a flag is true on some rank."""
         if not isinstance(self._cooperation, Division):
             return flag
+        if self._sends_gradients:
+            self._cooperation.launch(self._gathered())
         return self._cooperation.totals([flag])[0] > 0
 
-    def _mean_gradients(self, gathered: Gathered) -> dict[str, Tensor]:
+    def _mean_gradients(
+        self, gathered: Gathered, found: Exchanged
+    ) -> dict[str, Tensor]:
         """Gradients of the mean over the examples of all ranks."""
-        if self._exchange is not None and not self._averaged:
-            return self._exchanged_gradients(gathered)
+        if found.gradients is not None:
+            return found.gradients
         gradients = {
             name: parameter.grad
             for name, parameter in self.parameters.items()
@@ -404,51 +420,28 @@ class KroneckerPreconditioner:
         values = torch._foreach_div(list(gradients.values()), divisor)
         return dict(zip(gradients, values, strict=True))
 
-    def _exchanged_gradients(self, gathered: Gathered) -> dict[str, Tensor]:
-        assert self._exchange is not None
-        gradients = [p.grad for p in self.parameters.values()]
-        nothing: list[Tensor | None] = [None] * len(gradients)
-        own = Statistics(gradients, nothing, gathered.num_examples)
-        means = self._exchange.average(own, self._weighing()).gradients
-        named = zip(self.parameters, means, strict=True)
-        return {name: mean for name, mean in named if mean is not None}
-
-    def _refresh(self, gathered: Gathered, loss_scale: float | Tensor | None) -> None:
-        """Put the statistics of a step into the averages, and invert them in time."""
-        shares: list[Share] = []
-        if self._due:
-
-            def means(total: int, weight: float, counts: Mapping[Key, int]) -> Means:
-                share = self._share(gathered, loss_scale, total, weight)
-                shares.append(share)
-                return means_of(gathered.moments, share, counts)
-
-            self._take(*self._cooperation.statistics(self._due, gathered, means))
-        damping = self._damping()
-        self._state.invert(self.num_steps, damping, self._cooperation, self._figures)
-        if self._state.inversion == "ekfac" and shares:
-            step = self.num_steps
-            self._state.measure(gathered.uses, shares[0], self._cooperation, step)
-
-    def _share(
+    def _refresh(
         self,
         gathered: Gathered,
+        found: Exchanged,
         loss_scale: float | Tensor | None,
-        total: int,
-        weight: float,
-    ) -> Share:
-        """Factor that turns sums of squared contributions into a share of their mean.
+    ) -> None:
+        """Put the statistics of a step into the averages, and invert them in time."""
 
-        Contributions c_i sum to the gradient that is preconditioned, so that those of
-        a mean are g_i / N and G is N sum_i c_i c_i^T.
-        """
-        if gathered.plain:
-            return 1 / max(1, total)
-        mean = self.loss_reduction == "mean"
-        factor = total * weight**2 if mean else 1 / max(1, total)
-        return factor if loss_scale is None else factor / loss_scale / loss_scale
+        def share(weight: float) -> Share:
+            mean, total = self.loss_reduction == "mean", found.num_examples
+            return share_of(gathered, loss_scale, total, weight, mean=mean)
 
-    def _take(self, keys: list[Key], new: Mapping[Key, Moment]) -> None:  # noqa: ARG002
+        if self._due:
+            means = means_of(found.sums, share(found.weight), found.counts)
+            self._take(found.keys, means)
+        damping = self._damping()
+        self._state.invert(self.num_steps, damping, self._cooperation, self._figures)
+        if self._state.inversion == "ekfac" and self._due:
+            step, own = self.num_steps, share(found.own_weight)
+            self._state.measure(gathered.uses, own, self._cooperation, step)
+
+    def _take(self, keys: Sequence[Key], new: Mapping[Key, Moment]) -> None:  # noqa: ARG002
         """Take the statistics that were refreshed on some rank."""
         self._state.take(new, self._state.judge(new), self.num_steps)
         self._figures.refreshed += len(new)
@@ -476,69 +469,18 @@ class KroneckerPreconditioner:
         rows = self._rows.rows(self._capture.lone_uses())
         if not self._due:
             return rows
-        matrices = {name: self._matrix(name, gradients) for name in rows}
+        matrices = {
+            name: matrix_of(self.blocks[name], gradients, self.parameters)
+            for name in rows
+        }
         return self._rows.proved(rows, matrices)
 
     def _products(
         self, vector: Mapping[str, Tensor], rows: Rows | None = None
     ) -> dict[str, Tensor]:
-        ready = {
-            name: operators
-            for name, block in self.blocks.items()
-            if any(part.name in vector for part in block.parts.values())
-            and (operators := self._state.operators_of(block)) is not None
-        }
-        result = dict(vector)
-        cheap = {
-            name
-            for name, (a, _) in (rows or {}).items()
-            if name in ready and is_cheaper(len(a), self.blocks[name], ready[name])
-        }
-        own = {
-            name: self._state.apply(name, self._matrix(name, vector), operators)
-            for name, operators in ready.items()
-            if name not in cheap and self._cooperation.works_on(name)
-        }
-        shapes = {name: self.blocks[name].matrix_shape for name in ready}
-        products = self._cooperation.share_products(list(ready), own, shapes)
-        for name, matrix in products.items():
-            block = self.blocks[name]
-            self._put_product(block, block.from_matrix(matrix), vector, result)
-        for name in cheap:
-            assert rows is not None
-            block = self.blocks[name]
-            values = row_product(*rows[name], ready[name], block.wanted)
-            self._put_product(block, values, vector, result)
-        return result
-
-    def _matrix(self, name: str, vector: Mapping[str, Tensor]) -> Tensor:
-        """A vector's part for a block, as the block's matrix."""
-        block = self.blocks[name]
-        return block.to_matrix({
-            local: part.of(vector[part.name])
-            if part.name in vector
-            else self.parameters[part.name].new_zeros(part.shape)
-            for local, part in block.parts.items()
-        })
-
-    def _put_product(
-        self,
-        block: Block,
-        values: Mapping[str, Tensor],
-        vector: Mapping[str, Tensor],
-        result: dict[str, Tensor],
-    ) -> None:
-        for local, part in block.parts.items():
-            name = part.name
-            if name not in vector:
-                continue
-            if part.rows is None:
-                own = values[local].to(vector[name].dtype)
-                result[name] = own.view(vector[name].shape)
-                continue
-            if result[name] is vector[name]:
-                result[name] = vector[name].clone()
-            part.of(result[name]).copy_(values[local])
+        return multiply(
+            vector, self.parameters, self._state, self._cooperation, rows or {}
+        )
 
     def _clip(
         self,
@@ -554,13 +496,9 @@ class KroneckerPreconditioner:
         for name, gradient in gradients.items():
             product = torch.dot(natural[name].flatten(), gradient.flatten())
             change += product * (lr if rates is None else rates[name]) ** 2
-        factor = (self.kl_clip / self._total(change).abs()).sqrt().clamp(max=1.0)
+        factor = (self.kl_clip / change.abs()).sqrt().clamp(max=1.0)
         if natural:
             torch._foreach_mul_(list(natural.values()), factor)
-
-    def _total(self, change: Tensor) -> Tensor:
-        """A number that this rank knows a share of, whole."""
-        return change
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError(
@@ -607,31 +545,9 @@ class KroneckerPreconditioner:
         like = next(iter(self.parameters.values()))
         self._state.load_state_dict(state, like)
         self.num_steps, self._noise.seed = state["num_steps"], state["seed"]
+        self._give_up()
         self._ranks = Ranks()  # to meet again
         self._arm()
-
-
-def means_of(moments: Means, share: Share, counts: Mapping[Key, int]) -> Means:
-    """What a process adds to the means of its statistics.
-
-    Args:
-        moments: Its sums.
-        share: Factor of those of contributions.
-        counts: Rows of inputs of all processes.
-
-    Returns:
-        The means.
-    """
-    return {
-        key: mean_of(moment, 1 / counts[key] if key[1] == INPUTS else share)
-        for key, moment in moments.items()
-    }
-
-
-def mean_of(moment: Moment, factor: float | Tensor) -> Moment:
-    """A sum times a factor as a mean."""
-    scaled = moment.scaled(factor)
-    return compact(Moment(scaled.form, scaled.value, 1))
 
 
 def named_parameters(
@@ -661,27 +577,3 @@ def named_parameters(
             f"{len(wanted) - len(found)} that are not."
         )
     return found
-
-
-def check_positive(name: str, value: float) -> float:
-    """Return a number > 0; ValueError names the argument."""
-    return check_number(name, value, minimum=0, open_minimum=True)
-
-
-def check_distribution(distribution: str | float) -> str | float:
-    """Return a name or a share of the ranks; ValueError names the argument."""
-    if isinstance(distribution, str):
-        return check_choice("distribution", distribution, NAMED_FRACTIONS)
-    return check_number(
-        "distribution", distribution, minimum=0, maximum=1, open_minimum=True
-    )
-
-
-def check_half(dtype: torch.dtype | None) -> torch.dtype | None:
-    """Return a half precision or None; ValueError names the argument."""
-    if dtype is not None and dtype not in HALF_TYPES:
-        names = ", ".join(map(str, HALF_TYPES))
-        raise ValueError(
-            f"communication_dtype must be one of {names} or None, got {dtype}."
-        )
-    return dtype

@@ -23,7 +23,7 @@ The learning-rate and momentum schedules, running mixup, random erasing and the
 rescaling of weights belong to the training loop.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import torch
@@ -34,6 +34,7 @@ from ..curvature.kronecker.capture import Gathered
 from ..curvature.kronecker.moments import Moment
 from ..distributed import DEFAULT_GROUP, Group, Ranks
 from ..likelihoods import Likelihood
+from .cooperation import Exchanged
 from .kfac import KFAC, MOMENTUM, Params
 from .ownership import Ownership
 from .preconditioner import Damping, KroneckerPreconditioner
@@ -57,9 +58,9 @@ class StalePreconditioner(KroneckerPreconditioner):
     def _plan(self, factor_interval: Interval) -> RefreshPlan:  # noqa: ARG002
         return Adaptive(self._staleness)
 
-    def _divide(self, ranks: Ranks, like: Tensor) -> Ownership:
+    def _divide(self, ranks: Ranks) -> Ownership:
         half = self.communication_dtype
-        ownership = Ownership(self.parameters, self.blocks, ranks, half, like)
+        ownership = Ownership(self.parameters, self.blocks, ranks, half)
         self._state.keep(ownership.inverts)
         return ownership
 
@@ -73,28 +74,18 @@ class StalePreconditioner(KroneckerPreconditioner):
         """Whether this rank updates a parameter."""
         return self.ownership is None or self.ownership.updates(name)
 
-    def _take(self, keys: list[Key], new: Mapping[Key, Moment]) -> None:
+    def _take(self, keys: Sequence[Key], new: Mapping[Key, Moment]) -> None:
         verdicts = self._state.judge(new)
         if self.ownership is not None:
             verdicts = self.ownership.agreed(keys, verdicts)
         self._state.take(new, verdicts, self.num_steps)
         self._figures.refreshed += len(verdicts)
 
-    def _mean_gradients(self, gathered: Gathered) -> dict[str, Tensor]:
-        if self.ownership is None:
-            return super()._mean_gradients(gathered)
-        if self._averaged:
-            every = super()._mean_gradients(gathered)
-            return {name: g for name, g in every.items() if self.owns(name)}
-        mean = self.loss_reduction == "mean"
-        return self.ownership.mean_gradients(gathered.num_examples, mean=mean)
-
-    def _exchange_of(self, parameters: list[nn.Parameter]) -> None:
-        """Gradients go to owners instead."""
-
-    def _total(self, change: Tensor) -> Tensor:
-        own = self.ownership
-        return change if own is None else own.total(change.reshape(1))[0]
+    def _mean_gradients(
+        self, gathered: Gathered, found: Exchanged
+    ) -> dict[str, Tensor]:
+        every = super()._mean_gradients(gathered, found)
+        return {name: each for name, each in every.items() if self.owns(name)}
 
     def consolidate(self) -> None:
         """Give all ranks all statistics."""
@@ -123,7 +114,7 @@ class SPNGD(KFAC):
         staleness: alpha >= 0: a statistic that changes by less than this, relative to
             its Frobenius norm, is refreshed ever more rarely. 0 refreshes all of them
             at every step.
-        kl_clip: Bound of lr^2 <P, g>, at each group's own lr; None for none.
+        kl_clip: kappa > 0, bounds lr^2 <v, F v>, as `KFAC`; None for none.
         curvature: "empirical", as the paper; "fisher" or "exact" as
             `KroneckerPreconditioner`.
         likelihood: What labels are drawn from.
@@ -157,14 +148,14 @@ class SPNGD(KFAC):
     def __init__(
         self,
         model: nn.Module,
-        lr: float = 0.03,
+        lr: float = 0.1,
         *,
         momentum: float = 0.9,
         nesterov: bool = False,
         weight_decay: float = 0.0,
-        damping: Damping = 1e-3,
+        damping: Damping = 1e-2,
         staleness: float = 0.1,
-        kl_clip: float | None = None,
+        kl_clip: float | None = 3e-3,
         curvature: str = "empirical",
         likelihood: str | Likelihood = "categorical",
         sharing: str = "expand",
@@ -185,10 +176,10 @@ class SPNGD(KFAC):
             model,
             params,
             settings,
+            kl_clip,
             StalePreconditioner,
             staleness=staleness,
             damping=damping,
-            kl_clip=kl_clip,
             curvature=curvature,
             likelihood=likelihood,
             sharing=sharing,
@@ -197,6 +188,10 @@ class SPNGD(KFAC):
             communication_dtype=communication_dtype,
             seed=seed,
         )
+
+    def _summed(self, numbers: Tensor) -> Tensor:
+        ownership = self.preconditioner.ownership
+        return numbers if ownership is None else ownership.total(numbers)
 
     @torch.no_grad()
     def _after_update(self) -> None:

@@ -11,6 +11,7 @@ Blocks are independent of each other.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from math import log, prod
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..curvature.evidence import full_precision
 from ..curvature.kronecker.blocks import INPUTS, OUTPUTS, Part
 from ..curvature.kronecker.calls import Key
 from ..curvature.kronecker.covariances import Covariance, covariances_of
@@ -226,8 +228,12 @@ def covariances_by_block(
     """
     requests = [item for block in blocks for item in block.requests(dtype).items()]
     joint = {block.layout.name for block in blocks if block.joint}
+    with ExitStack() as stack:
+        for _, request in requests[:1]:
+            stack.enter_context(full_precision(request.damping))
+        found = covariances_of(dict(requests), joint)
     result = {}
-    for name, covariance in covariances_of(dict(requests), joint).items():
+    for name, covariance in found.items():
         if covariance is None:
             raise ValueError(
                 "blocks must have factors that are positive definite with their "

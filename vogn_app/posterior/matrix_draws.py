@@ -7,6 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from ..curvature.evidence import full_precision
 from ..curvature.kronecker.covariances import Covariance
 from .draws import wide_dtype
 from .matrix_blocks import MatrixBlock, deviations
@@ -43,27 +44,30 @@ class MatrixSampler:
         Returns:
             Draws [S, *shape] by name, in the types of the means.
         """
+        draws = {
+            name: mean.new_empty(len(keys), *mean.shape)
+            for name, mean in self._mean.items()
+        }
+        # One by one: a product of many rounds otherwise than one of few.
+        for i, key in enumerate(keys):
+            for name, deviation in self._deviations(key).items():
+                draws[name][i] = deviation[0].add_(self._mean[name])
+        return draws
+
+    def _deviations(self, key: int) -> dict[str, Tensor]:
+        """One draw minus the mean, [1, *shape] by name."""
         if not self._mean:
             return {}
+        device = next(iter(self._mean.values())).device
+        generator = torch.Generator(device).manual_seed(key)
         layouts = [block.layout for block in self._blocks]
         sizes = [prod(layout.shape) for layout in layouts]
-        parts = self._normals(keys, sum(sizes)).split(sizes, dim=1)
+        flat = torch.empty(sum(sizes), dtype=self._dtype, device=device)
+        parts = flat.normal_(generator=generator).split(sizes)
         noise = {
-            layout.name: part.view(len(keys), *layout.shape)
+            layout.name: part.view(1, *layout.shape)
             for layout, part in zip(layouts, parts, strict=True)
         }
         shapes = {name: mean.shape for name, mean in self._mean.items()}
-        found = deviations(layouts, self._covariances, noise, self._scales, shapes)
-        return {
-            name: found[name].add_(mean).to(mean.dtype)
-            for name, mean in self._mean.items()
-        }
-
-    def _normals(self, keys: list[int], num: int) -> Tensor:
-        """Standard normals [S, num], each row from its own key."""
-        device = next(iter(self._mean.values())).device
-        generator = torch.Generator(device)
-        normals = torch.empty(len(keys), num, dtype=self._dtype, device=device)
-        for row, key in zip(normals, keys, strict=True):
-            row.normal_(generator=generator.manual_seed(key))
-        return normals
+        with full_precision(flat):
+            return deviations(layouts, self._covariances, noise, self._scales, shapes)

@@ -50,6 +50,15 @@ def test_slow_methods_make_fewer_steps_and_at_least_three_cycles(clock):
     assert cost.affordable(lasting(clock, *[1.0] * 10), effort) == 30
 
 
+def test_a_window_is_one_repeat_and_is_cut_to_the_efforts(clock):
+    runners = {"long": lasting(clock, 5.0, *[1.0] * 299)}
+    for window in (300, 60):
+        effort = Effort(60, 8.0, window)
+        assert cost.affordable(runners["long"], effort) == window
+        (mean,) = cost.time_steps(runners, effort)["long"]
+        assert mean == pytest.approx(1.0, abs=0.07)
+
+
 def test_steps_are_spread_evenly_whatever_their_number():
     turns = cost.schedule({"many": 60, "few": 6})
     assert turns.count("many") == 60
@@ -85,6 +94,12 @@ def test_what_was_held_before_does_not_count():
         torch.empty(MIB)
 
     assert cost.peak_mib(runner_of(step)) == pytest.approx(1, abs=0.01)
+
+
+def test_of_a_window_ten_steps_are_looked_at():
+    calls = []
+    assert cost.peak_mib(runner_of(lambda: calls.append(0), cycle=300)) == 0
+    assert len(calls) == 1 + 10
 
 
 @pytest.mark.parametrize("large", range(4))

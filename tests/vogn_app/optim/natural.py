@@ -67,7 +67,9 @@ def natural_of(model, run, **options):
 def example_rows(model, x, y):
     """Gradients of each example's own loss, flat, by parameter."""
     loss_of = lambda i: F.cross_entropy(model(x[i : i + 1]), y[i : i + 1])  # noqa: E731
-    return {k: v.flatten(1) for k, v in example_gradients(model, loss_of, len(x)).items()}
+    return {
+        k: v.flatten(1) for k, v in example_gradients(model, loss_of, len(x)).items()
+    }
 
 
 def dense_solve(rows, gradients, names, damping=DAMPING):

@@ -1,4 +1,4 @@
-"""Labels drawn from the model, and gone through: their statistics, seeds, likelihoods."""
+"""Labels drawn from the model, and gone through: statistics, seeds, likelihoods."""
 
 import pytest
 import torch

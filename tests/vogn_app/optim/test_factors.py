@@ -62,7 +62,9 @@ def test_rows_are_joined_until_they_are_too_many():
     assert compact(moment("diagonal")).form == "diagonal"
 
 
-@pytest.mark.parametrize("forms", [("rows", "rows"), ("rows", "matrix"), ("matrix",) * 2])
+@pytest.mark.parametrize(
+    "forms", [("rows", "rows"), ("rows", "matrix"), ("matrix",) * 2]
+)
 def test_nearness_is_a_relative_change_in_the_frobenius_norm(forms):
     old, new = moment(forms[0]), moment(forms[1])
     if forms[0] == forms[1]:

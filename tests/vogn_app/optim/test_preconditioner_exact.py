@@ -184,9 +184,7 @@ def exact_factors(model, x, y, **options):
 
 
 def test_of_a_deep_linear_network_every_block_is_exact():
-    model = nn.Sequential(
-        nn.Linear(3, 4), nn.Linear(4, 3, bias=False), nn.Linear(3, 2)
-    )
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 3, bias=False), nn.Linear(3, 2))
     x, y = torch.randn(N, 3), torch.randn(N, 2)
     got = exact_factors(model, x, y)
     for name, names in layers_of(model).items():

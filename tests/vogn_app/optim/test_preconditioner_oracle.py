@@ -69,7 +69,11 @@ def labels_of(loss):
     if loss is F.cross_entropy:
         return torch.randint(3, (N,))
     numbers = torch.randn(N, 3)
-    return (numbers > 0).double() if loss is F.binary_cross_entropy_with_logits else numbers
+    return (
+        (numbers > 0).double()
+        if loss is F.binary_cross_entropy_with_logits
+        else numbers
+    )
 
 
 def theirs(model, loss, x, y, fisher, sharing):

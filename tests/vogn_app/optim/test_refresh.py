@@ -1,5 +1,7 @@
 """When statistics are refreshed: fixed intervals and the adaptive rule."""
 
+import itertools
+
 import pytest
 
 from vogn_app.optim.refresh import Adaptive, Fixed, interval_at, next_interval
@@ -20,7 +22,7 @@ def steps_of(plan, num, verdict=lambda step: (True, True), key=A):
 
 
 def gaps(steps):
-    return [b - a for a, b in zip(steps, steps[1:], strict=False)]
+    return [b - a for a, b in itertools.pairwise(steps)]
 
 
 # --- fixed -------------------------------------------------------------------------

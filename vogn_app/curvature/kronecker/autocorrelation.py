@@ -211,7 +211,7 @@ def _spectra(x: Tensor, periods: list[int]) -> Tensor:
     half, (blocks, channels) = (len(x) + 1) // 2, x.shape[1:3]
     kind = torch.complex128 if x.dtype == torch.float64 else torch.complex64
     spectra = x.new_empty(*periods, blocks, channels, half, dtype=kind)
-    size = max(1, fast_elements(x) // (half * blocks * prod(periods)))
+    size = max(1, 4 * fast_elements(x) // (half * blocks * prod(periods)))
     pairs = x.new_zeros(half, blocks, min(size, channels), *periods, 2)
     inside = pairs
     for dimension, places in enumerate(x.shape[3:], 3):

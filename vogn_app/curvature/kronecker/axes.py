@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 # What each costs, in multiplications of a matrix product that take as long (measured on
 # one CPU core): a multiplication of a symmetric product; an element of a window that is
-# copied; an element that is transformed; and the calls of each way.
+# copied, or of a product of spectra; one that is transformed; the calls of each way.
 SYMMETRIC, COPIED, TRANSFORMED, WINDOW_CALLS, LAG_CALLS = 0.6, 64, 200, 2e6, 5e6
 
 
@@ -123,7 +123,8 @@ def _cost_of_lags(problem: Problem) -> float:
     frequencies = prod(axis.period for axis in problem.axes)
     lags = prod(len(axis.lags) for axis in problem.axes)
     transforms = problem.examples * frequencies * TRANSFORMED
-    pairs = problem.channels * frequencies * (2 * problem.examples + lags)
+    each = 2 * problem.examples + lags + 2 * COPIED  # written, then read
+    pairs = problem.channels * frequencies * each
     taps = problem.channels * prod(axis.taps for axis in problem.axes) ** 2 * COPIED
     own = problem.blocks * problem.channels * (transforms + pairs + taps)
     return LAG_CALLS + own + sum(_cost(rim) for *_, rim in problem.rims())

@@ -108,6 +108,12 @@ class Calls:
         return self._groups[0][0].num_examples if len(self._groups) == 1 else None
 
     @property
+    def only(self) -> Call | None:
+        """The call, if there was a single one."""
+        alone = len(self._groups) == 1 and len(self._groups[0]) == 1
+        return self._groups[0][0] if alone else None
+
+    @property
     def largest_group(self) -> int:
         """Most calls that one backward pass went through."""
         counts = (sum(call.used for call in group) for group in self._groups)

@@ -39,13 +39,14 @@ from ..labels import labelled_output
 from ..layers import unwrapped
 from ..recording import uncompiled
 from ..uses import Purpose, in_backward, purpose_of
-from .blocks import OUTPUTS, ExampleBlock, KroneckerBlock, Shape
+from .blocks import OUTPUTS, Block, ExampleBlock, KroneckerBlock, Shape
 from .calls import Call, Calls, Moments, Use, add_all
 from .copies import Hook
 from .examples import ExampleGradients
 from .layout import blocks_of, find_watched
 from .moments import Moment
 from .rules import Sharing
+from .settled import OpenUses
 from .watching import Later, LayerWatch
 
 Due = Mapping[str, frozenset[str]]  # sides by block
@@ -100,17 +101,21 @@ class FactorCapture:
         self.watched = find_watched(inner, parameters, shape, sharing)
         self.blocks = blocks_of(self.watched)
         self.in_parallel = False  # whether a wrapper averages the gradients
+        # Told which block's sums are complete, if the backward pass is the only one.
+        self.on_settled: Callable[[str], None] = lambda _: None
         self._calls = Calls()
         self._stack, self._eager = ExitStack(), False
         self._begin()
-        self._model_handle = inner.register_forward_hook(
-            Hook(self._after_model), with_kwargs=True
+        self._model_handles = (
+            inner.register_forward_pre_hook(Hook(self._before_model)),
+            inner.register_forward_hook(Hook(self._after_model), with_kwargs=True),
         )
 
     def close(self) -> None:
         """Take all hooks off the model."""
         self.disarm()
-        self._model_handle.remove()
+        for handle in self._model_handles:
+            handle.remove()
 
     def _begin(self) -> None:
         self._due: Due = {}
@@ -120,6 +125,7 @@ class FactorCapture:
         self._sums: Moments = {}
         self._examples: dict[str, ExampleGradients] = {}
         self._later: list[Later] = []
+        self._open_uses = OpenUses()
         self._calls.clear()
 
     def _accumulates(self) -> bool:
@@ -234,6 +240,31 @@ class FactorCapture:
         """Add to a sum."""
         add_all(self._sums, {(block, side): moment})
 
+    def note_use(self, blocks: Iterable[Block]) -> None:
+        """Note that blocks take part in a forward pass."""
+        if not in_backward():
+            self._open_uses.open({block.name for block in blocks})
+
+    def note_return(self, blocks: Iterable[Block]) -> None:
+        """Note that backward has been at a use of blocks, and its sums were added."""
+        names = dict.fromkeys(block.name for block in blocks)
+        for name in self._open_uses.returned(names):
+            self.on_settled(name)
+
+    def so_far(self, block: str) -> Moments:
+        """Sums of a block; `gather` gives the same objects unless more comes."""
+        if self.passes is not None:
+            call = self._calls.only
+            sums = {} if call is None else call.moments
+        elif block in self._examples:
+            moment = self._examples[block].so_far()
+            (side,) = self.blocks[block].sides
+            sums = {} if moment is None else {(block, side): moment}
+        else:
+            sums = self._sums
+        keys = [(block, side) for side in self._due.get(block, ())]
+        return {key: sums[key] for key in keys if key in sums}
+
     def keep(self, block: KroneckerBlock, x: Tensor, c: Tensor) -> None:
         """Note a call of a linear map."""
         for_scales = self.keeps_uses and self.is_due(block.name, OUTPUTS)
@@ -273,6 +304,16 @@ class FactorCapture:
         if not in_backward():  # a checkpoint that runs again was watched before
             self._later.append(later)
 
+    def _before_model(self, *_: Any) -> None:
+        """Drop what has been seen if the gradients that it goes with are gone."""
+        if not self.listens or in_backward() or not self._calls.any_used:
+            return
+        if all(p.grad is None for p in self.parameters.values()):
+            self._sums, self._examples = {}, {}
+            self._uses, self._accumulated = [], {}
+            self._open_uses = OpenUses()
+            self._calls.clear()
+
     def _after_model(
         self,
         module: nn.Module,  # noqa: ARG002
@@ -282,24 +323,20 @@ class FactorCapture:
     ) -> None:
         if not self.listens or in_backward():  # in a checkpoint around it
             return
-        if self._calls.any_used and self._are_dropped():
-            self._forget()
         wrapper = DistributedDataParallel._get_active_ddp_module()
         self.in_parallel = wrapper is not None
-        call = self._calls.note(args, kwargs, output, self._accumulates)
+        call = self._calls.note(args, kwargs, output, self._is_used)
         if call is not None and self.passes is not None and self._later:
             self._take(call, labelled_output(output))
         self._later = []
 
-    def _are_dropped(self) -> bool:
-        """Whether the gradients that the last backward passes left are gone."""
-        return all(p.grad is None for p in self.parameters.values())
-
-    def _forget(self) -> None:
-        """Drop what has been seen; the layers go on being watched."""
-        self._sums, self._examples = {}, {}
-        self._uses, self._accumulated = [], {}
-        self._calls.clear()
+    def _is_used(self) -> bool:
+        """Whether the backward pass that begins makes a call count."""
+        used = self._accumulates()
+        if used and self.passes is not None:
+            for name in self._due:
+                self.on_settled(name)
+        return used
 
     def _take(self, call: Call, output: Tensor) -> None:
         """Run the passes from labels of the model's own."""

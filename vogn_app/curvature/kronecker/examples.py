@@ -27,6 +27,7 @@ class ExampleGradients:
     def __init__(self, block: ExampleBlock) -> None:
         self.block = block
         self._moment: Moment | None = None
+        self._known: Moment | None = None  # with what is pending
         self._uses, self._returned, self._recomputed = 0, 0, False
         self._pending: dict[str, Tensor] = {}
 
@@ -81,19 +82,30 @@ class ExampleGradients:
         elif before is not None:
             new = before + new
         self._pending[name] = new
+        self._known = None
 
     def _flush(self) -> None:
         """Square what is pending, once no more can come for its examples."""
-        pending, self._pending = self._pending, {}
+        self._moment = self.so_far()
         self._uses, self._returned, self._recomputed = 0, 0, False
-        if not pending:
-            return
+        self._pending = {}
+
+    def so_far(self) -> Moment | None:
+        """The sum if no more comes; the same object until more does, None of nothing."""
+        if self._known is None:
+            self._known = self._moment
+            if self._pending:
+                new = self._pending_moment()
+                self._known = new if self._moment is None else self._moment + new
+        return self._known
+
+    def _pending_moment(self) -> Moment:
+        pending = self._pending
         num = len(next(iter(pending.values())))
-        whole = {
+        return self.block.moment({
             name: pending[name] if name in pending else self._zeros(name, num, pending)
             for name in self.block.parts
-        }
-        self._add(self.block.moment(whole))
+        })
 
     def _zeros(self, name: str, num: int, like: Mapping[str, Tensor]) -> Tensor:
         first = next(iter(like.values()))
@@ -101,6 +113,7 @@ class ExampleGradients:
 
     def _add(self, moment: Moment) -> None:
         self._moment = moment if self._moment is None else self._moment + moment
+        self._known = None
 
     def finish(self) -> Moment | None:
         """The sum over all examples so far, None without any."""

@@ -154,6 +154,7 @@ class LayerWatch:
         return None
 
     def _open(self) -> None:
+        self.capture.note_use(self.watched.blocks)
         if self.example_block is not None:
             examples = self.capture.examples(self.example_block)
             examples.open(recomputed=in_backward())
@@ -164,6 +165,7 @@ class LayerWatch:
         if self._accumulates():
             with full_precision(g):
                 measure(x, g, True)
+            self.capture.note_return(self.watched.blocks)
 
     def _accumulates(self) -> bool:
         """Whether the backward pass that runs accumulates the layer's gradients."""
@@ -241,6 +243,7 @@ class LayerWatch:
             if self._accumulates():
                 with torch.no_grad(), full_precision(next(iter(outputs.values()))):
                     take(gradients, True)
+                    self.capture.note_return(self.watched.blocks)
 
         tensors = list(outputs.values())
         if len(tensors) == 1:

@@ -19,7 +19,9 @@ def all_close(got, expected, **options):
     """The same names, and tensors that differ by rounding only."""
     assert set(got) == set(expected)
     for name, truth in expected.items():
-        close(got[name], truth, msg=lambda text, name=name: f"{name}: {text}", **options)
+        close(
+            got[name], truth, msg=lambda text, name=name: f"{name}: {text}", **options
+        )
 
 
 def input_rows(module, x, wanted=("weight", "bias")):
@@ -75,7 +77,7 @@ def factors(module, calls, num, sharing="expand", wanted=("weight", "bias")):
 
 
 def seen(module, run):
-    """Inputs and output gradients of all calls of a layer within `run()`, a backward."""
+    """Inputs and output gradients of a layer's calls within `run()`, a backward."""
     calls, outputs = [], []
 
     def note(module, args, output):

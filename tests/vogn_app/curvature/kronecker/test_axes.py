@@ -90,9 +90,22 @@ def test_periods_keep_lags_from_the_other_end_and_have_small_factors():
         (Problem(64, 1, 64, (axis_of(8, 1, 1, 0),) * 2), True),
         (Problem(1, 1, 64, (axis_of(3, 3, 1, 0),) * 2), True),
         (Problem(2, 1, 1, (axis_of(6, 3, 1, 1),) * 2), True),
+        (Problem(1, 1, 64, (axis_of(56, 3, 1, 1),) * 2), True),
+        (Problem(128, 1, 1, (axis_of(28, 5, 1, 2),) * 2), False),
+        (Problem(32, 96, 1, (axis_of(14, 5, 1, 2),) * 2), False),
         (Problem(64, 1, 16, ()), True),
     ],
-    ids=["resnet, first", "resnet, last", "pointwise", "one window", "tiny", "numbers"],
+    ids=[
+        "resnet, first",
+        "resnet, last",
+        "pointwise",
+        "one window",
+        "tiny",
+        "one example",
+        "lenet",
+        "depthwise",
+        "numbers",
+    ],
 )
 def test_windows_are_preferred_where_they_are_few_or_narrow(problem, windows):
     assert prefers_windows(problem) is windows

@@ -6,7 +6,12 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from tests.helpers.closed_form import batch_norm_contributions, example_gradients
-from tests.vogn_app.curvature.kronecker.reference import all_close, captured, close, seen
+from tests.vogn_app.curvature.kronecker.reference import (
+    all_close,
+    captured,
+    close,
+    seen,
+)
 
 N = 5
 

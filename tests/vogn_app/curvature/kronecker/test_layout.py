@@ -85,7 +85,9 @@ def test_frozen_parameters_are_in_no_block():
     model[1].bias.requires_grad_(False)
     model[2].requires_grad_(False)
     assert kinds(model) == {"0": (LINEAR, ["0.bias"]), "1": ("unit", ["1.weight"])}
-    sizes = {k: b.sizes for k, b in blocks_of(find_watched(model, trained(model))).items()}
+    sizes = {
+        k: b.sizes for k, b in blocks_of(find_watched(model, trained(model))).items()
+    }
     assert sizes == {
         "0": {"inputs": (1, 1), "outputs": (1, 2)},
         "1": {"unit": (2, 1)},
@@ -235,5 +237,7 @@ def test_attention_that_shares_a_projection_with_another_layer_is_an_error():
     attention, other = nn.MultiheadAttention(4, 2), nn.Linear(4, 4)
     other.weight = attention.out_proj.weight  # but the bias is its own
     model = nn.ModuleList([attention, other])
-    with pytest.raises(ValueError, match=r"^params must not share the weights of atten"):
+    with pytest.raises(
+        ValueError, match=r"^params must not share the weights of atten"
+    ):
         find_watched(model, trained(model))

@@ -48,9 +48,9 @@ def test_products_keep_leading_dimensions():
     assert symmetric_product(rows[:0]).shape == (0, 3, 150, 150)
 
 
-@pytest.mark.parametrize("whole", [1, 8, 64])
+@pytest.mark.parametrize("whole", [16, 40, 100])
 def test_where_halving_ends_changes_nothing(whole, monkeypatch):
-    monkeypatch.setattr(moments, "WHOLE_ON_CPU", max(whole, 16))
+    monkeypatch.setattr(moments, "WHOLE_ON_CPU", whole)
     rows = torch.randn(20, 100)
     torch.testing.assert_close(symmetric_product(rows), rows.T @ rows)
 

@@ -7,7 +7,12 @@ import torch
 from torch import nn
 
 from tests.vogn_app.curvature.kronecker.reference import close, trained
-from vogn_app.curvature.kronecker.blocks import DiagonalBlock, LayerBlock, Part, UnitBlock
+from vogn_app.curvature.kronecker.blocks import (
+    DiagonalBlock,
+    LayerBlock,
+    Part,
+    UnitBlock,
+)
 from vogn_app.curvature.kronecker.layout import blocks_of, find_watched
 from vogn_app.curvature.kronecker.moments import Moment
 from vogn_app.curvature.kronecker.operators import (
@@ -170,7 +175,10 @@ def test_outer_products_are_solved_whole(form):
 
 
 def test_what_cannot_be_inverted_is_none_and_harms_no_other():
-    first, second = linear_block(nn.Linear(4, 3), "a"), linear_block(nn.Linear(4, 3), "b")
+    first, second = (
+        linear_block(nn.Linear(4, 3), "a"),
+        linear_block(nn.Linear(4, 3), "b"),
+    )
     means = {
         (block.name, side): mean("matrix", 1, size)
         for block in (first, second)
@@ -179,7 +187,9 @@ def test_what_cannot_be_inverted_is_none_and_harms_no_other():
     means["a", "inputs"] = Moment("matrix", -means["a", "inputs"].value, 1)
     dampings = dict.fromkeys(means, torch.tensor([DAMPING]))
     made = invert(list(means), means, dampings, "cholesky")
-    assert [key for key, inverse in made.items() if inverse is None] == [("a", "inputs")]
+    assert [key for key, inverse in made.items() if inverse is None] == [
+        ("a", "inputs")
+    ]
 
 
 def test_which_blocks_have_two_sides():

@@ -85,7 +85,9 @@ def test_parts_of_a_batch_are_the_batch():
             model(part).square().sum().backward()
 
     passes = exact(Categorical())
-    expected = captured(model, lambda: model(x).square().sum().backward(), passes=passes)
+    expected = captured(
+        model, lambda: model(x).square().sum().backward(), passes=passes
+    )
     all_close(captured(model, parts, passes=passes), expected)
 
 

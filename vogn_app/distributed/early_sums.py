@@ -1,0 +1,283 @@
+"""Sums over the ranks of gradients and statistics, begun within the backward pass.
+
+A value is sent as soon as it is final on this rank. What is sent then rests on the step
+having one backward pass, after which nothing changes. If anything did, on any rank, all
+ranks send everything of that kind again. They learn from it: after a repetition they
+send that kind late for a while, and longer each time.
+
+How many examples all ranks have is not known early. So what travels are sums over each
+rank's own examples, and who gets them divides.
+"""
+
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor
+
+from .exchange import LESSONS, Early
+from .owner_buckets import Item, OwnerBuckets
+from .ranks import Ranks, broadcast_first
+from .sharding import sum_over_ranks
+
+Name = Hashable
+Factor = Callable[[Name, int], float]  # of a value, from its number of examples
+GRADIENTS, STATISTICS = KINDS = ("gradients", "statistics")
+LONGEST_REST = 63  # steps
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a rank has once its backward passes are over.
+
+    Args:
+        values: By name, as they came.
+        num_examples: Examples behind them.
+        counts: Whole numbers to be summed as well, as many on every rank.
+    """
+
+    values: Mapping[Name, Tensor]
+    num_examples: int
+    counts: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What all ranks have together.
+
+    Args:
+        values: Sums over examples that this rank gets; zero where no rank has any.
+        num_examples: Examples behind them; a tensor if the host did not wait.
+        present: What some rank has; None if the host did not wait.
+        counts: Sums of whole numbers; none if the host did not wait.
+    """
+
+    values: Mapping[Name, Tensor]
+    num_examples: int | Tensor
+    present: frozenset[Name] | None
+    counts: Sequence[int] = ()
+
+
+class Compared(NamedTuple):
+    """What the ranks have told each other."""
+
+    num_examples: int | Tensor
+    again: frozenset[str]  # kinds
+    present: frozenset[Name] | None
+    counts: Sequence[int]
+
+
+@final
+@dataclass
+class Patience:
+    """Whether to send a kind early: less often while it has to be repeated."""
+
+    rest: int = 0
+    longest: int = 0
+
+    def after_step(self, *, repeated: bool) -> None:
+        """Note how a step went."""
+        if repeated:
+            self.longest = min(2 * self.longest + 1, LONGEST_REST)
+            self.rest = self.longest
+        elif self.rest:
+            self.rest -= 1
+        else:
+            self.longest = 0
+
+
+@final
+class EarlySums:
+    """Sums of a step's values over the ranks.
+
+    All ranks call `begin`, `launch`, `exchange` and `drop` at the same points.
+
+    Args:
+        items: All values that may be summed, in the order in which they probably get
+            final; the same on all ranks.
+        ranks: The processes.
+        device: Where the values are.
+        half: Type in which statistics are sent; None for their own.
+        whole: Makes a value as it came one of its item's shape.
+    """
+
+    def __init__(
+        self,
+        items: Mapping[Name, Item],
+        ranks: Ranks,
+        device: torch.device,
+        half: torch.dtype | None = None,
+        whole: Callable[[Item, Tensor], Tensor] = lambda _, value: value,
+    ) -> None:
+        self.items, self.ranks, self.device = dict(items), ranks, device
+        self._halves = {} if half is None else {STATISTICS: half}
+        self._whole, self._order = whole, list(self.items)
+        self._patience = {kind: Patience() for kind in KINDS}
+        self._lessons, self._num_early = LESSONS, 0
+        self._buckets = OwnerBuckets((), ranks, device)
+        self._end()
+
+    def begin(
+        self, names: Collection[Name], factor: Factor, *, early: bool = True
+    ) -> None:
+        """Begin a step.
+
+        Args:
+            names: What is summed in it.
+            factor: Makes a value a sum over examples.
+            early: Whether values may be sent early. The host then waits for what the
+                ranks compare in the end, as it does where counts are summed.
+
+        Raises:
+            RuntimeError: If an earlier step began to send and never ended.
+        """
+        if self._buckets.under_way:
+            raise RuntimeError(
+                "steps must end together on all ranks, got one that was given up while "
+                "its gradients were being sent: start all ranks again."
+            )
+        wanted = set(names)
+        self.names = [name for name in self._order if name in wanted]
+        self._index = {name: index for index, name in enumerate(self.names)}
+        self._factor, self._may_hurry = factor, early
+        items = [self.items[name] for name in self.names]
+        self._buckets = OwnerBuckets(items, self.ranks, self.device, self._halves)
+        self._sent: dict[Name, Early | None] = {}
+        self._early: list[Name] = []
+        self._again: set[str] = set()
+
+    @torch.no_grad()
+    def offer(self, name: Name, value: Tensor, num_examples: int) -> None:
+        """Send a value that is final unless there is another backward pass.
+
+        Args:
+            name: Which one.
+            value: As it came.
+            num_examples: Examples of the only backward pass so far.
+        """
+        kind, now = self.items[name].kind, Early(value, value._version, num_examples)
+        if name in self._sent:
+            if not _are_same(self._sent[name], now):
+                self._again.add(kind)
+        elif self._hurries(kind) and name in self._index and not value.is_sparse:
+            self._early.append(name)
+            self._put(name, now)
+
+    def _hurries(self, kind: str) -> bool:
+        waits = kind in self._again or self._patience[kind].rest
+        return self._may_hurry and not waits
+
+    def _put(self, name: Name, now: Early | None) -> None:
+        index, item = self._index[name], self.items[name]
+        if now is None:
+            self._buckets.put(index, None)
+        else:
+            factor = self._factor(name, now.num_examples)
+            self._buckets.put(index, self._whole(item, now.value), factor)
+        self._sent[name] = now
+
+    @torch.no_grad()
+    def launch(self, own: Own) -> None:
+        """Begin all sums that were not begun early; other exchanges may then follow."""
+        for name in self.names:
+            if not self._buckets.is_filled(self._index[name]):
+                self._put(name, _now(own, name))
+
+    @torch.no_grad()
+    def exchange(self, own: Own) -> Sums:
+        """End a step.
+
+        Args:
+            own: What this rank has.
+
+        Returns:
+            What all ranks have.
+
+        Raises:
+            RuntimeError: If a rank is gone.
+        """
+        self.launch(own)
+        found = self._compared(own)
+        if found.again:
+            self._buckets.begin(found.again)
+            self.launch(own)
+        values = self._sums()
+        if self._may_hurry:
+            self._learn(found.again)
+        self._end()
+        return Sums(values, found.num_examples, found.present, found.counts)
+
+    def drop(self) -> None:
+        """End a step that all ranks give up."""
+        self.launch(Own({}, 0))
+        self._sums()
+        self._end()
+
+    def _end(self) -> None:
+        self.begin((), lambda *_: 1.0, early=False)
+
+    def _sums(self) -> dict[Name, Tensor]:
+        sums = self._buckets.sums()
+        return {self.names[number]: value for number, value in sums.items()}
+
+    def _compared(self, own: Own) -> Compared:
+        flags = [kind in self._again or self._has_changed(kind, own) for kind in KINDS]
+        has = [_now(own, name) is not None for name in self.names]
+        mine = torch.tensor([own.num_examples, *flags, *has, *own.counts])
+        total = sum_over_ranks(mine.to(self.device), self.ranks).wait()
+        if not (self._may_hurry or own.counts):
+            return Compared(total[0], frozenset(), None, ())
+        num_examples, *numbers = total.tolist()
+        repeats, numbers = numbers[: len(KINDS)], numbers[len(KINDS) :]
+        there, counts = numbers[: len(has)], numbers[len(has) :]
+        return Compared(
+            num_examples,
+            frozenset(kind for kind, n in zip(KINDS, repeats, strict=True) if n),
+            frozenset(name for name, n in zip(self.names, there, strict=True) if n),
+            counts,
+        )
+
+    def _has_changed(self, kind: str, own: Own) -> bool:
+        """Whether something that was sent is not what the rank has in the end."""
+        return any(
+            self.items[name].kind == kind and not _are_same(sent, _now(own, name))
+            for name, sent in self._sent.items()
+        )
+
+    def _learn(self, again: Collection[str]) -> None:
+        """Learn from a step: whether sending early pays, and in which order."""
+        for kind, patience in self._patience.items():
+            patience.after_step(repeated=kind in again)
+        if self._lessons:
+            self._lessons -= 1
+            self._learn_order()
+
+    def _learn_order(self) -> None:
+        """Put first what rank 0 could send early, in its order; others hold up."""
+        early, every = set(self._early), list(self.items)
+        order = [*self._early, *(name for name in self._order if name not in early)]
+        codes = {name: code for code, name in enumerate(every)}
+        lesson = torch.tensor([len(early), *(codes[name] for name in order)])
+        told = lesson.to(self.device)
+        broadcast_first(told, self.ranks)
+        num_early, *numbers = told.tolist()
+        if num_early > self._num_early:
+            self._num_early = num_early
+            self._order = [every[number] for number in numbers]
+
+
+def _now(own: Own, name: Name) -> Early | None:
+    """What there is to send of a value; None for zeros, as without examples."""
+    value = own.values.get(name) if own.num_examples else None
+    return None if value is None else Early(value, value._version, own.num_examples)
+
+
+def _are_same(one: Early | None, other: Early | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return (
+        one.value is other.value
+        and one.version == other.version
+        and one.num_examples == other.num_examples
+    )
