@@ -77,8 +77,8 @@ def table_lines(rows: Iterable[Row], units: dict[float, float | None]) -> str:
 
 def table_line(row: Row, unit: float | None) -> str:
     """A row as text, its steps also as a ratio to SGD's where that gets there."""
-    damping = "" if row["damping"] is None else f", damping {row['damping']:g}"
-    setting = f"lr {row['lr']:g}{damping}"
+    chosen = {name: row[name] for name in ("lr", "damping", "kl_clip")}
+    setting = ", ".join(f"{n} {v:g}" for n, v in chosen.items() if v is not None)
     start = f"{row['batch_size']:>6} {row['method']:>7} {row['target']:6.1%}"
     if row["steps"] is None:
         best = f"best {row['best_accuracy']:.2%} in {row['tried_epochs']:g} epochs"

@@ -99,7 +99,7 @@ GPU_NETWORKS = {
 }
 CPU = torch.device("cpu")
 UNITS = UNIT, SGD = ("adamw", "sgd")
-FULL, QUICK = Effort(60, 8.0), Effort(20, 2.0, window=60)
+FULL, QUICK = Effort(60, 8.0), Effort(20, 2.0, window=60, fewest=1)
 NAME_WIDTH = max(map(len, METHODS))
 Row = dict[str, Any]
 WARM_UP = 2  # steps, and a whole cycle after them; the first of VOGN verifies too

@@ -127,7 +127,7 @@ _VOGN = OptimizerSpec(
 )  # fmt: skip
 
 # What the methods with Kronecker-factored curvature have in common.
-_NATURAL_LR = _lr(0.03, "Learning rate of the natural-gradient step.")
+_NATURAL_LR = _lr(0.1, "Learning rate of the natural-gradient step.")
 _VELOCITY = HyperParameter(
     name="momentum", kind="float", default=0.9, minimum=0.0, maximum=1.0,
     open_maximum=True, help="Weight of the past velocity.",
@@ -140,12 +140,12 @@ _L2 = HyperParameter(
     help="L2 penalty on the weights.",
 )  # fmt: skip
 _DAMPING = HyperParameter(
-    name="damping", kind="float", default=1e-3, minimum=0.0, maximum=1e6,
+    name="damping", kind="float", default=3e-3, minimum=0.0, maximum=1e6,
     open_minimum=True,
     help="Added to the curvature: larger gives shorter, safer steps.",
 )  # fmt: skip
 _KL_CLIP = HyperParameter(
-    name="kl_clip", kind="float", default=0.0, minimum=0.0, maximum=1e6,
+    name="kl_clip", kind="float", default=3e-3, minimum=0.0, maximum=1e6,
     help="Largest change of the predictions in a step, by which it is shortened; 0 for "
     "no such limit.",
 )  # fmt: skip

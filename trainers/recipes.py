@@ -15,8 +15,9 @@ momentum, batch size / (1 - momentum), is about one epoch at every batch size. S
   the nearest row holds;
 - `decay_start` and `decay_end` keep their ratio to the number of epochs.
 
-Random erasing of every other image, momentum coupled to the learning rate, rescaled
-weights and no weight decay go with all rows. Data without images are not erased.
+Random erasing of every other image, momentum coupled to the learning rate and rescaled
+weights go with all rows, weight decay and a bound of the step with none. Data without
+images are not erased.
 """
 
 import math
@@ -94,6 +95,7 @@ def sp_ngd(share: float, epochs: int, images: bool) -> dict[str, Any]:
         **{name: float(f"{value:.3g}") for name, value in numbers.items()},
         "momentum": round(1 - math.exp(values["momentum"]), 4),
         "weight_decay": 0.0,
+        "kl_clip": 0.0,
         "schedule": POLYNOMIAL,
         "couple_momentum": True,
         "random_erasing": ERASING if images else 0.0,

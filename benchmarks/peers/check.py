@@ -13,7 +13,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from benchmarks.peers.squares import Prepare, Squares
 
-PACKAGES = ("backpack-for-pytorch", "ivon-opt", "opacus")
+PACKAGES = (
+    "asdfghjkl", "backpack-for-pytorch", "ivon-opt", "opacus", "pytorch-optimizer",
+    "singd",
+)  # fmt: skip
 TOLERANCE = 1e-4  # float32 gives about 1e-6
 REASON_LENGTH = 110  # characters
 
@@ -76,7 +79,7 @@ def relative_error(got: Squares, truth: Squares) -> float:
 def reason(error: Exception) -> str:
     """Why a peer has no figures, in a line, as far as can be in its own words."""
     if isinstance(error, ModuleNotFoundError):
-        return f"not installed: {error.name}"
+        return f"not installed: {str(error.name).partition('.')[0]}"
     layer = running_layer(error.__traceback__)
     while error.args and isinstance(error.args[0], list):  # Opacus raises a list
         error = error.args[0][0]

@@ -10,7 +10,6 @@ from math import inf
 
 import torch
 
-FEWEST = 3  # repeats of a slow method
 PROBE = 10  # steps of a cycle that tell what it costs and what it holds
 STEP = "measured step"  # its name in the profile
 
@@ -43,11 +42,13 @@ class Effort:
         seconds: That a slow method may take for its steps on a network.
         window: Longest cycle; a method with a longer one is measured over so many
             steps, once.
+        fewest: Repeats of a slow method.
     """
 
     steps: int
     seconds: float
     window: int = 300
+    fewest: int = 3
 
     def cycle_of(self, runner: Runner) -> int:
         """Steps that make one repeat of a method."""
@@ -80,7 +81,7 @@ def affordable(runner: Runner, effort: Effort) -> int:
     probe = min(cycle, PROBE)
     once = sum(timed(runner) for _ in range(probe)) * cycle / probe
     cycles = min(effort.steps // cycle, int(effort.seconds / once))
-    return cycle * max(FEWEST if cycle == probe else 1, cycles)
+    return cycle * max(effort.fewest if cycle == probe else 1, cycles)
 
 
 def schedule(num_steps: dict[str, int]) -> list[str]:

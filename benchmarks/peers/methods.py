@@ -6,8 +6,7 @@ and the mean over examples of its squares, and then all make the same update,
 estimates its curvature without squares: it is here for its cost. So are the
 second-order methods, ours and others' (`benchmarks/peers/second_order.py`). A name with
 `every_step` has curvature and inverses renewed at every step, one without at every
-tenth, but for SP-NGD, which decides itself. They learn slowly, or else one batch that
-is seen again and again would make them diverge.
+tenth, but for SP-NGD, which decides itself.
 """
 
 from collections.abc import Callable
@@ -20,6 +19,9 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from benchmarks.peers.ivon import build_ivon, train_ivon
 from benchmarks.peers.second_order import (
+    DAMPING,
+    LR,
+    Step,
     asdl_kfac_step,
     kfac_pytorch_step,
     shampoo_step,
@@ -39,8 +41,7 @@ from vogn_app import KFAC, SPNGD, VOGN
 NUM_DATA = 60_000
 INTERVAL = 10
 WINDOW = 300  # steps over which SP-NGD's cost is averaged
-SLOW = {"lr": 1e-4, "damping": 1e-2}
-Step = Callable[[Tensor, Tensor], object]  # inputs, labels
+SLOW = {"lr": LR, "damping": DAMPING}
 
 
 @dataclass(frozen=True)

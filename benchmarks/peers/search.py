@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.peers.contenders import SETTINGS
+from benchmarks.peers.contenders import SETTINGS, config_of
 from benchmarks.peers.learning import Attempt, Curve, Curves, steps_per_epoch
 
 TARGETS = (0.88, 0.895)
@@ -49,11 +49,11 @@ def rows_of(curves: Curves, method: str, batch_size: int, plan: Plan) -> list[Ro
     """
     best = winner(curves, method, batch_size, plan)
     found = curves_of_seeds(curves, best, plan.seeds)
+    values = config_of(method, best.setting, batch_size).hyperparameters
     per_epoch = steps_per_epoch(curves.problem, batch_size)
     start = {"method": method, "batch_size": batch_size}
     end = {
-        "lr": best.setting.lr,
-        "damping": best.setting.damping,
+        **{name: values.get(name) for name in ("lr", "damping", "kl_clip")},
         "num_seeds": len(found),
         "best_accuracy": statistics.median(curve.best for curve in found),
         "tried_epochs": max(curve.points[-1].step for curve in found) / per_epoch,

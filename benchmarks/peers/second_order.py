@@ -3,12 +3,14 @@
     asdl_kfac     asdfghjkl: K-FAC with the empirical Fisher, unit-wise norm layers
     kfac_pytorch  gpauloski's kfac (not on PyPI), eigendecompositions
     singd         inverse-free K-FAC, dense
-    shampoo       pytorch-optimizer's Shampoo
+    shampoo       pytorch-optimizer's port of the distributed Shampoo, in one process
     soap          pytorch-optimizer's SOAP, eigenvectors by power iteration
 
 Those that only precondition are followed by SGD with momentum, and SINGD leaves what it
 does not know (norm layers, free parameters) to it. Settings are the packages' defaults
-but for a damping of 1e-3 and the interval, which is that of statistics and inverses.
+but for learning rate, damping and the interval, which is that of statistics and
+inverses. They learn slowly: one batch that is seen again and again would make the
+curvature vanish, and some of them then fail.
 """
 
 from collections.abc import Callable
@@ -20,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own idiom
 from torch.optim import SGD, Optimizer
 
-LR, MOMENTUM, DAMPING = 0.01, 0.9, 1e-3
+LR, MOMENTUM, DAMPING = 1e-4, 0.9, 1e-2
 Step = Callable[[Tensor, Tensor], object]  # inputs, labels
 
 
@@ -69,10 +71,13 @@ def singd_step(model: nn.Module, interval: int) -> Step:
 
 
 def shampoo_step(model: nn.Module, interval: int) -> Step:
-    """Shampoo, whose inverse roots are renewed at the interval."""
-    kind = import_module("pytorch_optimizer").Shampoo
+    """Shampoo with SGD's step lengths; inverse roots are renewed at the interval."""
+    kind = import_module("pytorch_optimizer").ScalableShampoo
     optimizer = kind(
-        model.parameters(), momentum=MOMENTUM, preconditioning_compute_steps=interval
+        model.parameters(),
+        lr=LR,
+        start_preconditioning_step=1,
+        preconditioning_compute_steps=interval,
     )
     return partial(train, model, optimizer)
 
@@ -80,7 +85,7 @@ def shampoo_step(model: nn.Module, interval: int) -> Step:
 def soap_step(model: nn.Module, interval: int) -> Step:
     """SOAP, whose eigenvectors are renewed at the interval."""
     kind = import_module("pytorch_optimizer").SOAP
-    optimizer = kind(model.parameters(), precondition_frequency=interval)
+    optimizer = kind(model.parameters(), lr=LR, precondition_frequency=interval)
     return partial(train, model, optimizer)
 
 

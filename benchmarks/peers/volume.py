@@ -27,7 +27,7 @@ from vogn_app.distributed import (
     volume_of_owners,
     volume_plain,
 )
-from vogn_app.optim.division import entry_of
+from vogn_app.optim.entries import entry_of
 
 NUM_RANKS = (2, 8, 64)
 SIZE = 4  # bytes of a number

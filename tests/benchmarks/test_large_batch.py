@@ -16,12 +16,14 @@ from tests.benchmarks.examples import MOONS
 ROOT = Path(__file__).resolve().parents[2]
 FIELDS = [
     "method", "batch_size", "target", "steps", "seconds", "epochs", "steps_low",
-    "steps_high", "lr", "damping", "num_seeds", "best_accuracy", "tried_epochs",
+    "steps_high", "lr", "damping", "kl_clip", "num_seeds",
+    "best_accuracy", "tried_epochs",
 ]  # fmt: skip
 ROW = {
     "method": "kfac", "batch_size": 256, "target": 0.895, "steps": 120.0,
-    "seconds": 3.25, "epochs": 0.5, "steps_low": 100, "steps_high": 140, "lr": 0.3,
-    "damping": 1e-3, "num_seeds": 3, "best_accuracy": 0.9, "tried_epochs": 8.0,
+    "seconds": 3.25, "epochs": 0.5, "steps_low": 100, "steps_high": 140, "lr": 0.1,
+    "damping": 1e-3, "kl_clip": 0.003, "num_seeds": 3, "best_accuracy": 0.9,
+    "tried_epochs": 8.0,
 }  # fmt: skip
 NULL = {**ROW, "steps": None, "seconds": None, "epochs": None, "steps_high": None}
 
@@ -62,17 +64,18 @@ def test_what_is_not_in_the_protocol_is_refused(option, capsys):
 
 def test_a_line_tells_the_spread_and_the_ratio_to_sgd():
     assert large_batch.table_line(ROW, 400.0).split() == [
-        "256", "kfac", "89.5%", "120", "100-140", "0.30", "0.5", "3.2", "lr", "0.3,",
-        "damping", "0.001",
+        "256", "kfac", "89.5%", "120", "100-140", "0.30", "0.5", "3.2", "lr",
+        "0.1,", "damping", "0.001,", "kl_clip", "0.003",
     ]  # fmt: skip
-    cells = large_batch.table_line({**ROW, "steps_high": None, "damping": None}, None)
+    first_order = {"lr": 0.3, "damping": None, "kl_clip": None}
+    cells = large_batch.table_line({**ROW, **first_order, "steps_high": None}, None)
     assert cells.split()[4:6] == ["100--", "-"]
     assert cells.endswith("lr 0.3")
 
 
 def test_a_line_without_figures_tells_how_far_it_got():
     line = large_batch.table_line(NULL, 400.0)
-    assert "best 90.00% in 8 epochs  lr 0.3, damping 0.001" in line
+    assert "best 90.00% in 8 epochs  lr 0.1, damping 0.001, kl_clip 0.003" in line
 
 
 def test_main_prints_the_table_writes_rows_and_resumes(
@@ -110,8 +113,8 @@ def test_quick_tries_one_setting(small, tmp_path, capsys):
     cache = tmp_path / "curves.jsonl"
     large_batch.main(["--quick", "--only", "adamw", "sp_ngd", "--cache", str(cache)])
     lines = [json.loads(line) for line in cache.read_text().splitlines()]
-    known = {(line["method"], line["seed"], line["setting"]["lr"]) for line in lines}
-    assert known == {("adamw", 0, 0.01), ("sp_ngd", 0, 0.3)}
+    known = {(line["method"], line["seed"], line["limit"]) for line in lines}
+    assert known == {("adamw", 0, 2), ("sp_ngd", 0, 2)}
     assert len(capsys.readouterr().out.splitlines()) == 2 + 4
 
 

@@ -138,6 +138,16 @@ def test_vogn_on_two_ranks(tmp_path):
         assert row["posterior_deviation"] == expected
 
 
+def test_vogn_stopped_at_the_last_step_of_an_epoch_goes_on(tmp_path):
+    # Resumed, rank 0 alone draws weights to validate, before the ranks meet.
+    settings = {"batch_size": 350, "epochs": 2}
+    run = run_of(tmp_path / "a", training=settings)
+    assert outcome(launch("train", run.path, fate="1:2:stop"), run)[0].step == 2
+    process = launch("run", "--resume", run.path, module="trainers")
+    status, _, err = outcome(process, run)
+    assert (status.state, status.step) == (FINISHED, 4), err
+
+
 def test_sigterm_to_the_launcher_stops_all_at_a_step(tmp_path):
     run = new_run(long_config(), "test", tmp_path / "a")
     process = launch("train", run.path)

@@ -37,7 +37,9 @@ def test_public_names_are_sorted_and_there():
     assert sorted(vogn_app.__all__, key=str.lower) == sorted(
         [
             "VOGN", "UnsupportedLayerError", "GaussianPosterior", "PosteriorError",
-            "Categorical", "Bernoulli", "Gaussian", "optimizer_for",
+            "Categorical", "Bernoulli", "Gaussian", "optimizer_for", "KFAC", "SPNGD",
+            "KroneckerPreconditioner", "NoisyKFAC", "MatrixGaussianPosterior",
+            "load_posterior",
         ],
         key=str.lower,
     )  # fmt: skip

@@ -2,29 +2,27 @@
 
 A value is sent as soon as it is final on this rank. What is sent then rests on the step
 having one backward pass, after which nothing changes. If anything did, on any rank, all
-ranks send everything of that kind again. They learn from it: after a repetition they
-send that kind late for a while, and longer each time.
+ranks send everything of that kind again.
 
 How many examples all ranks have is not known early. So what travels are sums over each
 rank's own examples, and who gets them divides.
 """
 
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
 
-from .exchange import LESSONS, Early
+from .exchange import Early
 from .owner_buckets import Item, OwnerBuckets
-from .ranks import Ranks, broadcast_first
+from .ranks import Ranks
+from .readiness import Name, Readiness
 from .sharding import sum_over_ranks
 
-Name = Hashable
 Factor = Callable[[Name, int], float]  # of a value, from its number of examples
 GRADIENTS, STATISTICS = KINDS = ("gradients", "statistics")
-LONGEST_REST = 63  # steps
 
 
 @dataclass(frozen=True)
@@ -69,25 +67,6 @@ class Compared(NamedTuple):
 
 
 @final
-@dataclass
-class Patience:
-    """Whether to send a kind early: less often while it has to be repeated."""
-
-    rest: int = 0
-    longest: int = 0
-
-    def after_step(self, *, repeated: bool) -> None:
-        """Note how a step went."""
-        if repeated:
-            self.longest = min(2 * self.longest + 1, LONGEST_REST)
-            self.rest = self.longest
-        elif self.rest:
-            self.rest -= 1
-        else:
-            self.longest = 0
-
-
-@final
 class EarlySums:
     """Sums of a step's values over the ranks.
 
@@ -112,9 +91,10 @@ class EarlySums:
     ) -> None:
         self.items, self.ranks, self.device = dict(items), ranks, device
         self._halves = {} if half is None else {STATISTICS: half}
-        self._whole, self._order = whole, list(self.items)
-        self._patience = {kind: Patience() for kind in KINDS}
-        self._lessons, self._num_early = LESSONS, 0
+        self._whole = whole
+        self._readiness = Readiness(self.items, KINDS, ranks, device)
+        self.names: list[Name] = []
+        self._index: dict[Name, int] = {}
         self._buckets = OwnerBuckets((), ranks, device)
         self._end()
 
@@ -137,12 +117,26 @@ class EarlySums:
                 "steps must end together on all ranks, got one that was given up while "
                 "its gradients were being sent: start all ranks again."
             )
+        self._end()
         wanted = set(names)
-        self.names = [name for name in self._order if name in wanted]
-        self._index = {name: index for index, name in enumerate(self.names)}
-        self._factor, self._may_hurry = factor, early
-        items = [self.items[name] for name in self.names]
+        order = [name for name in self._readiness.order if name in wanted]
+        order.sort(key=self._rests)  # what comes late must not hold up the others
+        self._arrange(order)
+        self._factor, self._may_hurry, self._begun = factor, early, True
+
+    def _arrange(self, names: list[Name]) -> None:
+        """Have buckets for some values, in the order in which they get final."""
+        if names == self.names:
+            return
+        self.names = names
+        self._index = {name: index for index, name in enumerate(names)}
+        items = [self.items[name] for name in names]
         self._buckets = OwnerBuckets(items, self.ranks, self.device, self._halves)
+
+    def _end(self) -> None:
+        """Let go of what was sent."""
+        self._buckets.begin()
+        self._begun = False
         self._sent: dict[Name, Early | None] = {}
         self._early: list[Name] = []
         self._again: set[str] = set()
@@ -160,13 +154,16 @@ class EarlySums:
         if name in self._sent:
             if not _are_same(self._sent[name], now):
                 self._again.add(kind)
-        elif self._hurries(kind) and name in self._index and not value.is_sparse:
+        elif self._may_go_early(name) and not value.is_sparse:
             self._early.append(name)
             self._put(name, now)
 
-    def _hurries(self, kind: str) -> bool:
-        waits = kind in self._again or self._patience[kind].rest
-        return self._may_hurry and not waits
+    def _may_go_early(self, name: Name) -> bool:
+        waits = self.items[name].kind in self._again or self._rests(name)
+        return self._may_hurry and name in self._index and not waits
+
+    def _rests(self, name: Name) -> bool:
+        return not self._readiness.pays(self.items[name].kind)
 
     def _put(self, name: Name, now: Early | None) -> None:
         index, item = self._index[name], self.items[name]
@@ -204,18 +201,16 @@ class EarlySums:
             self.launch(own)
         values = self._sums()
         if self._may_hurry:
-            self._learn(found.again)
+            self._readiness.learn(self._early, found.again)
         self._end()
         return Sums(values, found.num_examples, found.present, found.counts)
 
     def drop(self) -> None:
-        """End a step that all ranks give up."""
-        self.launch(Own({}, 0))
-        self._sums()
-        self._end()
-
-    def _end(self) -> None:
-        self.begin((), lambda *_: 1.0, early=False)
+        """End a step that all ranks give up, if one has begun."""
+        if self._begun:
+            self.launch(Own({}, 0))
+            self._sums()
+            self._end()
 
     def _sums(self) -> dict[Name, Tensor]:
         sums = self._buckets.sums()
@@ -225,7 +220,8 @@ class EarlySums:
         flags = [kind in self._again or self._has_changed(kind, own) for kind in KINDS]
         has = [_now(own, name) is not None for name in self.names]
         mine = torch.tensor([own.num_examples, *flags, *has, *own.counts])
-        total = sum_over_ranks(mine.to(self.device), self.ranks).wait()
+        sent = mine.to(self.device, non_blocking=True)
+        total = sum_over_ranks(sent, self.ranks).wait()
         if not (self._may_hurry or own.counts):
             return Compared(total[0], frozenset(), None, ())
         num_examples, *numbers = total.tolist()
@@ -244,27 +240,6 @@ class EarlySums:
             self.items[name].kind == kind and not _are_same(sent, _now(own, name))
             for name, sent in self._sent.items()
         )
-
-    def _learn(self, again: Collection[str]) -> None:
-        """Learn from a step: whether sending early pays, and in which order."""
-        for kind, patience in self._patience.items():
-            patience.after_step(repeated=kind in again)
-        if self._lessons:
-            self._lessons -= 1
-            self._learn_order()
-
-    def _learn_order(self) -> None:
-        """Put first what rank 0 could send early, in its order; others hold up."""
-        early, every = set(self._early), list(self.items)
-        order = [*self._early, *(name for name in self._order if name not in early)]
-        codes = {name: code for code, name in enumerate(every)}
-        lesson = torch.tensor([len(early), *(codes[name] for name in order)])
-        told = lesson.to(self.device)
-        broadcast_first(told, self.ranks)
-        num_early, *numbers = told.tolist()
-        if num_early > self._num_early:
-            self._num_early = num_early
-            self._order = [every[number] for number in numbers]
 
 
 def _now(own: Own, name: Name) -> Early | None:

@@ -124,10 +124,12 @@ class Bucket:
         """Put a value in its place, times a factor."""
         if not self._buffers:
             self._allocate()
-        place = self._places[number]
+        place, (entry,) = self._places[number], self._alone[number].entries
         if value is None:
             place.zero_()
-        else:
+        elif value.dtype == place.dtype and not entry.symmetric:
+            torch.mul(value, factor, out=place.view(entry.shape))
+        else:  # the product would be rounded to the type of the value
             self._alone[number].pack([value], place).mul_(factor)
         self.missing.discard(number)
 

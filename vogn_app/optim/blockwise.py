@@ -181,6 +181,10 @@ class BlockPreconditioner(KroneckerPreconditioner):
     def _begin_sending(self) -> None:
         """Blocks have a backward pass each."""
 
+    def _kept(self) -> list[str]:
+        """No calls: the prior and other blocks have a share in the gradients."""
+        return []
+
     def _arm(self) -> None:
         """Watch nothing: blocks do."""
         self._capture.disarm()

@@ -5,114 +5,36 @@ Every block has an owner, who inverts its statistics. The owner's column of the 
 gives the natural gradients to its row. Blocks that share a parameter have one owner.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
+from dataclasses import replace
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from .._checks import check_choice, check_number
-from ..curvature.kronecker.blocks import DIAGONAL, INPUTS, UNIT, Block
+from ..curvature.kronecker.blocks import Block
 from ..curvature.kronecker.calls import Key
 from ..curvature.kronecker.capture import FactorCapture, Gathered
-from ..curvature.kronecker.eigen import Eigenbasis
-from ..curvature.kronecker.inverses import DenseInverse, DiagonalInverse
-from ..curvature.kronecker.moments import Form, Moment, symmetric_product
-from ..curvature.kronecker.operators import (
-    Inversion,
-    Operator,
-    UnitInverse,
-    has_two_sides,
-)
+from ..curvature.kronecker.moments import Moment
+from ..curvature.kronecker.operators import Inversion, Operator, has_two_sides
 from ..distributed import (
-    EarlySums,
     Entry,
     Grid,
-    Item,
     Layout,
-    Own,
     Ranks,
-    Sums,
     Weighing,
-    assign_owners,
     gather_from_owners,
     groups_of,
-    inverse_cost,
     sum_over_ranks,
 )
 from ..distributed.assignment import NAMED_FRACTIONS
-from ..distributed.early_sums import GRADIENTS, STATISTICS, Name
 from ..distributed.packing import HALF_TYPES
 from .cooperation import Cooperation, Exchanged
-from .offering import offering
-
-
-def owners_of(blocks: Mapping[str, Block], num_ranks: int) -> dict[str, int]:
-    """Owner of each block: the longest work first, blocks with a common parameter as one.
-
-    Args:
-        blocks: The blocks by name, in an order that is the same on all ranks.
-        num_ranks: Number of ranks.
-
-    Returns:
-        Rank by block.
-    """
-    teams: list[list[str]] = []
-    team_of: dict[str, list[str]] = {}  # by parameter
-    for name, block in blocks.items():
-        parameters = [part.name for part in block.parts.values()]
-        team = next((team_of[p] for p in parameters if p in team_of), None)
-        if team is None:
-            teams.append(team := [])
-        team.append(name)
-        team_of |= dict.fromkeys(parameters, team)
-    costs = [sum(cost_of(blocks[name]) for name in team) for team in teams]
-    owners = assign_owners(costs, num_ranks)
-    pairs = zip(teams, owners, strict=True)
-    return {name: owner for team, owner in pairs for name in team}
-
-
-def cost_of(block: Block) -> float:
-    """Cost of inverting a block's statistics: cubes of their sizes."""
-    return sum(
-        inverse_cost([1 if is_diagonal(block, side) else size], count)
-        for side, (count, size) in block.sizes.items()
-    )
-
-
-def is_diagonal(block: Block, side: str) -> bool:
-    """Whether a statistic is a diagonal: squares, or what an embedding looks up."""
-    table = side == INPUTS and block.kind == "kronecker (embedding)"
-    return table or side == DIAGONAL
-
-
-def entry_of(block: Block, side: str) -> Entry:
-    """Shape of a statistic, and of its inverse."""
-    count, size = block.sizes[side]
-    if side == UNIT:
-        return Entry((size * (size + 1) // 2, count))
-    if side == DIAGONAL:
-        return Entry((1, count))
-    if is_diagonal(block, side):
-        return Entry((count, size))
-    return Entry((count, size, size), symmetric=True)
-
-
-def in_shape(item: Item, value: Tensor) -> Tensor:
-    """A moment's value as it is sent: of rows their sum of outer products."""
-    if item.kind == STATISTICS and value.shape != item.entry.shape:
-        return symmetric_product(value)
-    return value
-
-
-def factor_of(weighing: Weighing, name: Name, num_examples: int) -> float:
-    """What makes a rank's gradient or statistic a sum over its examples."""
-    of_gradients, of_contributions = weighing.factors(num_examples)
-    if isinstance(name, str):
-        return of_gradients
-    return 1.0 if name[1] == INPUTS else of_contributions
+from .early import StepSums, wide
+from .entries import entry_of, inverse_entries, inverse_from, moment_of, tensors_of
+from .owners import owners_of
 
 
 class Division(Cooperation):
@@ -138,45 +60,19 @@ class Division(Cooperation):
         half: torch.dtype | None,
         inversion: Inversion = "cholesky",
     ) -> None:
-        self.parameters, self.blocks = dict(parameters), blocks
-        self.ranks, self.half, self.inversion = ranks, half, inversion
+        self.blocks, self.ranks = blocks, ranks
+        self.half, self.inversion = half, inversion
         self.grid = Grid(ranks.size, fraction)
         self.owners = owners_of(blocks, ranks.size)
         self._groups = groups_of(self.grid, ranks)
         like = next(iter(parameters.values()))
-        self._device = like.device
-        self._dtype = torch.promote_types(like.dtype, torch.float32)
-        items = dict(self._items())
-        self._early = EarlySums(items, ranks, self._device, half, in_shape)
+        self._device, self._dtype = like.device, wide(like)
+        self._sums = self._sums_of(parameters)
 
-    def _items(self) -> Iterator[tuple[Name, Item]]:
-        """What is summed, in the order of a backward pass: of last blocks first."""
-        for block in reversed(list(self.blocks.values())):
-            for side in block.sides:
-                entry, owner = entry_of(block, side), self._statistic_owner(block.name)
-                yield (block.name, side), Item(STATISTICS, entry, self._dtype, owner)
-            for part in block.parts.values():
-                yield part.name, self._gradient_item(part.name)
-        for name in self.parameters:
-            yield name, self._gradient_item(name)
-
-    def _gradient_item(self, name: str) -> Item:
-        parameter = self.parameters[name]
-        dtype = torch.promote_types(parameter.dtype, torch.float32)
-        entry = Entry(tuple(parameter.shape))
-        return Item(GRADIENTS, entry, dtype, self._gradient_owner(name))
-
-    def _statistic_owner(self, block: str) -> int | None:
-        """Rank that gets a statistic, None for all; in half precision it adds them."""
-        return None if self.half is None else self.owners[block]
-
-    def _gradient_owner(self, name: str) -> int | None:  # noqa: ARG002
-        """Rank that gets a gradient, None for all."""
-        return None
-
-    def _begins_early(self, due: Sequence[Key]) -> bool:  # noqa: ARG002
-        """Whether sums begin within the backward pass, and the host waits for them."""
-        return True
+    def _sums_of(self, parameters: Mapping[str, nn.Parameter]) -> StepSums:
+        """What sums gradients and statistics; of halves owners make sums for all."""
+        owners = None if self.half is None else self.owners
+        return StepSums(parameters, self.blocks, self.ranks, owners, None, self.half)
 
     def inverts(self, name: str) -> bool:
         """Whether this rank inverts a block's statistics."""
@@ -207,72 +103,24 @@ class Division(Cooperation):
         self, due: Sequence[Key], capture: FactorCapture, weighing: Weighing
     ) -> AbstractContextManager[None]:
         """As `Cooperation.sending`."""
-        early = self._begins_early(due)
-        names = [*self.parameters, *due]
-        self._early.begin(names, partial(factor_of, weighing), early=early)
-        return offering(self._early, self.parameters, capture)
+        return self._sums.sending(due, capture, weighing)
 
     def launch(self, gathered: Gathered) -> None:
         """As `Cooperation.launch`."""
-        self._early.launch(self._own((), gathered))
+        self._sums.launch(gathered)
 
     def drop(self) -> None:
         """As `Cooperation.drop`."""
-        self._early.drop()
+        self._sums.drop()
 
     def exchange(
         self, due: Sequence[Key], gathered: Gathered, *, gradients: bool
     ) -> Exchanged:
         """As `Cooperation.exchange`."""
-        if not gradients:
-            factor = partial(factor_of, Weighing(mean=False))
-            self._early.begin(due, factor, early=False)
-        found = self._early.exchange(self._own(due, gathered))
-        means = self._mean_gradients(found) if gradients else None
-        if not due:
-            return Exchanged(means, (), {}, {}, 0, 0.0, 0.0)
-        assert isinstance(found.num_examples, int)
-        assert found.present is not None
-        keys = [key for key in due if key in found.present]
-        sums = self._complete_sums(keys, found)
-        counts = dict(zip(due, found.counts, strict=True))
-        total = max(1, found.num_examples)
-        weight, own_weight = 1 / total, gathered.num_examples / total
-        if not gradients:  # a DistributedDataParallel takes the mean over ranks
-            weight = own_weight = 1 / self.ranks.size
-        return Exchanged(
-            means, keys, sums, counts, found.num_examples, weight, own_weight
-        )
-
-    def _own(self, due: Sequence[Key], gathered: Gathered) -> Own:
-        """What this rank has; how many rows of what is due."""
-        values: dict[Name, Tensor] = {
-            name: parameter.grad
-            for name, parameter in self.parameters.items()
-            if parameter.grad is not None
-        }
-        moments = gathered.moments
-        values |= {key: moment.value for key, moment in moments.items()}
-        counts = [moments[key].count if key in moments else 0 for key in due]
-        return Own(values, gathered.num_examples, counts)
-
-    def _mean_gradients(self, found: Sums) -> dict[str, Tensor]:
-        """Gradients of the mean over all examples, where some rank has one."""
-        total, result = found.num_examples, {}
-        divisor = max(1, total) if isinstance(total, int) else total.clamp(min=1)
-        for name, parameter in self.parameters.items():
-            there = parameter.requires_grad  # if nobody knows better
-            if found.present is not None:
-                there = name in found.present
-            if there and name in found.values:
-                mean = found.values[name] / divisor
-                result[name] = mean.to(parameter.device, parameter.dtype)
-        return result
-
-    def _complete_sums(self, keys: Sequence[Key], found: Sums) -> dict[Key, Moment]:
-        """Sums of statistics, those that this rank is to have."""
-        own = self._moments((k, found.values[k]) for k in keys if k in found.values)
-        return own if self.half is None else self.given_to_all(keys, own)
+        found = self._sums.exchange(due, gathered, gradients=gradients)
+        if self.half is None or not found.keys:
+            return found
+        return replace(found, sums=self.given_to_all(found.keys, found.sums))
 
     def _by_owner(self, keys: Iterable[Key]) -> list[list[Key]]:
         result: list[list[Key]] = [[] for _ in range(self.ranks.size)]
@@ -313,11 +161,8 @@ class Division(Cooperation):
         return layout.pack(values, flat)
 
     def _moments(self, sums: Iterable[tuple[Key, Tensor]]) -> dict[Key, Moment]:
-        forms: dict[bool, Form] = {True: "matrix", False: "diagonal"}
         return {
-            (name, side): Moment(
-                forms[entry_of(self.blocks[name], side).symmetric], value, 1
-            )
+            (name, side): moment_of(self.blocks[name], side, value)
             for (name, side), value in sums
         }
 
@@ -340,28 +185,18 @@ class Division(Cooperation):
         result |= dict.fromkeys(good, ELSEWHERE)
         for owner, each, part in zip(owners, layouts, parts, strict=True):
             tensors = iter(each.unpack(part))
-            for key in by_owner[owner]:
-                result[key] = self._operator(key, tensors)
+            for name, side in by_owner[owner]:
+                result[name, side] = inverse_from(
+                    self.blocks[name], side, self.inversion, tensors
+                )
         return result
 
     def _inverse_layout(self, keys: Iterable[Key]) -> Layout:
-        return Layout(entry for key in keys for entry in self._inverse_entries(key))
-
-    def _inverse_entries(self, key: Key) -> list[Entry]:
-        block = self.blocks[key[0]]
-        entry = entry_of(block, key[1])
-        if self.inversion == "cholesky" or not has_two_sides(block):
-            return [entry]
-        values = Entry((*entry.shape[:1], entry.shape[-1]))
-        return [values, Entry(entry.shape)] if entry.symmetric else [values]
-
-    def _operator(self, key: Key, tensors: Iterator[Tensor]) -> Operator:
-        number = len(self._inverse_entries(key))
-        first, *rest = [next(tensors) for _ in range(number)]
-        block = self.blocks[key[0]]
-        if self.inversion == "cholesky" or not has_two_sides(block):
-            return _inverse_of(key[1], first)
-        return Eigenbasis(first, rest[0] if rest else None)
+        return Layout(
+            entry
+            for name, side in keys
+            for entry in inverse_entries(self.blocks[name], side, self.inversion)
+        )
 
     def summed_scales(
         self, own: Mapping[str, Tensor], names: Sequence[str]
@@ -413,31 +248,12 @@ class Division(Cooperation):
 class Elsewhere:
     """Stands for an inverse that other ranks hold."""
 
-    def apply(self, rows: Tensor) -> Tensor:
+    def apply(self, rows: Tensor) -> Tensor:  # noqa: ARG002
         """Not to be called: the product comes from another rank."""
         raise AssertionError("inverse is on another rank")
 
 
 ELSEWHERE = Elsewhere()
-
-
-def tensors_of(operator: Operator | None) -> list[Tensor]:
-    """What has to be sent of an inverse."""
-    if isinstance(operator, Eigenbasis):
-        values, vectors = operator.values, operator.vectors
-        return [values] if vectors is None else [values, vectors]
-    if isinstance(operator, DenseInverse):
-        return [operator.matrix]
-    if isinstance(operator, DiagonalInverse):
-        return [operator.vector]
-    assert isinstance(operator, UnitInverse)
-    return [operator.entries]
-
-
-def _inverse_of(side: str, value: Tensor) -> Operator:
-    if side == UNIT:
-        return UnitInverse(value)
-    return DenseInverse(value) if value.ndim == 3 else DiagonalInverse(value)
 
 
 def check_distribution(distribution: str | float) -> str | float:

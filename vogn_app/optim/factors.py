@@ -58,7 +58,7 @@ def compact(moment: Moment) -> Moment:
 
 
 def is_near(new: Moment, old: Moment, limit: float) -> Tensor:
-    """Whether ||new - old|| < limit ||old|| in the Frobenius norm; a flag on the device.
+    """Whether ||new - old|| < limit ||old|| in the Frobenius norm, on the device.
 
     Of rows no matrix is formed: ||V^T V - W^T W||^2 is a sum of squared products.
     """

@@ -1,7 +1,7 @@
 """What an optimizer has done since it was last asked, for logs."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import final
 
@@ -39,3 +39,11 @@ class Figures:
         result = {"refreshed_share": share, "inverse_seconds": self.seconds / steps}
         self.steps, self.refreshed, self.seconds = 0, 0, 0.0
         return result
+
+    def state_dict(self) -> dict[str, int]:
+        """The counts; times are of this process alone."""
+        return {"steps": self.steps, "refreshed": self.refreshed}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Go on where the counts stood that `state_dict` gave."""
+        self.steps, self.refreshed = state["steps"], state["refreshed"]

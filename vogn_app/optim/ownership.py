@@ -1,6 +1,7 @@
 """Ranks that own layers: they get sums, and update the weights for all."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import final
 
 import torch
@@ -8,39 +9,13 @@ from torch import Tensor, nn
 
 from ..curvature.kronecker.blocks import Block
 from ..curvature.kronecker.calls import Key
-from ..curvature.kronecker.moments import Moment
-from ..distributed import Entry, Layout, Ranks, Sums, gather_from_owners
+from ..curvature.kronecker.capture import FactorCapture, Gathered
+from ..distributed import Entry, Layout, Ranks, Weighing, gather_from_owners
+from .cooperation import Exchanged
 from .curvature import Verdict
-from .division import Division, owners_of
-
-
-def parameter_owners(
-    parameters: Mapping[str, nn.Parameter],
-    blocks: Mapping[str, Block],
-    block_owners: Mapping[str, int],
-    num_ranks: int,
-) -> dict[str, int]:
-    """Owner of each parameter: that of its block; others go to the ranks in turn.
-
-    Args:
-        parameters: By name.
-        blocks: By name.
-        block_owners: Owner of each block.
-        num_ranks: Number of ranks.
-
-    Returns:
-        Rank by parameter.
-    """
-    owners = {
-        part.name: block_owners[name]
-        for name, block in blocks.items()
-        for part in block.parts.values()
-    }
-    left = [name for name in parameters if name not in owners]
-    turns = {name: number % num_ranks for number, name in enumerate(left)}
-    return {
-        name: owners[name] if name in owners else turns[name] for name in parameters
-    }
+from .division import Division
+from .early import StepSums
+from .owners import parameter_owners
 
 
 @final
@@ -61,12 +36,9 @@ class Ownership(Division):
         ranks: Ranks,
         half: torch.dtype | None,
     ) -> None:
-        block_owners = owners_of(blocks, ranks.size)
-        owners = parameter_owners(parameters, blocks, block_owners, ranks.size)
-        self._parameter_owners = owners
         super().__init__(parameters, blocks, ranks, 1 / ranks.size, half)
         self._owned: list[list[str]] = [[] for _ in range(ranks.size)]
-        for name, owner in owners.items():
+        for name, owner in self._parameter_owners.items():
             self._owned[owner].append(name)
         self._mine = set(self._owned[ranks.rank])
         self._layouts = [
@@ -78,24 +50,35 @@ class Ownership(Division):
         """Whether this rank updates a parameter."""
         return name in self._mine
 
-    def _statistic_owner(self, block: str) -> int:
-        """Rank that gets a statistic."""
-        return self.owners[block]
+    def _sums_of(self, parameters: Mapping[str, nn.Parameter]) -> StepSums:
+        self._parameter_owners = parameter_owners(
+            parameters, self.blocks, self.owners, self.ranks.size
+        )
+        return StepSums(
+            parameters,
+            self.blocks,
+            self.ranks,
+            self.owners,
+            self._parameter_owners,
+            self.half,
+        )
 
-    def _gradient_owner(self, name: str) -> int:
-        """Rank that gets a gradient."""
-        return self._parameter_owners[name]
+    def sending(
+        self, due: Sequence[Key], capture: FactorCapture, weighing: Weighing
+    ) -> AbstractContextManager[None]:
+        """As `Cooperation.sending`.
 
-    def _begins_early(self, due: Sequence[Key]) -> bool:
-        """Whether sums begin within the backward pass, and the host waits for them.
-
-        A step that refreshes nothing lets the host run ahead of an accelerator.
+        A step that refreshes nothing sends late: ranks that send early compare what
+        they sent, for which the host waits, and an accelerator then runs out of work.
         """
-        return bool(due) or self._device.type == "cpu"
+        early = bool(due) or self._device.type == "cpu"
+        return self._sums.sending(due, capture, weighing, early=early)
 
-    def _complete_sums(self, keys: Sequence[Key], found: Sums) -> dict[Key, Moment]:
-        """Sums of statistics of the blocks that this rank owns."""
-        return self._moments((k, found.values[k]) for k in keys if k in found.values)
+    def exchange(
+        self, due: Sequence[Key], gathered: Gathered, *, gradients: bool
+    ) -> Exchanged:
+        """As `Cooperation.exchange`, for owners alone."""
+        return self._sums.exchange(due, gathered, gradients=gradients)
 
     def agreed(
         self, keys: Sequence[Key], own: Mapping[Key, Verdict]

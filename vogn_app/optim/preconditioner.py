@@ -66,7 +66,7 @@ from .figures import Figures
 from .gathered import LossScale, scale_of
 from .measures import Share, means_of, share_of
 from .noise import NoiseSource
-from .products import Rows, matrix_of, multiply
+from .products import Rows, multiply
 from .refresh import Fixed, Interval, RefreshPlan
 from .row_products import RowProducts, is_compiled
 
@@ -125,7 +125,9 @@ class KroneckerPreconditioner:
         ValueError: If an argument is out of range, or a parameter is not the model's.
 
     Gradients of parameters without a block (`coverage`) stay as they are, and so do all
-    until their block was first measured.
+    until their block was first measured. Calls of the model before one backward pass
+    count as views of the same examples; a layer whose input has as many tokens as
+    examples is taken to have the examples first.
 
     Example:
         >>> model = nn.Linear(2, 3)
@@ -142,8 +144,8 @@ class KroneckerPreconditioner:
         self,
         model: nn.Module,
         *,
-        damping: Damping = 1e-2,
-        factor_decay: float = 0.0,
+        damping: Damping = 3e-3,
+        factor_decay: float = 0.95,
         factor_interval: Interval = 10,
         inverse_interval: Interval | None = None,
         kl_clip: float | None = None,
@@ -198,6 +200,7 @@ class KroneckerPreconditioner:
         self._state = Curvature(self.blocks, plan, decay, inverse_interval, inversion)
         self._damping()
         self._rows = RowProducts(self.blocks)
+        self._warned: set[str] = set()  # blocks that got gradients but no curvature
         self._figures = Figures()
         self._ranks = Ranks()
         self._cooperation: Cooperation = Alone()
@@ -280,7 +283,8 @@ class KroneckerPreconditioner:
     def _kept(self) -> list[str]:
         """Blocks whose calls in the coming step may give the natural gradient."""
         plain = self.curvature != "empirical" or self.loss_reduction != "mean"
-        if plain or self._ranks.several or is_compiled(self.model):
+        on_cpu = next(iter(self.parameters.values())).is_cpu
+        if plain or not on_cpu or self._ranks.several or is_compiled(self.model):
             return []
         if self._state.inversion != "cholesky":
             return []
@@ -332,8 +336,8 @@ class KroneckerPreconditioner:
         """Take a step's statistics, and return its natural gradients.
 
         Args:
-            loss_scale: What the loss was multiplied by, where gradients still carry it
-                or did when the backward pass ran.
+            loss_scale: What the loss was multiplied by, the same on all ranks, where
+                gradients still carry it or did when the backward pass ran.
             rates: Learning rates that `kl_clip` looks at; `lr` by default.
 
         Returns:
@@ -441,10 +445,34 @@ class KroneckerPreconditioner:
             step, own = self.num_steps, share(found.own_weight)
             self._state.measure(gathered.uses, own, self._cooperation, step)
 
-    def _take(self, keys: Sequence[Key], new: Mapping[Key, Moment]) -> None:  # noqa: ARG002
+    def _take(self, keys: Sequence[Key], new: Mapping[Key, Moment]) -> None:
         """Take the statistics that were refreshed on some rank."""
         self._state.take(new, self._state.judge(new), self.num_steps)
         self._figures.refreshed += len(new)
+        self._note_missing(keys)
+
+    def _note_missing(self, keys: Sequence[Key]) -> None:
+        """Put off what was due but did not take part, and say so once."""
+        missing = [key for key in self._due if key not in set(keys)]
+        if not keys or not missing:
+            return
+        self._state.plan.postpone(missing, self.num_steps)
+        trained = {
+            name
+            for name, _ in missing
+            if any(
+                self.parameters[part.name].grad is not None
+                for part in self.blocks[name].parts.values()
+            )
+        }
+        if news := trained - self._warned:
+            self._warned |= news
+            warnings.warn(
+                f"{listed(sorted(news))} got gradients but no curvature: the layer was "
+                "not called on the examples of a batch, or its gradient did not come "
+                "from a backward pass. Until it has, the gradient is used as it is.",
+                stacklevel=5,
+            )
 
     def _damping(self) -> float:
         damping = self.damping
@@ -466,14 +494,7 @@ class KroneckerPreconditioner:
 
     def _row_pairs(self, gradients: Mapping[str, Tensor]) -> Rows:
         """Rows whose products are the gradients of their blocks."""
-        rows = self._rows.rows(self._capture.lone_uses())
-        if not self._due:
-            return rows
-        matrices = {
-            name: matrix_of(self.blocks[name], gradients, self.parameters)
-            for name in rows
-        }
-        return self._rows.proved(rows, matrices)
+        return self._rows.proved(self._rows.rows(self._capture.lone_uses()), gradients)
 
     def _products(
         self, vector: Mapping[str, Tensor], rows: Rows | None = None
@@ -523,7 +544,11 @@ class KroneckerPreconditioner:
 
     def state_dict(self) -> dict[str, Any]:
         """Statistics, and what their inverses were made of; plain data and tensors."""
-        own = {"num_steps": self.num_steps, "seed": self._noise.seed}
+        own = {
+            "num_steps": self.num_steps,
+            "seed": self._noise.seed,
+            "figures": self._figures.state_dict(),
+        }
         return own | self._state.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -536,8 +561,10 @@ class KroneckerPreconditioner:
         Raises:
             ValueError: If it is of another model.
         """
-        wanted = ("num_steps", "seed", "factors", "before", "plan", "known", "stale",
-                  "next_inverse")  # fmt: skip
+        wanted = (
+            "num_steps", "seed", "figures", "factors", "before", "plan", "known",
+            "stale", "next_inverse",
+        )  # fmt: skip
         if missing := [name for name in wanted if name not in state]:
             raise ValueError(
                 f"state must be of a preconditioner, got none of {', '.join(missing)}."
@@ -545,6 +572,7 @@ class KroneckerPreconditioner:
         like = next(iter(self.parameters.values()))
         self._state.load_state_dict(state, like)
         self.num_steps, self._noise.seed = state["num_steps"], state["seed"]
+        self._figures.load_state_dict(state["figures"])
         self._give_up()
         self._ranks = Ranks()  # to meet again
         self._arm()

@@ -67,6 +67,11 @@ class RefreshPlan(ABC):
             near_before: Whether it is near the one before that.
         """
 
+    def postpone(self, keys: Iterable[Key], step: int) -> None:
+        """Try what did not take part in a step again, an interval later."""
+        wait = max(1, round(self.mean_interval(step)))
+        self._next |= dict.fromkeys(keys, step + wait)
+
     @property
     @abstractmethod
     def staleness(self) -> float | None:

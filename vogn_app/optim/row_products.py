@@ -8,10 +8,14 @@ Where a batch has fewer rows than the layer has rows and columns, the right side
 cheaper: R (in^2 + out^2 + in out) products instead of in out (in + out).
 
 It holds if the gradient is that product and nothing else: of one backward pass through
-one call, neither clipped, accumulated upon nor averaged since. What can be seen of that
-is seen at every step (`FactorCapture.lone_uses`); that nothing but the layer uses its
-weight is proved by comparing c^T a with the gradient, when the block is first tried and
-whenever its statistics are refreshed.
+one call of the layer, which nothing but the layer uses the weight of, neither clipped,
+accumulated upon nor averaged since. Part of it is seen by `FactorCapture.lone_uses`;
+the rest is proved at every step by multiplying both sides with random signs v,
+
+    |M v - c^T (a v)|  <=  tolerance |a| |c|,
+
+which hardly ever misses a difference and costs one pass over the gradient.
+The host reads the outcome, so this is for CPUs; elsewhere such layers are small work.
 """
 
 from collections.abc import Collection, Mapping
@@ -30,6 +34,7 @@ from ..curvature.kronecker.operators import Operator
 # that rounding explains (1e-9 in single precision). A penalty on the weights must not
 # pass for it, so gradients that were formed in half precision never agree.
 AGREEMENT = {torch.float64: 1e-12, torch.float32: 1e-6}
+FAILURES = 3  # after which a block's weights are taken to be used elsewhere, too
 WORTH = 0.7  # share of the products of the other way at which this one is taken
 
 
@@ -74,7 +79,8 @@ class RowProducts:
             if isinstance(block, KroneckerBlock) and block.rule.rows is not None
         }
         self._num_rows: dict[str, int] = {}  # of the last call
-        self._refuted: set[str] = set()  # their weights are used elsewhere, too
+        self._failures: dict[str, int] = {}  # in a row
+        self._vectors: dict[int, Tensor] = {}  # of random signs, by size
 
     def candidates(
         self, operators: Mapping[str, Mapping[str, Operator] | None]
@@ -90,7 +96,7 @@ class RowProducts:
         return [
             name
             for name, block in self.blocks.items()
-            if name not in self._refuted
+            if self._failures.get(name, 0) < FAILURES
             and self._may_pay(name, block, operators.get(name))
         ]
 
@@ -113,32 +119,59 @@ class RowProducts:
     def proved(
         self,
         rows: Mapping[str, tuple[Tensor, Tensor]],
-        matrices: Mapping[str, Tensor],
+        gradients: Mapping[str, Tensor],
     ) -> dict[str, tuple[Tensor, Tensor]]:
-        """Rows whose product is the gradient; the host waits once.
+        """Rows whose product is the gradient.
+
+        A block that fails thrice in a row is not tried again.
 
         Args:
             rows: a and c by block.
-            matrices: Gradients M [1, out, in] by block.
+            gradients: By parameter name.
 
         Returns:
             Those of the blocks for which it is.
         """
-        flags = [_differs(*pair, matrices[name][0]) for name, pair in rows.items()]
-        if not flags:
-            return {}
-        differs = torch.stack(flags).tolist()
-        self._refuted |= {name for name, bad in zip(rows, differs, strict=True) if bad}
-        return {n: rows[n] for n in rows if n not in self._refuted}
+        flags = [
+            self._differs(self.blocks[name], *pair, gradients)
+            for name, pair in rows.items()
+        ]
+        differs = torch.stack(flags).tolist() if flags else []
+        for name, bad in zip(rows, differs, strict=True):
+            self._failures[name] = self._failures.get(name, 0) + 1 if bad else 0
+        return {name: rows[name] for name in rows if not self._failures[name]}
 
+    def _differs(
+        self,
+        block: KroneckerBlock,
+        a: Tensor,
+        c: Tensor,
+        gradients: Mapping[str, Tensor],
+    ) -> Tensor:
+        """Whether c^T a is not the gradient; not so of NaN."""
+        signs = self._signs(a)
+        product = torch.zeros_like(c[0])
+        for local, part in block.parts.items():
+            gradient = part.of(gradients[part.name]).to(a.dtype)
+            if local == "bias":
+                product += gradient.flatten() * signs[-1]
+            else:
+                flat = gradient.flatten(1)
+                product += flat @ signs[: flat.shape[1]]
+        like = gradients[next(iter(block.parts.values())).name]
+        tolerance = AGREEMENT.get(like.dtype, 0.0)
+        error = torch.linalg.vector_norm(c.T @ (a @ signs) - product)
+        differs: Tensor = error > tolerance * a.norm() * c.norm()
+        return differs
 
-def _differs(a: Tensor, c: Tensor, matrix: Tensor) -> Tensor:
-    """Whether c^T a differs from the gradient by more than rounding; not of NaN."""
-    tolerance = AGREEMENT.get(matrix.dtype, 0.0)
-    scale = a.norm() * c.norm()  # the product may cancel
-    error = torch.linalg.vector_norm(c.T @ a - matrix)
-    differs: Tensor = error > tolerance * scale
-    return differs
+    def _signs(self, like: Tensor) -> Tensor:
+        """Random signs, the same for each size."""
+        size = like.shape[-1]
+        if size not in self._vectors:
+            generator = torch.Generator().manual_seed(size)
+            bits = torch.randint(2, (size,), generator=generator)
+            self._vectors[size] = (2 * bits - 1).to(like)
+        return self._vectors[size].to(like)
 
 
 def row_product(

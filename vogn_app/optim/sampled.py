@@ -33,7 +33,7 @@ from ..distributed import (
 from ..likelihoods import Likelihood, likelihood_named
 from .automatic import Abandoned, AutomaticBlocks
 from .gathered import Block, Gathered, LossScale
-from .noise import NoiseSource
+from .noise import TRAINING, NoiseSource
 
 Params = Iterable[nn.Parameter] | Iterable[dict[str, Any]]
 
@@ -260,9 +260,11 @@ class SampledOptimizer(Optimizer):
         if not ranks.several or self._alike:
             return
         device = self._parameters()[0].device
-        numbers = [self.num_steps, *self._noise.state_dict().values()]
+        # One rank may have predicted more often than others, as by validating alone.
+        noise = self._noise.state_dict()
+        numbers = [self.num_steps, noise["seed"], noise[TRAINING]]
         steps = torch.tensor(numbers, device=device)
-        check_same("steps, seed and numbers of draws", steps, ranks)
+        check_same("steps, seed and number of draws", steps, ranks)
         states = [self.state.get(p, {}) for p in self._parameters()]
         values = (state[key] for state in states for key in sorted(state))
         numbers = [fingerprint(values)]

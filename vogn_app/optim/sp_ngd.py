@@ -10,9 +10,10 @@ What is preconditioned with what, and all symbols: `preconditioner`; momentum an
     Unit-wise norms     2x2 blocks for scale and shift of each channel
     No averages         a statistic is that of the last batch that refreshed it
     Stale statistics    each is refreshed when its own history says so (`refresh`)
-    Hybrid parallelism  every rank computes on its examples; then statistics and
-                        gradients go to the owners of the layers, summed; owners
-                        invert, precondition and update; updated weights go to all
+    Hybrid parallelism  every rank computes on its examples; as backward finishes
+                        them, statistics and gradients go to the owners of the
+                        layers, summed; owners invert, precondition and update;
+                        updated weights go to all
 
 Only refreshed statistics are computed, sent (as upper triangles, in half precision if
 wanted) and inverted.
@@ -80,6 +81,7 @@ class StalePreconditioner(KroneckerPreconditioner):
             verdicts = self.ownership.agreed(keys, verdicts)
         self._state.take(new, verdicts, self.num_steps)
         self._figures.refreshed += len(verdicts)
+        self._note_missing(keys)
 
     def _mean_gradients(
         self, gathered: Gathered, found: Exchanged
@@ -153,7 +155,7 @@ class SPNGD(KFAC):
         momentum: float = 0.9,
         nesterov: bool = False,
         weight_decay: float = 0.0,
-        damping: Damping = 1e-2,
+        damping: Damping = 3e-3,
         staleness: float = 0.1,
         kl_clip: float | None = 3e-3,
         curvature: str = "empirical",

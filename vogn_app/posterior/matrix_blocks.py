@@ -11,7 +11,6 @@ Blocks are independent of each other.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from math import log, prod
 from typing import Any
@@ -228,9 +227,9 @@ def covariances_by_block(
     """
     requests = [item for block in blocks for item in block.requests(dtype).items()]
     joint = {block.layout.name for block in blocks if block.joint}
-    with ExitStack() as stack:
-        for _, request in requests[:1]:
-            stack.enter_context(full_precision(request.damping))
+    if not requests:
+        return {}
+    with full_precision(requests[0][1].damping):
         found = covariances_of(dict(requests), joint)
     result = {}
     for name, covariance in found.items():

@@ -1,5 +1,6 @@
 """benchmarks/peers/cost.py."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -47,6 +48,7 @@ def test_slow_methods_make_fewer_steps_and_at_least_three_cycles(clock):
     assert cost.affordable(lasting(clock, 0.1), effort) == 60
     assert cost.affordable(lasting(clock, 1.0), effort) == 8
     assert cost.affordable(lasting(clock, 100.0), effort) == 3
+    assert cost.affordable(lasting(clock, 100.0), replace(effort, fewest=1)) == 1
     assert cost.affordable(lasting(clock, *[1.0] * 10), effort) == 30
 
 

@@ -148,8 +148,9 @@ def test_after_an_interruption_a_short_curve_is_learned_again(problem, tmp_path)
     assert Curves(problem, NEVER, path).known[ATTEMPT] == whole  # the last line counts
 
 
-def test_a_damping_is_kept_too():
-    attempt = replace(ATTEMPT, method="kfac", setting=Setting(0.3, 1e-3))
+def test_settings_of_second_order_methods_are_kept_too():
+    setting = Setting(damping=1e-3, kl_clip=1e-2)
+    attempt = replace(ATTEMPT, method="kfac", setting=setting)
     curve = Curve((Point(4, 0.25, 0.875),), is_over=True)
     assert learning.from_line(learning.to_line(attempt, curve)) == (attempt, curve)
 

@@ -81,7 +81,8 @@ def test_the_winner_is_trained_with_every_seed():
     assert low == {
         "method": "sgd", "batch_size": 100, "target": 0.88, "steps": 40,
         "seconds": 40, "epochs": 5.0, "steps_low": 20, "steps_high": 48, "lr": A.lr,
-        "damping": None, "num_seeds": 3, "best_accuracy": 0.95, "tried_epochs": 16.0,
+        "damping": None, "kl_clip": None, "num_seeds": 3,
+        "best_accuracy": 0.95, "tried_epochs": 16.0,
     }  # fmt: skip
     assert (high["target"], high["steps"]) == (0.895, 40)
 
@@ -111,8 +112,8 @@ def test_what_is_hopeless_is_given_up_at_half():
 
 
 def test_settings_of_second_order_methods_are_told():
-    setting = Setting(0.3, 1e-3)
+    setting = Setting(damping=1e-3, kl_clip=1e-2)
     assert setting in SETTINGS["kfac"]
     slopes = dict.fromkeys(SETTINGS["kfac"], 0.01) | {setting: 0.02}
     row, _ = search.rows_of(FakeCurves(slopes), "kfac", 100, PLAN)
-    assert (row["lr"], row["damping"]) == (0.3, 1e-3)
+    assert (row["lr"], row["damping"], row["kl_clip"]) == (0.1, 1e-3, 1e-2)

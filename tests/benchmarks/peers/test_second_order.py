@@ -22,8 +22,9 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # the peers' own
 def network():
     torch.manual_seed(0)
     return nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3)
-    )
+        nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(),
+        nn.Linear(64, 3),
+    )  # fmt: skip
 
 
 def batch():
@@ -35,6 +36,12 @@ def prepared(package, interval):
     pytest.importorskip(package)
     model = network()
     return model, STEPS[package](model, interval)
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch):
+    """For the benchmark they learn too slowly to be seen to learn."""
+    monkeypatch.setattr(second_order, "LR", 1e-3)
 
 
 @pytest.mark.parametrize("package", STEPS)

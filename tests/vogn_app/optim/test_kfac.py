@@ -17,9 +17,7 @@ from tests.vogn_app.optim.natural import (
 )
 from vogn_app import KFAC, KroneckerPreconditioner
 
-SETTINGS = {
-    "damping": 0.05, "factor_interval": 2, "factor_decay": 0.8, "kl_clip": None,
-}  # fmt: skip
+SETTINGS = {"damping": 0.05, "factor_interval": 2, "factor_decay": 0.8}
 
 
 def twins():
@@ -92,10 +90,8 @@ def test_the_whole_step_is_kept_within_a_trust_region(bound, scale):
     settings = {**SETTINGS, "factor_decay": 0.0}
     groups = groups_of(ours)
     groups[0] |= {"momentum": 0.5}
-    kfac = KFAC(ours, 0.1, params=groups, **settings | {"kl_clip": bound})
-    preconditioner = KroneckerPreconditioner(
-        theirs, **{k: v for k, v in settings.items() if k != "kl_clip"}
-    )
+    kfac = KFAC(ours, 0.1, params=groups, kl_clip=bound, **settings)
+    preconditioner = KroneckerPreconditioner(theirs, **settings)
     weights = parameters_of(theirs)
     rate, momentum, decay = (
         {k: a if int(k[0]) < 4 else b for k in weights}

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from vogn_app.optim.noise import NoiseSource
-from vogn_app.optim.sampling import deviations, perturb
+from vogn_app.optim.sampling import deviations, displace, perturb
 
 pytestmark = pytest.mark.usefixtures("kernels_and_none")
 
@@ -335,3 +335,39 @@ def test_parameters_stay_the_leaves_they_were():
     restore()
     assert all(p.is_leaf and p.requires_grad for p in group[0])
     assert [p.data_ptr() for p in group[0]] == places
+
+
+# --- displacements ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_parameters_are_displaced_and_back_bit_for_bit(dtype):
+    (first, second), *_ = drawn_group((3, 4), (), dtype=dtype)
+    wide = torch.promote_types(dtype, torch.float32)
+    shifts = {p: torch.full_like(p, 0.3, dtype=wide) for p in (first, second)}
+    mean = [p.detach().clone() for p in shifts]
+    restore = displace(shifts)
+    for p, value, shift in zip(shifts, mean, shifts.values(), strict=True):
+        assert torch.equal(p, (value.to(wide) + shift).to(dtype))
+        assert p.is_leaf
+    restore()
+    assert all(torch.equal(p, value) for p, value in zip(shifts, mean, strict=True))
+
+
+def test_displacements_use_memory_again_and_none_need_be_there():
+    (parameter,), *_ = drawn_group((3, 4))
+    buffers, shift = {}, torch.ones(3, 4)
+    displace({parameter: shift}, buffers)()
+    place = buffers[parameter].data_ptr()
+    displace({parameter: shift}, buffers)()
+    assert buffers[parameter].data_ptr() == place
+    displace({})()
+
+
+def test_a_displacement_that_fails_leaves_the_mean():
+    parameters, *_ = drawn_group((3, 4), (2,))
+    mean = [p.detach().clone() for p in parameters]
+    shifts = dict(zip(parameters, (torch.ones(3, 4), torch.ones(5)), strict=True))
+    with pytest.raises(RuntimeError):
+        displace(shifts)
+    assert all(torch.equal(p, value) for p, value in zip(parameters, mean, strict=True))

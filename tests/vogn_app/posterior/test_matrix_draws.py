@@ -14,7 +14,7 @@ from .examples import assert_same
 from .matrix_examples import SCALE, Zoo, blocks_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:scale .* have no curvature")
-NUM_DRAWS = 40_000
+NUM_DRAWS = 4000
 
 
 def sampler_of(model, dtype=None, order=1, **settings):

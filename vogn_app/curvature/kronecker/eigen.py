@@ -65,7 +65,10 @@ def eigenbases(moments: Sequence[Moment]) -> list[Eigenbasis | None]:
     alike = defaultdict(list)
     for place, moment in enumerate(moments):
         value = moment.value
-        key = moment.form == "diagonal", moment.size, value.dtype, value.device
+        own = (
+            place if value.is_cpu else None
+        )  # as `inverses`: for the sake of last bits
+        key = moment.form == "diagonal", moment.size, value.dtype, value.device, own
         alike[key].append(place)
     for (diagonal, *_), places in alike.items():
         some = [moments[place] for place in places]

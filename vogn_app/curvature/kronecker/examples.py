@@ -91,7 +91,7 @@ class ExampleGradients:
         self._pending = {}
 
     def so_far(self) -> Moment | None:
-        """The sum if no more comes; the same object until more does, None of nothing."""
+        """The sum if no more comes, the same object until more does, or None."""
         if self._known is None:
             self._known = self._moment
             if self._pending:

@@ -1,7 +1,8 @@
 """Damped inverses (X + damping I)^-1 of Kronecker factors, many at once.
 
-Factors of one shape are inverted together. A factor whose inverse fails in its own
-precision is tried again alone in double precision, and given up as None if that fails.
+Factors of one shape are inverted together, but on a CPU, which gains little by it. A
+factor whose inverse fails in its own precision is tried again alone in double
+precision, and given up as None if that fails.
 
 A factor that is the sum of fewer outer products than it has columns, X = V^T V with
 V [R, n], stays thin (Woodbury): with L L^T = V V^T + damping I and Z = L^-1 V,
@@ -28,9 +29,6 @@ import torch
 from torch import Tensor
 
 from .moments import Moment
-
-# A processor inverts larger matrices one by one: together they fall out of its cache.
-LARGEST_TOGETHER = 256
 
 
 class Inverse(Protocol):
@@ -197,8 +195,9 @@ def _attempts(requests: Sequence[Request]) -> list[tuple[Tensor, Tensor]]:
     alike = defaultdict(list)
     for place, (request, system) in enumerate(zip(requests, systems, strict=True)):
         form, device = request.moment_mean.form, system.device
-        large = device.type == "cpu" and system.shape[-1] > LARGEST_TOGETHER
-        own = place if large else None
+        # A processor inverts one by one: where a matrix lies in a batch changes its last
+        # bits, and a resumed run may invert it in other company.
+        own = place if device.type == "cpu" else None
         alike[form, system.shape[1:], system.dtype, device, own].append(place)
     results: dict[int, tuple[Tensor, Tensor]] = {}
     for (form, *_), places in alike.items():

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 from ..layers import RECURRENT, Layer, find_layers
 from .blocks import (
@@ -19,7 +21,8 @@ from .blocks import (
 )
 from .rules import Sharing, kronecker_rule_for
 
-NORMS = {"batch_norm", "layer_norm", "rms_norm", "group_norm", "instance_norm"}
+# Layers derived from these have a scale and a shift of channels, too.
+NORMS = (_BatchNorm, _InstanceNorm, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 WHOLE_MODEL = "model"  # name of the one block of shape "full"
 
 
@@ -107,7 +110,7 @@ def _natural(layer: Layer, name: str, sharing: Sharing) -> tuple[Block, ...]:
     if rule is not None:
         parts = {local: _whole(layer, local) for local in layer.names}
         return (KroneckerBlock(name, parts, rule, layer.module, sharing),)
-    if layer.rule is not None and layer.rule.name in NORMS:
+    if isinstance(layer.module, NORMS) and set(layer.names) <= {"weight", "bias"}:
         return (UnitBlock(name, _by_name(layer)),)
     return _by_example(layer, name)
 

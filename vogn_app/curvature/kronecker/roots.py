@@ -9,6 +9,9 @@ L L^T = V V^T + damping I, T = L + sqrt(damping) I, U = T^-1 V and Z = L^-1 V,
 
     e B = (e - (e U^T) Z) / sqrt(damping).
 
+Roots are not unique: that of a factor of rows is another than that of the same factor
+as a matrix. Draws then differ, and their distribution does not.
+
 A root that fails in its own precision is tried again alone in double precision, and
 given up as None if that fails.
 

@@ -177,6 +177,8 @@ class LayerWatch:
         self, names: Mapping[str, str], x: Tensor, g: Tensor, new: bool
     ) -> None:
         """Take what a call with a rule says."""
+        if self._has_no_examples(x):
+            return
         x, g = self._examples_first(*promoted_pair(x, g))
         if self.example_block is None:
             self._measure_map(self.watched.blocks[0], x, g, new)
@@ -184,6 +186,14 @@ class LayerWatch:
         assert self.layer.rule is not None
         evidence = Evidence.of(self.layer.rule, self.module, x, g, 0)
         self.capture.examples(self.example_block).add(names, evidence)
+
+    def _has_no_examples(self, x: Tensor) -> bool:
+        """Whether an embedding is looked up once for all examples, as of positions.
+
+        The gradient of its output is then summed over them.
+        """
+        table = isinstance(self.module, nn.Embedding)
+        return table and x.ndim == 1 and self.capture.num_present not in {None, len(x)}
 
     def _measure_map(self, block: Block, x: Tensor, g: Tensor, new: bool) -> None:
         """Take both sides of a linear map."""

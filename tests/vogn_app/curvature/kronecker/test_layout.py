@@ -241,3 +241,16 @@ def test_attention_that_shares_a_projection_with_another_layer_is_an_error():
         ValueError, match=r"^params must not share the weights of atten"
     ):
         find_watched(model, trained(model))
+
+
+class Activated(nn.LayerNorm):
+    """A norm layer that does more, as those of timm."""
+
+    def forward(self, x):
+        return super().forward(x).relu()
+
+
+def test_layers_derived_from_a_norm_are_unit_wise():
+    model = nn.Sequential(nn.Linear(3, 4), Activated(4))
+    watched = find_watched(model, dict(model.named_parameters()))
+    assert [each.blocks[0].kind for each in watched] == ["kronecker (linear)", "unit"]
