@@ -195,7 +195,7 @@ def _attempts(requests: Sequence[Request]) -> list[tuple[Tensor, Tensor]]:
     alike = defaultdict(list)
     for place, (request, system) in enumerate(zip(requests, systems, strict=True)):
         form, device = request.moment_mean.form, system.device
-        # A processor inverts one by one: where a matrix lies in a batch changes its last
+        # A CPU inverts one by one: where a matrix lies in a batch changes its last
         # bits, and a resumed run may invert it in other company.
         own = place if device.type == "cpu" else None
         alike[form, system.shape[1:], system.dtype, device, own].append(place)
