@@ -124,8 +124,7 @@ class MatrixNoise:
         for name, each in stale.items():
             bases = self._preconditioner.eigenbases(name)
             if bases is not None:
-                covariance = JointCovariance(*bases, each[0].damping)
-                self._known[name] = (each, covariance)
+                self._known[name] = (each, JointCovariance(*bases, each[0].damping))
                 continue
             sides = self.layouts[name].sides
             requests |= {(name, s): r for s, r in zip(sides, each, strict=True)}

@@ -191,7 +191,7 @@ class KroneckerPreconditioner:
             passes=self._passes(),
             keeps_uses=inversion == "ekfac",
         )
-        finalize(self, self._capture.close).atexit = False
+        finalize(self, self._capture.close)
         self.blocks = self._capture.blocks
         decay = check_number(
             "factor_decay", factor_decay, minimum=0, maximum=1, open_maximum=True

@@ -129,9 +129,9 @@ def covariances_of(
     for name in dict.fromkeys(name for name, _ in requests):
         if name in joint:
             a, g = found[name, INPUTS], found[name, OUTPUTS]
-            known = a is not None and g is not None
             damping = requests[name, INPUTS].damping
-            result[name] = JointCovariance(a, g, damping) if known else None
+            known = None if a is None or g is None else JointCovariance(a, g, damping)
+            result[name] = known
         else:
             own = {side: root for (block, side), root in roots.items() if block == name}
             result[name] = _factored(own)
