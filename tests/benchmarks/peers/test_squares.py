@@ -52,7 +52,10 @@ def test_the_gradient_of_the_mean_loss_is_left_behind(name, batch):
 @pytest.mark.parametrize("name", list(METHODS))
 def test_a_step_changes_every_parameter(name, batch):
     model = build()
-    step = method_of(name).prepare(model)
+    try:
+        step = method_of(name).prepare(model)
+    except ModuleNotFoundError as error:  # peers are optional
+        pytest.skip(str(error))
     for _ in range(2):
         step(*batch)
     for got, before in zip(model.parameters(), build().parameters(), strict=True):
