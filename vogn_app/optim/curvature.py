@@ -90,6 +90,7 @@ class Curvature:
         self.known: set[Key] = set()  # refreshed at least once, on some rank
         self.stale: set[Key] = set()  # refreshed since they were inverted
         self.next_inverse = 0
+        self._troubled: set[Key] = set()  # what went wrong the last time
         self.scales: dict[str, Factor] = {}  # EKFAC's, by block
         self._before: dict[Key, Moment] = {}  # the last but one, where compared
 
@@ -127,8 +128,7 @@ class Curvature:
             step: Number of the step.
         """
         bad = [key for key, verdict in verdicts.items() if not verdict.finite]
-        if bad:
-            self._warn(f"not finite and left out at step {step}", bad)
+        self._warn(f"not finite and left out at step {step}", bad, verdicts)
         good = verdicts.keys() - set(bad)
         if self.plan.staleness is not None:
             self._before |= {
@@ -173,8 +173,7 @@ class Curvature:
             ready, invert(mine, means, dampings, self.inversion)
         )
         failed = [key for key, inverse in shared.items() if inverse is None]
-        if failed:
-            self._warn("not inverted: the last inverses stay", failed)
+        self._warn("not inverted: the last inverses stay", failed, shared)
         for key, inverse in shared.items():
             if inverse is not None:
                 self.inverses[key] = inverse
@@ -185,9 +184,13 @@ class Curvature:
     def _is_whole(self, name: str) -> bool:
         return all((name, side) in self.known for side in self.blocks[name].sides)
 
-    def _warn(self, what: str, keys: Collection[Key]) -> None:
-        names = listed([f"{side} of {name}" for name, side in sorted(keys)])
-        warnings.warn(f"Statistics are {what}: {names}.", stacklevel=6)
+    def _warn(self, what: str, keys: Collection[Key], tried: Collection[Key]) -> None:
+        """Say what went wrong, once until it goes well again."""
+        news = [key for key in keys if key not in self._troubled]
+        self._troubled = (self._troubled - set(tried)) | set(keys)
+        if news:
+            names = listed([f"{side} of {name}" for name, side in sorted(news)])
+            warnings.warn(f"Statistics are {what}: {names}.", stacklevel=6)
 
     def apply(
         self, name: str, matrix: Tensor, operators: Mapping[str, Operator]

@@ -51,6 +51,17 @@ def test_statistics_that_are_not_finite_are_named_and_left_out():
     assert torch.equal(state.factors.present[G].mean.value, torch.eye(2)[None])
 
 
+def test_trouble_that_stays_is_told_once():
+    state = curvature()
+    bad = {A: Moment("matrix", torch.full((1, 3, 3), torch.inf), 1)}
+    with pytest.warns(UserWarning, match="at step 0: inputs"):
+        state.take(bad, state.judge(bad), 0)
+    state.take(bad, state.judge(bad), 1)  # a warning would be an error
+    take(state, 2)
+    with pytest.warns(UserWarning, match="at step 3: inputs"):
+        state.take(bad, state.judge(bad), 3)
+
+
 def test_a_verdict_says_what_a_statistic_is_near_to():
     state = curvature(Adaptive(0.1), decay=0.0)
     for step, (scale, expected) in enumerate([
