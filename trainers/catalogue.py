@@ -126,7 +126,7 @@ _VOGN = OptimizerSpec(
     ),
 )  # fmt: skip
 
-# What the methods with Kronecker-factored curvature have in common.
+# What the methods with a velocity, and those with Kronecker-factored curvature, share.
 _NATURAL_LR = _lr(0.1, "Learning rate of the natural-gradient step.")
 _VELOCITY = HyperParameter(
     name="momentum", kind="float", default=0.9, minimum=0.0, maximum=1.0,
@@ -232,6 +232,18 @@ _SP_NGD = OptimizerSpec(
     ),
 )  # fmt: skip
 
+# Of the averages of Adam and its kin.
+_BETAS = (
+    HyperParameter(
+        name="beta1", kind="float", default=0.9, minimum=0.0, maximum=1.0,
+        open_maximum=True, help="Weight of the past in the gradient average.",
+    ),
+    HyperParameter(
+        name="beta2", kind="float", default=0.999, minimum=0.0, maximum=1.0,
+        open_maximum=True, help="Weight of the past in the squared average.",
+    ),
+)  # fmt: skip
+
 _ADAMW = OptimizerSpec(
     name="adamw",
     title="AdamW",
@@ -242,14 +254,7 @@ _ADAMW = OptimizerSpec(
     bayesian=False,
     hyperparameters=(
         _lr(1e-3, "Learning rate."),
-        HyperParameter(
-            name="beta1", kind="float", default=0.9, minimum=0.0, maximum=1.0,
-            open_maximum=True, help="Weight of the past in the gradient average.",
-        ),
-        HyperParameter(
-            name="beta2", kind="float", default=0.999, minimum=0.0, maximum=1.0,
-            open_maximum=True, help="Weight of the past in the squared average.",
-        ),
+        *_BETAS,
         HyperParameter(
             name="weight_decay", kind="float", default=0.01, minimum=0.0,
             maximum=1e3, help="Decoupled weight decay.",
@@ -266,18 +271,12 @@ _SGD = OptimizerSpec(
     bayesian=False,
     hyperparameters=(
         _lr(0.05, "Learning rate."),
-        HyperParameter(
-            name="momentum", kind="float", default=0.9, minimum=0.0, maximum=1.0,
-            open_maximum=True, help="Weight of the past velocity.",
-        ),
+        _VELOCITY,
         HyperParameter(
             name="weight_decay", kind="float", default=5e-4, minimum=0.0,
             maximum=1e3, help="L2 penalty on the weights.",
         ),
-        HyperParameter(
-            name="nesterov", kind="bool", default=False,
-            help="Look ahead along the velocity.",
-        ),
+        _NESTEROV,
     ),
 )  # fmt: skip
 
@@ -291,14 +290,7 @@ _LAMB = OptimizerSpec(
     bayesian=False,
     hyperparameters=(
         _lr(1e-3, "Learning rate: about the relative change of a layer in a step."),
-        HyperParameter(
-            name="beta1", kind="float", default=0.9, minimum=0.0, maximum=1.0,
-            open_maximum=True, help="Weight of the past in the gradient average.",
-        ),
-        HyperParameter(
-            name="beta2", kind="float", default=0.999, minimum=0.0, maximum=1.0,
-            open_maximum=True, help="Weight of the past in the squared average.",
-        ),
+        *_BETAS,
         HyperParameter(
             name="weight_decay", kind="float", default=0.01, minimum=0.0,
             maximum=1e3, help="Decay of matrices and filters, before the scaling.",

@@ -82,10 +82,9 @@ def volumes(
     Returns:
         Means over steps, of `sgd` too.
     """
-    # Summed for all ranks, not for owners alone: that is twice as much.
     everywhere, owners = Grid(ranks), Grid(ranks, 1 / ranks)
-    kfac = volume_of_grid(2 * factors, factors, gradient, everywhere)
-    memory = volume_of_grid(2 * factors, factors, gradient, owners)
+    kfac = volume_of_grid(factors, factors, gradient, everywhere)
+    memory = volume_of_grid(factors, factors, gradient, owners)
     sp_ngd = volume_of_owners(factors, gradient, gradient, ranks)
     result = {
         "sgd": volume_plain(gradient, ranks),

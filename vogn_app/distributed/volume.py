@@ -19,7 +19,7 @@ class Volume:
     """Bytes that a rank sends in a step, the mean over ranks, by what they carry.
 
     Args:
-        factors: Curvature factors, summed for their owners.
+        factors: Curvature factors, summed for their owners or for all ranks.
         inverses: Inverses, from owners to the other gradient workers.
         gradients: Gradients that are summed, and preconditioned ones passed on.
         weights: Updated weights, from their owners to all.
@@ -75,13 +75,14 @@ def volume_of_grid(factors: int, inverses: int, gradients: int, grid: Grid) -> V
         grid: Who preconditions what; with m workers to each item.
 
     Returns:
-        (p - 1) / p of the factors, (m - 1) / p of the inverses, and of the gradients
-        2 (p - 1) / p to sum them and (p - m) / p to pass on preconditioned ones.
+        2 (p - 1) / p of the factors, which all ranks get the sums of, (m - 1) / p of
+        the inverses, and of the gradients 2 (p - 1) / p to sum them and (p - m) / p to
+        pass on preconditioned ones.
     """
     size, workers = grid.num_ranks, grid.num_workers
     return replace(
         volume_plain(gradients, size),
-        factors=(size - 1) / size * factors,
+        factors=2 * (size - 1) / size * factors,
         inverses=(workers - 1) / size * inverses,
         gradients=(2 * (size - 1) + size - workers) / size * gradients,
     )

@@ -236,16 +236,18 @@ class KFAC(Optimizer):
         news = [self._news(group, gradients, natural) for group in self.param_groups]
         scale = getattr(self, "grad_scale", None)
         new = torch.stack(news) if scale is None else torch.stack(news) / scale
-        past, squares = (
-            torch.tensor([group[key] ** 2 for group in self.param_groups])
-            for key in ("momentum", "lr")
-        )
         q = self._summed(new)
         if self._changes is not None:
-            q = (q + past.to(q) * self._changes.to(q)).clamp(min=0)
-        factor = (self.kl_clip / (squares.to(q) * q).sum()).sqrt().clamp(max=1.0)
+            q = (q + self._times_squares("momentum", self._changes)).clamp(min=0)
+        change = self._times_squares("lr", q).sum()
+        factor = (self.kl_clip / change).sqrt().clamp(max=1.0)
         self._changes = q * factor.square()
         return factor
+
+    def _times_squares(self, setting: str, numbers: Tensor) -> Tensor:
+        """A number of each group times the square of one of its settings."""
+        pairs = zip(numbers, self.param_groups, strict=True)
+        return torch.stack([number * group[setting] ** 2 for number, group in pairs])
 
     def _news(
         self,
@@ -360,7 +362,8 @@ class KFAC(Optimizer):
         check_shapes(self.param_groups, own, (MOMENTUM,))
         self.preconditioner.load_state_dict(state_dict[PRECONDITIONER])
         super().load_state_dict(own)
-        self._changes = state_dict[CHANGES]
+        changes, like = state_dict[CHANGES], self.param_groups[0]["params"][0]
+        self._changes = None if changes is None else changes.to(like.device)
 
 
 def check_settings(group: Mapping[str, Any]) -> None:
