@@ -129,3 +129,25 @@ def test_a_vector_of_one_s_own_is_multiplied_by_the_same_inverse(case):
     expected = inverse @ list(vector.values())
     close(made.precondition(vector), dict(zip(vector, expected, strict=True)))
     close(vector, before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_ekfac_is_that_of_curvlinops(name, case):
+    make, shape = NETWORKS[name]
+    loss, options, their_loss, fisher = CASES[case]
+    model, x, y = make(), torch.randn(N, *shape), labels_of(loss)
+    operator = oracle.EKFACLinearOperator(
+        model, their_loss(), list(model.parameters()), [(x, y)], fisher_type=fisher,
+        separate_weight_and_bias=False, check_deterministic=False,
+    )  # fmt: skip
+    operator.compute_kronecker_factors()
+    operator.compute_eigenvalue_correction()
+    natural, gradients, _ = natural_of(
+        model, lambda: loss(model(x), y).backward(), inversion="ekfac", **options
+    )
+    inverse = oracle.KFACInverseLinearOperator(
+        operator, damping=DAMPING, use_exact_damping=True
+    )
+    expected = inverse @ [gradients[k] for k in natural]
+    close(natural, dict(zip(natural, expected, strict=True)))
