@@ -44,6 +44,10 @@ class Cooperation(ABC):
     """How the processes of a run share the work."""
 
     @abstractmethod
+    def totals(self, numbers: Sequence[int]) -> list[int]:
+        """Sums of whole numbers over the processes; the host may wait."""
+
+    @abstractmethod
     def inverts(self, name: str) -> bool:
         """Whether this process inverts the statistics of a block."""
 
@@ -124,6 +128,10 @@ class Cooperation(ABC):
 @final
 class Alone(Cooperation):
     """One process does everything."""
+
+    def totals(self, numbers: Sequence[int]) -> list[int]:
+        """This process's own."""
+        return list(numbers)
 
     def inverts(self, name: str) -> bool:  # noqa: ARG002
         """Always."""

@@ -325,6 +325,8 @@ class Curvature:
         """
         mine = {key: each.mean for key, each in self.factors.present.items()}
         keys = [key for key in self.keys if key in self.known]
+        if not keys:  # on no rank
+            return
         every = division.given_to_all(keys, mine)
         compared = division.totals([key in self._before for key in keys])
         before = [key for key, held in zip(keys, compared, strict=True) if held]

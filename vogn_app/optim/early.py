@@ -111,11 +111,12 @@ class StepSums:
             for key, moment in capture.so_far(block).items():
                 offer(key, moment.value)
 
+        trained = {n: p for n, p in self.parameters.items() if p.requires_grad}
         with ExitStack() as stack:
-            before, capture.on_settled = capture.on_settled, offer_statistics
-            stack.callback(setattr, capture, "on_settled", before)
-            for name, parameter in self.parameters.items():
-                if parameter.requires_grad:
+            if early:
+                before, capture.on_settled = capture.on_settled, offer_statistics
+                stack.callback(setattr, capture, "on_settled", before)
+                for name, parameter in trained.items():
                     handle = parameter.register_post_accumulate_grad_hook(
                         partial(offer_gradient, name)
                     )

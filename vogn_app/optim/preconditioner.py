@@ -87,7 +87,7 @@ class KroneckerPreconditioner:
             statistics that are s steps old weigh factor_decay^s. 0 uses the last batch
             alone, and then needs no n x n matrix where a layer is larger than it.
         factor_interval: Steps from one refresh of A and G to the next, >= 1, or a
-            function of the step that gives them. Other steps see no hooks.
+            function of the step that gives them. Other steps take no statistics.
         inverse_interval: The same for the inverses; None inverts what is refreshed.
         kl_clip: Bounds lr^2 <P, g>, twice the change of the outputs' distribution that
             a step of `lr` makes, by scaling all of P down; > 0, or None.
@@ -282,11 +282,10 @@ class KroneckerPreconditioner:
 
     def _kept(self) -> list[str]:
         """Blocks whose calls in the coming step may give the natural gradient."""
-        plain = self.curvature != "empirical" or self.loss_reduction != "mean"
+        plain = self.curvature == "empirical" and self.loss_reduction == "mean"
+        fits = plain and self._state.inversion == "cholesky" and self._rows.blocks
         on_cpu = next(iter(self.parameters.values())).is_cpu
-        if plain or not on_cpu or self._ranks.several or is_compiled(self.model):
-            return []
-        if self._state.inversion != "cholesky":
+        if not (fits and on_cpu) or self._ranks.several or is_compiled(self.model):
             return []
         blocks = self._rows.blocks.items()
         operators = {name: self._state.operators_of(block) for name, block in blocks}
@@ -398,7 +397,7 @@ class KroneckerPreconditioner:
 
     def any_rank(self, flag: bool) -> bool:
         """Whether a flag is true on some rank."""
-        if not isinstance(self._cooperation, Division):
+        if not self._ranks.several:
             return flag
         if self._sends_gradients:
             self._cooperation.launch(self._gathered())
@@ -417,9 +416,7 @@ class KroneckerPreconditioner:
         }
         if self.loss_reduction == "mean" or not gradients:
             return gradients
-        num = gathered.num_examples
-        if isinstance(self._cooperation, Division):
-            num = self._cooperation.totals([num])[0]
+        (num,) = self._cooperation.totals([gathered.num_examples])
         divisor = max(1, num) / self._ranks.size
         values = torch._foreach_div(list(gradients.values()), divisor)
         return dict(zip(gradients, values, strict=True))
@@ -453,8 +450,9 @@ class KroneckerPreconditioner:
 
     def _note_missing(self, keys: Sequence[Key]) -> None:
         """Put off what was due but did not take part, and say so once."""
-        missing = [key for key in self._due if key not in set(keys)]
-        if not keys or not missing:
+        known = set(keys)
+        missing = [key for key in self._due if key not in known]
+        if not known or not missing:
             return
         self._state.plan.postpone(missing, self.num_steps)
         trained = {

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from ..curvature.evidence import promoted
@@ -66,7 +65,7 @@ def matrix_of(block: Block, vector: Tensors, parameters: Tensors) -> Tensor:
     matrix = block.to_matrix({
         local: part.of(vector[part.name])
         if part.name in vector
-        else torch.zeros(part.shape).to(parameters[part.name])
+        else parameters[part.name].new_zeros(part.shape)
         for local, part in block.parts.items()
     })
     return promoted(matrix)

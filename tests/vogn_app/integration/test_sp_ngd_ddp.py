@@ -102,3 +102,17 @@ def test_a_state_goes_on_with_another_number_of_ranks(sizes, tmp_path):
         state = run(ranks, size, tmp_path, size, 0.5, False, steps, state)[-1][:2]
     expected = alone(0.5, range(2 * len(sizes)))
     assert_close(state[0], expected[0])
+
+
+def fresh(rank):
+    """A state from before any step."""
+    optimizer = SPNGD(network(), **SETTINGS)
+    optimizer.consolidate_state_dict()
+    state = optimizer.state_dict()
+    optimizer.load_state_dict(copy.deepcopy(state))
+    return state["preconditioner"]["factors"]
+
+
+@pytest.mark.slow
+def test_a_state_from_before_the_first_step(tmp_path):
+    assert run(fresh, 2, tmp_path) == [{}, {}]

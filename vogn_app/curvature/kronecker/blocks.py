@@ -31,7 +31,6 @@ Shape = Literal["kronecker", "layer", "full", "diagonal"]
 INPUTS, OUTPUTS, UNIT, DIAGONAL, GRADIENTS = (
     "inputs", "outputs", "unit", "diagonal", "gradients"
 )  # fmt: skip
-FROM_GRADIENTS = frozenset({OUTPUTS, UNIT, DIAGONAL, GRADIENTS})
 
 
 @dataclass(frozen=True)

@@ -39,16 +39,6 @@ class Watched:
     layer: Layer
     blocks: tuple[Block, ...]
 
-    @property
-    def by_example(self) -> bool:
-        """Whether per-example gradients are wanted of it."""
-        return isinstance(self.blocks[0], ExampleBlock)
-
-    @property
-    def is_recurrent(self) -> bool:
-        """Whether its linear maps are met step by step."""
-        return type(self.layer.module) in RECURRENT
-
 
 def find_watched(
     model: nn.Module,

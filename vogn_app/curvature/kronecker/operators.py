@@ -94,7 +94,8 @@ def invert(
     factors = [key for key in keys if key[1] in {INPUTS, OUTPUTS}]
     turned = factors if inversion != "cholesky" else []
     units = [key for key in keys if key[1] == UNIT]
-    others = [key for key in keys if key not in {*turned, *units}]
+    done = {*turned, *units}
+    others = [key for key in keys if key not in done]
     result: dict[Key, Operator | None] = {
         key: UnitInverse(unit_inverse(means[key].value, dampings[key])) for key in units
     }

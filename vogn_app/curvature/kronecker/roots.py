@@ -229,7 +229,11 @@ def _attempts(requests: Requests) -> list[Attempt]:
     for place, request in enumerate(requests):
         moment = request.moment_mean
         value = moment.value
-        alike[moment.form, value.shape[1:], value.dtype, value.device].append(place)
+        own = (
+            place if value.is_cpu else None
+        )  # as `inverses`: for the sake of last bits
+        key = moment.form, value.shape[1:], value.dtype, value.device, own
+        alike[key].append(place)
     results: dict[int, Attempt] = {}
     for (form, *_), places in alike.items():
         made = _MAKERS[form]([requests[place] for place in places])
