@@ -10,20 +10,21 @@ Symbols:
     kappa  kl_clip                   lambda_w  weight_decay
 
     v     <- nu (momentum v + P + lambda_w theta)
-    theta <- theta - lr v            with nesterov: theta - lr (d + momentum v)
-    nu    =  min(1, sqrt(kappa / (lr^2 <v, F v>)))
+    theta <- theta - lr u            u = v; with nesterov u = nu d + momentum v, where
+                                     d = P + lambda_w theta
+    nu    =  min(1, sqrt(kappa / (lr^2 <u, F u>))), of the u that nu = 1 gives
 
 which without kappa (nu = 1) is torch.optim.SGD after a `KroneckerPreconditioner`.
 
-The step lr v changes the distribution of the outputs by lr^2 <v, F v> / 2 (its
+The step lr u changes the distribution of the outputs by lr^2 <u, F u> / 2 (its
 Kullback-Leibler divergence, to second order). With q = <v, F v> and F symmetric,
 
     q <- momentum^2 q + 2 momentum <v, g> + <P, g>,    then q <- nu^2 q
 
-needs no product with F, nor does the host wait. To bound <P, g> alone, as is usual
-(Ba et al. 2017; `KroneckerPreconditioner`), leaves the sum v free to be 1 / (1 -
-momentum) times as long, which is long enough to diverge while the curvature still grows
-from its initial value; bounded here is the step that is taken.
+needs no product with F, nor does the host wait; and <u, F u> likewise. To bound <P, g>
+alone, as is usual (Ba et al. 2017; `KroneckerPreconditioner`), leaves the sum v free to
+be 1 / (1 - momentum) times as long, which is long enough to diverge while the curvature
+still grows from its initial value; bounded here is the step that is taken.
 
 Departures from the paper: no search for learning rate, momentum and damping by the
 quadratic model. That q takes F of the present step for that of the past ones, and
@@ -69,7 +70,7 @@ class KFAC(Optimizer):
         factor_decay: Weight of the past in the statistics.
         factor_interval: Steps between refreshes of the statistics.
         inverse_interval: Steps between inversions.
-        kl_clip: kappa > 0, bounds lr^2 <v, F v>, at each group's own lr; None for none.
+        kl_clip: kappa > 0, bounds lr^2 <u, F u>, at each group's own lr; None for none.
         inversion: How the factors are inverted.
         shape: Of the blocks.
         curvature: At which labels gradients are taken.
@@ -233,39 +234,37 @@ class KFAC(Optimizer):
         """nu, which keeps the step within its bound; None where there is none."""
         if self.kl_clip is None:
             return None
-        news = [self._news(group, gradients, natural) for group in self.param_groups]
+        groups = self.param_groups
+        each = [self._products(group, gradients, natural) for group in groups]
         scale = getattr(self, "grad_scale", None)
-        new = torch.stack(news) if scale is None else torch.stack(news) / scale
-        q = self._summed(new)
-        if self._changes is not None:
-            q = (q + self._times_squares("momentum", self._changes)).clamp(min=0)
-        change = self._times_squares("lr", q).sum()
-        factor = (self.kl_clip / change).sqrt().clamp(max=1.0)
-        self._changes = q * factor.square()
+        products = torch.stack(each) if scale is None else torch.stack(each) / scale
+        products = self._summed(products)
+        old = self._changes
+        old = torch.zeros_like(products[:, 0]) if old is None else old
+        pairs = list(zip(groups, products, old, strict=True))
+        steps = [group["lr"] ** 2 * step_change(group, *rest) for group, *rest in pairs]
+        factor = (self.kl_clip / torch.stack(steps).sum()).sqrt().clamp(max=1.0)
+        news = [velocity_change(group["momentum"], *rest) for group, *rest in pairs]
+        self._changes = torch.stack(news) * factor.square()
         return factor
 
-    def _times_squares(self, setting: str, numbers: Tensor) -> Tensor:
-        """A number of each group times the square of one of its settings."""
-        pairs = zip(numbers, self.param_groups, strict=True)
-        return torch.stack([number * group[setting] ** 2 for number, group in pairs])
-
-    def _news(
+    def _products(
         self,
         group: Mapping[str, Any],
         gradients: Mapping[str, Tensor],
         natural: Mapping[str, Tensor],
     ) -> Tensor:
-        """<P, g> + 2 momentum <v, g> over a group."""
+        """<P, g> and <v, g> over a group."""
         first = group["params"][0]
-        total = torch.zeros((), dtype=first.dtype, device=first.device)
+        total = torch.zeros(2, dtype=first.dtype, device=first.device)
         for parameter in group["params"]:
             name = self._names[id(parameter)]
             if name in natural:
                 gradient = gradients[name].flatten()
-                total += torch.dot(natural[name].flatten(), gradient)
+                total[0] += torch.dot(natural[name].flatten(), gradient)
                 if group["momentum"]:
                     velocity = self._buffer(parameter).flatten()
-                    total += 2 * group["momentum"] * torch.dot(velocity, gradient)
+                    total[1] += torch.dot(velocity, gradient)
         return total
 
     def _summed(self, numbers: Tensor) -> Tensor:
@@ -311,6 +310,8 @@ class KFAC(Optimizer):
             if factor is not None:
                 torch._foreach_mul_(buffers, factor)
             if group["nesterov"]:
+                if factor is not None:
+                    torch._foreach_mul_(steps, factor)
                 torch._foreach_add_(steps, buffers, alpha=momentum)
             else:
                 steps = buffers
@@ -364,6 +365,36 @@ class KFAC(Optimizer):
         super().load_state_dict(own)
         changes, like = state_dict[CHANGES], self.param_groups[0]["params"][0]
         self._changes = None if changes is None else changes.to(like.device)
+
+
+def velocity_change(momentum: float, products: Tensor, old: Tensor) -> Tensor:
+    """<v, F v> of v <- momentum v + P.
+
+    Args:
+        momentum: Weight of the past.
+        products: <P, g> and <v, g>, with F P = g.
+        old: <v, F v> before.
+
+    Returns:
+        The new one, >= 0.
+    """
+    own, mixed = products
+    change: Tensor = momentum**2 * old + 2 * momentum * mixed + own
+    return change.clamp(min=0)
+
+
+def step_change(group: Mapping[str, Any], products: Tensor, old: Tensor) -> Tensor:
+    """<u, F u> of the step u that a group takes; arguments as `velocity_change`.
+
+    With nesterov u = P + momentum (momentum v + P), else the new v.
+    """
+    momentum = group["momentum"]
+    if not group["nesterov"]:
+        return velocity_change(momentum, products, old)
+    past, present = momentum**2, 1 + momentum
+    own, mixed = products
+    change: Tensor = past**2 * old + 2 * past * present * mixed + present**2 * own
+    return change.clamp(min=0)
 
 
 def check_settings(group: Mapping[str, Any]) -> None:

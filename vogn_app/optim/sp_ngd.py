@@ -116,7 +116,7 @@ class SPNGD(KFAC):
         staleness: alpha >= 0: a statistic that changes by less than this, relative to
             its Frobenius norm, is refreshed ever more rarely. 0 refreshes all of them
             at every step.
-        kl_clip: kappa > 0, bounds lr^2 <v, F v>, as `KFAC`; None for none.
+        kl_clip: kappa > 0, bounds lr^2 <u, F u>, as `KFAC`; None for none.
         curvature: "empirical", as the paper; "fisher" or "exact" as
             `KroneckerPreconditioner`.
         likelihood: What labels are drawn from.

@@ -133,6 +133,34 @@ def scaled_step(kfac, model, x, y, scale):
         del kfac.grad_scale, kfac.found_inf
 
 
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("kappa", [1e6, 3e-3])
+def test_the_trust_region_is_of_the_step_with_its_momentum(kappa, nesterov):
+    """<u, F u> of the step u; w = F v is summed from gradients as v is from natural."""
+    model = convolutional()
+    options = {**SETTINGS, "factor_interval": 100, "nesterov": nesterov}
+    kfac = KFAC(model, 0.1, momentum=0.8, kl_clip=kappa, **options)
+    w, scaled = dict.fromkeys(parameters_of(model), 0.0), 0
+    for _ in range(6):
+        before = parameters_of(model)
+        backward(model, *images())
+        gradients = gradients_of(model)
+        kfac.step()
+        steps = {k: (before[k] - p) / 0.1 for k, p in parameters_of(model).items()}
+        w = {k: 0.8 * w[k] + gradients[k] for k in w}
+        ahead = {k: gradients[k] + 0.8 * w[k] for k in w} if nesterov else w
+        free = kfac.preconditioner.precondition(ahead)  # u without this step's factor
+        change = sum((free[k] * ahead[k]).sum() for k in w)
+        factor = (kappa / (0.01 * change)).sqrt().clamp(max=1)
+        scaled += bool(factor < 1)
+        close(steps, {k: factor * u for k, u in free.items()})
+        w = {k: factor * v for k, v in w.items()}
+        velocity = kfac.preconditioner.precondition(w)
+        known = sum((velocity[k] * w[k]).sum() for k in w)
+        close(kfac.state_dict()["changes"].sum(), known)
+    assert (scaled > 0) == (kappa < 1)
+
+
 def test_a_closure_gives_the_loss():
     ours, theirs = twins()
     x, y = images()

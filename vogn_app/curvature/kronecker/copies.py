@@ -39,18 +39,20 @@ class Forward:
 
     Args:
         module: The module.
-        call: What runs. A copy runs the module's own, and removes itself.
+        run: Takes the module, those who watch it, and the arguments of a call. A copy
+            has none: it runs the module's own forward, and removes itself.
     """
 
     def __init__(
-        self, module: nn.Module, call: Callable[..., Any] | None = None
+        self, module: nn.Module, run: Callable[..., Any] | None = None
     ) -> None:
-        self.module, self.call = module, call
+        self.module, self.run = module, run
+        self.watches: list[Any] = []
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the module."""
-        if self.call is not None:
-            return self.call(*args, **kwargs)
+        if self.run is not None:
+            return self.run(self.module, self.watches, *args, **kwargs)
         vars(self.module).pop("forward", None)
         return self.module.forward(*args, **kwargs)
 

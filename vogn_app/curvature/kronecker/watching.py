@@ -78,15 +78,20 @@ class LayerWatch:
 
     @contextmanager
     def _forward_replaced(self) -> Iterator[None]:
-        present = vars(self.module).get("forward")
-        if present is not None and not _is_copied(present):
+        forward = vars(self.module).get("forward")
+        if forward is not None and not isinstance(forward, Forward):
             yield  # it came from elsewhere, and may do anything
             return
-        vars(self.module)["forward"] = Forward(self.module, self._run_attention)
+        if forward is None or not forward.watches:  # a copy has none
+            forward = Forward(self.module, run_attention)
+            vars(self.module)["forward"] = forward
+        forward.watches.append(self)
         try:
             yield
         finally:
-            vars(self.module).pop("forward", None)
+            forward.watches.remove(self)
+            if not forward.watches:
+                vars(self.module).pop("forward", None)
 
     @property
     def example_block(self) -> ExampleBlock | None:
@@ -94,7 +99,7 @@ class LayerWatch:
         block = self.watched.blocks[0]
         return block if isinstance(block, ExampleBlock) else None
 
-    def _trained(self) -> dict[str, str]:
+    def trained(self) -> dict[str, str]:
         """Parameters that take part in a call that begins."""
         if not self.capture.listens:
             return {}
@@ -114,7 +119,7 @@ class LayerWatch:
         kwargs: dict[str, Any],
         output: Any,
     ) -> Tensor | None:
-        names, rule = self._trained(), self.layer.rule
+        names, rule = self.trained(), self.layer.rule
         if not names:
             return None
         if rule is None:
@@ -276,23 +281,15 @@ class LayerWatch:
             evidence = RerunEvidence(self.module, call, again, num)
             self.capture.examples(self.example_block).add(names, evidence)
 
-    def _run_attention(self, *args: Any, **kwargs: Any) -> Any:
-        """In place of the forward of attention: its projections are linear maps."""
-        module, names = self.module, self._trained()
-        assert isinstance(module, nn.MultiheadAttention)
-        query = args[0] if args else kwargs.get("query")
-        if not (names and isinstance(query, Tensor) and query.ndim == 3):
-            return nn.MultiheadAttention.forward(module, *args, **kwargs)
-        return attention_with(partial(self._project, names), module, *args, **kwargs)
-
-    def _project(
+    def watch_projection(
         self,
         names: Mapping[str, str],
         x: Tensor,
         weight: Tensor,
         bias: Tensor | None,
+        output: Tensor,
     ) -> Tensor:
-        output = F.linear(x, weight, bias)
+        """Watch a linear map of attention; gives the output to be used instead."""
         rows = self._rows(weight) or self._rows(bias)
         if rows is None:
             return output
@@ -338,8 +335,33 @@ class LayerWatch:
                     self._measure_map(block, x, g[..., first:last], new)
 
 
-def _is_copied(forward: Any) -> bool:
-    return isinstance(forward, Forward) and forward.call is None
+def run_attention(
+    module: nn.MultiheadAttention, watches: list[LayerWatch], *args: Any, **kwargs: Any
+) -> Any:
+    """In place of the forward of attention: its projections are linear maps.
+
+    Args:
+        module: The attention.
+        watches: Those who watch it; each optimizer has one of its own.
+        args: Of the call.
+        kwargs: Of the call.
+
+    Returns:
+        What the attention gives.
+    """
+    trained = [(watch, watch.trained()) for watch in watches]
+    wanted = [(watch, names) for watch, names in trained if names]
+    query = args[0] if args else kwargs.get("query")
+    if not (wanted and isinstance(query, Tensor) and query.ndim == 3):
+        return nn.MultiheadAttention.forward(module, *args, **kwargs)
+
+    def project(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        output = F.linear(x, weight, bias)
+        for watch, names in wanted:
+            output = watch.watch_projection(names, x, weight, bias, output)
+        return output
+
+    return attention_with(project, module, *args, **kwargs)
 
 
 def kept(x: Tensor, names: Mapping[str, str]) -> Tensor:

@@ -28,7 +28,9 @@ def test_a_hook_runs_but_its_copy_does_not(copied):
 def test_a_forward_runs_but_its_copy_is_the_module_s_own(copied):
     module, x = nn.Linear(2, 2), torch.randn(3, 2)
     plain = module(x)
-    vars(module)["forward"] = Forward(module, lambda x, *, factor=1: factor * plain)
+    vars(module)["forward"] = Forward(
+        module, lambda module, watches, x, *, factor=1: factor * plain
+    )
     other = copied(module)
     assert torch.equal(module(x, factor=2), 2 * plain)
     other.weight.data.zero_()

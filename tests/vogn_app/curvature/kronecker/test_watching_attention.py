@@ -1,6 +1,7 @@
 """Attention as the linear maps it is, in whole encoder layers too; its copies."""
 
 import copy
+import gc
 import io
 import pickle
 
@@ -15,6 +16,7 @@ from tests.vogn_app.curvature.kronecker.reference import (
     captured,
     close,
 )
+from vogn_app import KroneckerPreconditioner
 
 N, T, E = 4, 3, 6
 
@@ -233,3 +235,23 @@ def test_attention_with_a_forward_of_its_own_is_left_alone():
     vars(model.attention)["forward"] = lambda *args, **kwargs: plain(*args, **kwargs)
     assert captured(model, lambda: loss(model(x, x, x)).backward()) == {}
     assert "forward" in vars(model.attention)
+
+
+@pytest.mark.parametrize("shape", ["kronecker", "full"])
+def test_two_who_watch_one_attention_see_the_same(shape):
+    """As a notebook's second `optimizer = KFAC(model)` does at first."""
+    model = nn.MultiheadAttention(4, 2, batch_first=True)
+    x = torch.randn(3, 5, 4)
+
+    def natural(*preconditioners):
+        model.zero_grad()
+        model(x, x, x)[0].square().sum(1).mean().backward()
+        return [each.natural_gradients() for each in preconditioners]
+
+    make = lambda: KroneckerPreconditioner(model, damping=0.1, shape=shape)  # noqa: E731
+    (alone,) = natural(make())
+    gc.collect()
+    first, second = natural(make(), make())
+    for name, truth in alone.items():
+        torch.testing.assert_close(first[name], truth)
+        torch.testing.assert_close(second[name], truth)
