@@ -51,7 +51,8 @@ def averaged(old: Factor | None, new: Moment, decay: float, step: int) -> Factor
 
 
 def compact(moment: Moment) -> Moment:
-    """Rows that are too many to be of use as their matrix."""
+    """Contiguous, as a loaded one is; rows that are too many as their matrix."""
+    moment = Moment(moment.form, moment.value.contiguous(), moment.count)
     if moment.form == "rows" and 2 * moment.value.shape[1] > moment.size:
         return Moment("matrix", moment.matrix(), moment.count)
     return moment

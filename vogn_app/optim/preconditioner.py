@@ -546,6 +546,7 @@ class KroneckerPreconditioner:
             "num_steps": self.num_steps,
             "seed": self._noise.seed,
             "figures": self._figures.state_dict(),
+            "rows": self._rows.state_dict(),
         }
         return own | self._state.state_dict()
 
@@ -560,17 +561,23 @@ class KroneckerPreconditioner:
             ValueError: If it is of another model.
         """
         wanted = (
-            "num_steps", "seed", "figures", "factors", "before", "plan", "known",
-            "stale", "next_inverse",
+            "num_steps", "seed", "figures", "rows", "factors", "before", "plan",
+            "known", "stale", "next_inverse",
         )  # fmt: skip
         if missing := [name for name in wanted if name not in state]:
             raise ValueError(
                 f"state must be of a preconditioner, got none of {', '.join(missing)}."
             )
+        if state["plan"].keys() != self._state.plan.state_dict().keys():
+            raise ValueError(
+                "state must be of the same kind of optimizer, got one that refreshes "
+                "its statistics by another rule."
+            )
         like = next(iter(self.parameters.values()))
         self._state.load_state_dict(state, like)
         self.num_steps, self._noise.seed = state["num_steps"], state["seed"]
         self._figures.load_state_dict(state["figures"])
+        self._rows.load_state_dict(state["rows"])
         self._give_up()
         self._ranks = Ranks()  # to meet again
         self._arm()

@@ -82,6 +82,15 @@ class RowProducts:
         self._failures: dict[str, int] = {}  # in a row
         self._vectors: dict[int, Tensor] = {}  # of random signs, by size
 
+    def state_dict(self) -> dict[str, dict[str, int]]:
+        """What decides which way is taken: the ways round differently."""
+        return {"num_rows": dict(self._num_rows), "failures": dict(self._failures)}
+
+    def load_state_dict(self, state: Mapping[str, Mapping[str, int]]) -> None:
+        """Go on where the memory stood that `state_dict` gave."""
+        self._num_rows = dict(state["num_rows"])
+        self._failures = dict(state["failures"])
+
     def candidates(
         self, operators: Mapping[str, Mapping[str, Operator] | None]
     ) -> list[str]:

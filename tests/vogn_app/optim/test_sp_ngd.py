@@ -125,3 +125,19 @@ def test_alone_there_is_nothing_to_consolidate():
     optimizer = SPNGD(model)
     optimizer.consolidate_state_dict()
     assert "preconditioner" in optimizer.state_dict()
+
+
+def test_the_state_of_k_fac_is_refused_and_nothing_is_lost():
+    ours, theirs = twins()
+    optimizer, other = SPNGD(ours, 0.02), KFAC(theirs, 0.02)
+    step(optimizer, ours, *images())
+    before = copy.deepcopy(optimizer.state_dict())
+    step(other, theirs, *images())
+    for one, state in ((optimizer, other), (other, optimizer)):
+        with pytest.raises(ValueError, match=r"^state must be of the same kind"):
+            one.load_state_dict(state.state_dict())
+    after = optimizer.state_dict()
+    assert after["preconditioner"]["num_steps"] == 1
+    for name, factor in before["preconditioner"]["factors"].items():
+        now = after["preconditioner"]["factors"][name]
+        assert torch.equal(now["value"], factor["value"])
