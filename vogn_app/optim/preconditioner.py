@@ -183,6 +183,8 @@ class KroneckerPreconditioner:
         self._noise = NoiseSource(seed)
         self.num_steps = 0
         self.parameters = named_parameters(model, params)
+        if not self.parameters:
+            raise ValueError("model must have a parameter to train, got none.")
         self._capture = FactorCapture(
             model,
             self.parameters,
@@ -200,6 +202,8 @@ class KroneckerPreconditioner:
         self._state = Curvature(self.blocks, plan, decay, inverse_interval, inversion)
         self._damping()
         self._rows = RowProducts(self.blocks)
+        first = next(iter(self.parameters.values()))
+        self._kind = first.dtype, first.device
         self._warned: set[str] = set()  # blocks that got gradients but no curvature
         self._figures = Figures()
         self._ranks = Ranks()
@@ -358,7 +362,11 @@ class KroneckerPreconditioner:
         Returns:
             Gradients of the mean over the examples of all ranks, and natural gradients
             in new tensors, not clipped; by parameter name.
+
+        Raises:
+            RuntimeError: If the model was moved after statistics had been taken.
         """
+        self._check_moved()
         gathered = self._gathered()
         found = self._cooperation.exchange(
             self._due, gathered, gradients=self._sends_gradients
@@ -373,6 +381,18 @@ class KroneckerPreconditioner:
         self._figures.steps += 1
         self._arm()
         return gradients, natural
+
+    def _check_moved(self) -> None:
+        """An error if the statistics are of another type, or on another device."""
+        first = next(iter(self.parameters.values()))
+        now, before = (first.dtype, first.device), self._kind
+        if self._state.known and now != before:
+            raise RuntimeError(
+                "the model must keep its type and device once statistics were taken, "
+                f"got {now[0]} on {now[1]} after {before[0]} on {before[1]}: move it "
+                "before the optimizer is made."
+            )
+        self._kind = now
 
     def _gathered(self) -> Gathered:
         """What the passes since the last step have said."""

@@ -226,6 +226,19 @@ def test_a_group_that_comes_later_is_refused():
     assert len(kfac.param_groups) == 1
 
 
+def test_a_model_that_moves_is_an_error_that_says_so():
+    model = nn.Linear(3, 3).double()
+    kfac = KFAC(model.float(), 0.1)
+    batch = torch.randn(6, 3).double(), torch.randint(3, (6,))
+    model.double()  # before the first step it may
+    train(kfac, model, [batch])
+    before = parameters_of(model)
+    backward(model.float(), batch[0].float(), batch[1])
+    with pytest.raises(RuntimeError, match=r"^the model must keep its type and device"):
+        kfac.step()
+    close(parameters_of(model.double()), before, rtol=1e-6)
+
+
 def test_it_learns():
     torch.manual_seed(2)
     model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 2))

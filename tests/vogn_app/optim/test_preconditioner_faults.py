@@ -203,3 +203,9 @@ def test_the_state_of_another_model_is_refused_and_changes_nothing():
     ):
         preconditioner.load_state_dict({"num_steps": 1})
     close(preconditioner.precondition(gradients_of(model)), expected)
+
+
+def test_a_model_with_nothing_to_train_is_refused():
+    model = nn.Linear(2, 2).requires_grad_(False)
+    with pytest.raises(ValueError, match=r"^model must have a parameter to train"):
+        KroneckerPreconditioner(model)

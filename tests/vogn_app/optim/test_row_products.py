@@ -137,12 +137,11 @@ def test_a_resumed_run_takes_the_same_way_whatever_the_batches():
             F.cross_entropy(model(x), y).backward()
             optimizer.step()
 
-    for stop in (7, 8):
-        train(one, ours, range(stop - 1 if stop == 8 else 0, stop))
-        other = KFAC(theirs, **SETTINGS)
-        theirs.load_state_dict(ours.state_dict())
-        other.load_state_dict(copy.deepcopy(one.state_dict()))
-        assert other.preconditioner._kept() == one.preconditioner._kept()
+    train(one, ours, range(8))
+    other = KFAC(theirs, **SETTINGS)
+    theirs.load_state_dict(ours.state_dict())
+    other.load_state_dict(copy.deepcopy(one.state_dict()))
+    assert other.preconditioner._kept() == one.preconditioner._kept()
     train(one, ours, range(8, 14))
     train(other, theirs, range(8, 14))
     for mine, its in zip(ours.parameters(), theirs.parameters(), strict=True):
