@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import get_gradient_edge
 from torch.utils.hooks import RemovableHandle
 
 from ..errors import UnsupportedLayerError
@@ -37,7 +36,7 @@ from .functional import ModuleCall, listed, output_tensors
 from .labels import FisherPass, labelled_output
 from .proof import dense
 from .recording import Recording, Squares
-from .uses import Purpose, purpose_of
+from .uses import Purpose, accumulates
 
 if TYPE_CHECKING:
     from .capture import SquareCapture
@@ -152,9 +151,8 @@ class FisherRecording(Recording):
 
     def _mark_used(self, entry: CallSquares, gradient: Tensor) -> None:  # noqa: ARG002
         """Note that a backward pass of the user's goes through a call's output."""
-        nodes = (get_gradient_edge(p).node for p in self._trained().values())
         if self.active and not entry.used:
-            entry.used = purpose_of(nodes) is Purpose.ACCUMULATED
+            entry.used = accumulates(self._trained().values())
 
     def finish(self) -> Squares:
         """Add the squares of calls that backward passes have gone through.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import Node
+from torch.autograd.graph import Node, get_gradient_edge
 
 from .evidence import Evidence, full_precision
 from .functional import listed
@@ -166,6 +166,12 @@ def purpose_of(nodes: Iterable[Node | None]) -> Purpose:
     except RuntimeError:  # `torch.autograd.grad` of these very parameters
         return Purpose.GIVEN_AWAY
     return Purpose.ACCUMULATED if reached else Purpose.OTHER
+
+
+def accumulates(parameters: Iterable[Tensor]) -> bool:
+    """Whether the backward pass that runs accumulates gradients of some parameters."""
+    nodes = (get_gradient_edge(p).node for p in parameters if p.requires_grad)
+    return purpose_of(nodes) is Purpose.ACCUMULATED
 
 
 def run_recorded(

@@ -3,9 +3,9 @@
 from .assignment import Grid, assign_owners, fraction_named, inverse_cost
 from .early_sums import EarlySums, Own, Sums
 from .exchange import Exchange, Statistics, Weighing
-from .groups import GridRanks, groups_of
+from .groups import groups_of
 from .owner_buckets import Item
-from .packing import Entry, Half, Layout, pack_upper, packed_size, unpack_upper
+from .packing import Entry, Layout
 from .ranks import (
     DEFAULT_GROUP,
     Group,
@@ -17,13 +17,7 @@ from .ranks import (
     ranks_of,
     wrapper_silenced,
 )
-from .sharding import (
-    Pending,
-    broadcast_within,
-    gather_from_owners,
-    reduce_to_owners,
-    sum_over_ranks,
-)
+from .sharding import gather_from_owners, sum_over_ranks
 from .volume import Volume, volume_of_grid, volume_of_owners, volume_plain
 
 __all__ = [
@@ -32,20 +26,16 @@ __all__ = [
     "Entry",
     "Exchange",
     "Grid",
-    "GridRanks",
     "Group",
-    "Half",
     "Item",
     "Layout",
     "Own",
-    "Pending",
     "Ranks",
     "Statistics",
     "Sums",
     "Volume",
     "Weighing",
     "assign_owners",
-    "broadcast_within",
     "check_process_group",
     "check_same",
     "copy_from_first",
@@ -54,12 +44,8 @@ __all__ = [
     "gather_from_owners",
     "groups_of",
     "inverse_cost",
-    "pack_upper",
-    "packed_size",
     "ranks_of",
-    "reduce_to_owners",
     "sum_over_ranks",
-    "unpack_upper",
     "volume_of_grid",
     "volume_of_owners",
     "volume_plain",

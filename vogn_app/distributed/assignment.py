@@ -114,26 +114,13 @@ class Grid:
 
     def column_of(self, rank: int) -> int:
         """Column of a rank: which items it preconditions, those owned there."""
-        return self._checked(rank) % self.num_columns
-
-    def row_of(self, rank: int) -> int:
-        """Row of a rank: whom it exchanges gradients with."""
-        return self._checked(rank) // self.num_columns
+        if not 0 <= rank < self.num_ranks:
+            raise ValueError(f"rank must be in [0, {self.num_ranks}), got {rank!r}.")
+        return rank % self.num_columns
 
     def workers_of(self, owner: int) -> tuple[int, ...]:
         """Ranks that hold the inverses of an owner's items, in rising order."""
         return tuple(range(self.column_of(owner), self.num_ranks, self.num_columns))
-
-    def sender_to(self, rank: int, owner: int) -> int:
-        """Who gives a rank the gradients of an owner's items; itself for a worker."""
-        return self.row_of(rank) * self.num_columns + self.column_of(owner)
-
-    def receivers_of(self, rank: int, owner: int) -> tuple[int, ...]:
-        """Whom a rank sends the gradients of an owner's items; none if no worker."""
-        if self.sender_to(rank, owner) != rank:
-            return ()
-        row = self.receiver_groups()[self.row_of(rank)]
-        return tuple(other for other in row if other != rank)
 
     def worker_groups(self) -> list[tuple[int, ...]]:
         """The columns: ranks that share inverses. Every rank is in one."""
@@ -144,8 +131,3 @@ class Grid:
         size = self.num_columns
         starts = range(0, self.num_ranks, size)
         return [tuple(range(start, start + size)) for start in starts]
-
-    def _checked(self, rank: int) -> int:
-        if not 0 <= rank < self.num_ranks:
-            raise ValueError(f"rank must be in [0, {self.num_ranks}), got {rank!r}.")
-        return rank

@@ -217,14 +217,15 @@ class EarlySums:
         return {self.names[number]: value for number, value in sums.items()}
 
     def _compared(self, own: Own) -> Compared:
+        if not (self._may_hurry or own.counts):
+            number = torch.full((), own.num_examples, device=self.device)
+            total = sum_over_ranks(number, self.ranks).wait()
+            return Compared(total, frozenset(), None, ())
         flags = [kind in self._again or self._has_changed(kind, own) for kind in KINDS]
         has = [_now(own, name) is not None for name in self.names]
-        mine = torch.tensor([own.num_examples, *flags, *has, *own.counts])
-        sent = mine.to(self.device, non_blocking=True)
-        total = sum_over_ranks(sent, self.ranks).wait()
-        if not (self._may_hurry or own.counts):
-            return Compared(total[0], frozenset(), None, ())
-        num_examples, *numbers = total.tolist()
+        mine = [own.num_examples, *flags, *has, *own.counts]
+        sent = torch.tensor(mine, device=self.device)
+        num_examples, *numbers = sum_over_ranks(sent, self.ranks).wait().tolist()
         repeats, numbers = numbers[: len(KINDS)], numbers[len(KINDS) :]
         there, counts = numbers[: len(has)], numbers[len(has) :]
         return Compared(
@@ -251,8 +252,4 @@ def _now(own: Own, name: Name) -> Early | None:
 def _are_same(one: Early | None, other: Early | None) -> bool:
     if one is None or other is None:
         return one is other
-    return (
-        one.value is other.value
-        and one.version == other.version
-        and one.num_examples == other.num_examples
-    )
+    return one.is_still(other.value, other.num_examples)

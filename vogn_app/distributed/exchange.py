@@ -15,9 +15,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from .buckets import Buckets, Shape
-from .ranks import Ranks, all_present, broadcast_first
-
-LESSONS = 3  # blocks that may teach in which order values get ready
+from .ranks import Ranks, all_present
+from .readiness import Order
 
 Entry = tuple[int, bool]  # number of a parameter, and whether its squares
 
@@ -64,6 +63,11 @@ class Early:
     version: int
     num_examples: int
 
+    def is_still(self, value: Tensor | None, num_examples: int) -> bool:
+        """Whether it is what the rank has now."""
+        same = value is self.value and self.value._version == self.version
+        return same and num_examples == self.num_examples
+
 
 class Exchange:
     """Averages over ranks, begun within the backward pass.
@@ -81,13 +85,15 @@ class Exchange:
         self._kinds = (False, True) if squares else (False,)  # whether squares
         self._early: dict[int, Early] = {}
         self._sent: list[Entry] = []  # early, in order
-        self._again, self._lessons, self._num_early = False, LESSONS, 0
+        self._again = False
         numbers = range(len(parameters))[::-1]  # backward begins with the last
-        self._arrange([(number, kind) for number in numbers for kind in self._kinds])
+        entries = ((number, kind) for number in numbers for kind in self._kinds)
+        self._order: Order[Entry] = Order(entries, ranks, parameters[0].device)
+        self._arrange()
 
-    def _arrange(self, entries: list[Entry]) -> None:
-        """Make buckets for values that get ready in this order."""
-        self._entries = entries
+    def _arrange(self) -> None:
+        """Make buckets for values in the order in which they get ready."""
+        self._entries = self._order.values
         self._index = {entry: index for index, entry in enumerate(self._entries)}
         shapes = [shape_of(self.parameters[number]) for number, _ in self._entries]
         self.buckets = Buckets(shapes, self.ranks)
@@ -178,8 +184,8 @@ class Exchange:
             self.buckets.finish(values)
         self._early = {}
         means = self._means(total, present)
-        if self._lessons:
-            self._learn_order()
+        if self._order.learn(self._sent):
+            self._arrange()
         return means
 
     def _compared(self, own: Statistics) -> tuple[int, int, list[int]]:
@@ -209,22 +215,6 @@ class Exchange:
         ]
         return Statistics(gradients, means[True], total)
 
-    def _learn_order(self) -> None:
-        """Put first what rank 0 could send early, in its order; others would hold up.
-
-        A first block may send no squares early, since they are being proved.
-        """
-        self._lessons -= 1
-        sent = set(self._sent)
-        order = self._sent + [entry for entry in self._entries if entry not in sent]
-        lesson = [len(sent), *(2 * number + kind for number, kind in order)]
-        told = torch.tensor(lesson, device=self.parameters[0].device)
-        broadcast_first(told, self.ranks)
-        num_early, *codes = told.tolist()
-        if num_early > self._num_early:
-            self._num_early = num_early
-            self._arrange([(code // 2, code % 2 == 1) for code in codes])
-
     def _value(
         self, own: Statistics, weighing: Weighing, index: int
     ) -> tuple[Tensor | None, float]:
@@ -237,8 +227,7 @@ class Exchange:
         for index, early in self._early.items():
             number, kind = self._entries[index]
             value = (own.squares if kind else own.gradients)[number]
-            same = value is early.value and value._version == early.version
-            if not same or early.num_examples != own.num_examples:
+            if not early.is_still(value, own.num_examples):
                 return False
         return True
 

@@ -9,7 +9,6 @@ large the matrix is.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import accumulate
 from math import prod
 
 import torch
@@ -19,17 +18,6 @@ BAND = 512  # rows; the indices of such a triangle take 1.5 MB
 HALF_TYPES = (torch.bfloat16, torch.float16)
 _TOP = 15  # scaled entries lie below 2^15; the largest float16 is almost 2^16
 _EXPONENTS = (-100, 128)  # those whose scales float32 can hold
-
-
-def packed_size(shape: Sequence[int]) -> int:
-    """Numbers in the upper triangles of matrices [..., n, n]; ValueError for others."""
-    if len(shape) < 2 or shape[-1] != shape[-2]:
-        raise ValueError(f"shape must be that of square matrices, got {tuple(shape)}.")
-    return prod(shape[:-2]) * _triangle(shape[-1])
-
-
-def _triangle(size: int) -> int:
-    return size * (size + 1) // 2
 
 
 @dataclass(frozen=True)
@@ -48,7 +36,13 @@ class Entry:
     @property
     def size(self) -> int:
         """Numbers that it takes in the buffer."""
-        return packed_size(self.shape) if self.symmetric else prod(self.shape)
+        if not self.symmetric:
+            return prod(self.shape)
+        if len(self.shape) < 2 or self.shape[-1] != self.shape[-2]:
+            raise ValueError(
+                f"shape must be that of square matrices, got {self.shape}."
+            )
+        return prod(self.shape[:-2]) * _triangle(self.shape[-1])
 
 
 class Layout:
@@ -62,11 +56,6 @@ class Layout:
         self.entries = tuple(entries)
         self.sizes = tuple(entry.size for entry in self.entries)
         self.size = sum(self.sizes)
-
-    @property
-    def offsets(self) -> tuple[int, ...]:
-        """First number of each entry."""
-        return tuple(accumulate(self.sizes, initial=0))[:-1]
 
     def pack(self, tensors: Sequence[Tensor], out: Tensor) -> Tensor:
         """Put tensors into a buffer.
@@ -116,15 +105,8 @@ class Layout:
         return Half(self.sizes, dtype)
 
 
-def pack_upper(matrices: Sequence[Tensor]) -> Tensor:
-    """Put the upper triangles of symmetric matrices [..., n, n] into a flat buffer."""
-    layout = Layout(Entry(tuple(matrix.shape), True) for matrix in matrices)
-    return layout.pack(matrices, matrices[0].new_empty(layout.size))
-
-
-def unpack_upper(flat: Tensor, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
-    """Make symmetric matrices of these shapes of what `pack_upper` gave."""
-    return Layout(Entry(tuple(shape), True) for shape in shapes).unpack(flat)
+def _triangle(size: int) -> int:
+    return size * (size + 1) // 2
 
 
 def _bands(size: int) -> Iterator[tuple[int, int, int, int]]:

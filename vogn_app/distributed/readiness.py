@@ -1,15 +1,16 @@
 """What earlier steps teach about sending early: in which order, and whether it pays."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Generic, TypeVar, final
 
 import torch
 
-from .exchange import LESSONS
 from .ranks import Ranks, broadcast_first
 
 Name = str | tuple[str, str]  # of a parameter; or of a block and its statistic
+Value = TypeVar("Value", bound=Hashable)
+LESSONS = 3  # steps that may teach in which order values get ready
 LONGEST_REST = 63  # steps
 
 
@@ -33,6 +34,51 @@ class Patience:
 
 
 @final
+class Order(Generic[Value]):
+    """In which order values get final.
+
+    Args:
+        values: All of them, in the order in which they probably do; the same on all
+            ranks.
+        ranks: The processes.
+        device: Where messages may be.
+    """
+
+    def __init__(
+        self, values: Iterable[Value], ranks: Ranks, device: torch.device
+    ) -> None:
+        self._every, self._ranks, self._device = list(values), ranks, device
+        self.values = list(self._every)
+        self._lessons, self._num_early = LESSONS, 0
+
+    def learn(self, early: Sequence[Value]) -> bool:
+        """Put first what rank 0 could send early, in its order; others hold up.
+
+        Args:
+            early: What this rank sent early, in order.
+
+        Returns:
+            Whether there is a new order, alike on all ranks. The first steps teach: in
+            some of them little can be sent early.
+        """
+        if not self._lessons:
+            return False
+        self._lessons -= 1
+        sent = set(early)
+        order = [*early, *(value for value in self.values if value not in sent)]
+        codes = {value: code for code, value in enumerate(self._every)}
+        lesson = [len(early), *(codes[value] for value in order)]
+        told = torch.tensor(lesson, device=self._device)
+        broadcast_first(told, self._ranks)
+        num_early, *numbers = told.tolist()
+        if num_early <= self._num_early:
+            return False
+        self._num_early = num_early
+        self.values = [self._every[number] for number in numbers]
+        return True
+
+
+@final
 class Readiness:
     """When values get final, and for how long they stay so.
 
@@ -51,10 +97,13 @@ class Readiness:
         ranks: Ranks,
         device: torch.device,
     ) -> None:
-        self._every, self._ranks, self._device = list(names), ranks, device
-        self.order = list(self._every)
+        self._order = Order(names, ranks, device)
         self._patience = {kind: Patience() for kind in kinds}
-        self._lessons, self._num_early = LESSONS, 0
+
+    @property
+    def order(self) -> Sequence[Name]:
+        """Names in the order in which they get final."""
+        return self._order.values
 
     def pays(self, kind: str) -> bool:
         """Whether to send a kind early in this step."""
@@ -69,19 +118,4 @@ class Readiness:
         """
         for kind, patience in self._patience.items():
             patience.after_step(repeated=kind in repeated)
-        if self._lessons:
-            self._lessons -= 1
-            self._learn_order(early)
-
-    def _learn_order(self, early: Sequence[Name]) -> None:
-        """Put first what rank 0 could send early, in its order; others hold up."""
-        sent = set(early)
-        order = [*early, *(name for name in self.order if name not in sent)]
-        codes = {name: code for code, name in enumerate(self._every)}
-        lesson = torch.tensor([len(early), *(codes[name] for name in order)])
-        told = lesson.to(self._device)
-        broadcast_first(told, self._ranks)
-        num_early, *numbers = told.tolist()
-        if num_early > self._num_early:
-            self._num_early = num_early
-            self.order = [self._every[number] for number in numbers]
+        self._order.learn(early)

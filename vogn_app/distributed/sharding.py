@@ -6,7 +6,6 @@ way together.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Generic, TypeVar
 
 import torch
@@ -148,10 +147,7 @@ def _reduce_rounded(
 
 @torch.no_grad()
 def gather_from_owners(
-    own: Tensor,
-    sizes: Sequence[int],
-    ranks: Ranks,
-    halves: Sequence[Half] | None = None,
+    own: Tensor, sizes: Sequence[int], ranks: Ranks
 ) -> Pending[list[Tensor]]:
     """Begin to give every rank what each of them owns.
 
@@ -160,11 +156,9 @@ def gather_from_owners(
             to be changed before the end.
         sizes: Numbers that each rank owns; may be 0.
         ranks: The processes.
-        halves: How to send each part in half precision; None to send all as it is.
 
     Returns:
-        What each rank owns. Every rank has the same bits, those sent in half
-        precision: of its own part too.
+        What each rank owns; every rank has the same bits.
 
     Raises:
         ValueError: If the sizes do not fit.
@@ -178,25 +172,6 @@ def gather_from_owners(
         )
     if not ranks.several:
         return Pending([], lambda: [own])
-    if halves is None:
-        works, parts = _gather(own, sizes, ranks)
-        return Pending(works, lambda: parts)
-    _check_one_each("halves", halves, ranks)
-    sent = halves[ranks.rank].encode(own)
-    works, parts = _gather(sent, [half.size for half in halves], ranks)
-    decode = partial(_decoded, halves, parts, own.dtype)
-    return Pending(works, decode)
-
-
-def _decoded(
-    halves: Sequence[Half], parts: Sequence[Tensor], dtype: torch.dtype
-) -> list[Tensor]:
-    return [h.decode(part, dtype) for h, part in zip(halves, parts, strict=True)]
-
-
-def _gather(
-    own: Tensor, sizes: Sequence[int], ranks: Ranks
-) -> tuple[Works, list[Tensor]]:
     parts = list(own.new_empty(sum(sizes)).split(list(sizes)))
     works: Works
     with all_present():
@@ -209,34 +184,7 @@ def _gather(
                 for owner, part in enumerate(parts)
                 if part.numel()
             ]
-    return works, parts
-
-
-@torch.no_grad()
-def broadcast_within(tensor: Tensor, source: int, ranks: Ranks) -> Pending[Tensor]:
-    """Begin to give all ranks of a group one rank's contiguous tensor, in place.
-
-    Args:
-        tensor: What the source has, and where it goes on the others.
-        source: Number of the source within the group: of a column of the grid
-            `grid.row_of(rank)`, of a row `grid.column_of(rank)`.
-        ranks: The group.
-
-    Returns:
-        The tensor.
-
-    Raises:
-        RuntimeError: If a rank is gone.
-    """
-    works: Works = []
-    if ranks.several and tensor.numel():
-        with all_present():
-            works = [
-                dist.broadcast(
-                    tensor, group=ranks.group, group_src=source, async_op=True
-                )
-            ]
-    return Pending(works, lambda: tensor)
+    return Pending(works, lambda: parts)
 
 
 def _has_uneven_lists(tensor: Tensor, ranks: Ranks) -> bool:

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from ..curvature.kronecker.blocks import INPUTS, OUTPUTS
 from ..curvature.kronecker.calls import Key, Moments, add_all
 from ..curvature.kronecker.capture import Gathered
+from ..curvature.kronecker.damped import Request
 from ..curvature.kronecker.eigen import Eigenbasis
-from ..curvature.kronecker.inverses import Request
 from .cooperation import Exchanged
 from .preconditioner import KroneckerPreconditioner
 

@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import final
 
-import torch
 from torch import Tensor
 
 from ..curvature.kronecker.calls import Key
@@ -111,17 +110,13 @@ class Cooperation(ABC):
 
     @abstractmethod
     def share_products(
-        self,
-        names: Sequence[str],
-        own: Mapping[str, Tensor],
-        shapes: Mapping[str, torch.Size],
+        self, names: Sequence[str], own: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
         """Preconditioned matrices of blocks, made by any process.
 
         Args:
             names: The blocks.
             own: Matrices of those that this process works on.
-            shapes: Of all of them.
         """
 
 
@@ -189,7 +184,6 @@ class Alone(Cooperation):
         self,
         names: Sequence[str],  # noqa: ARG002
         own: Mapping[str, Tensor],
-        shapes: Mapping[str, torch.Size],  # noqa: ARG002
     ) -> dict[str, Tensor]:
         """This process's own."""
         return dict(own)

@@ -92,7 +92,7 @@ class Curvature:
         self.next_inverse = 0
         self._troubled: set[Key] = set()  # what went wrong the last time
         self.scales: dict[str, Factor] = {}  # EKFAC's, by block
-        self._before: dict[Key, Moment] = {}  # the last but one, where compared
+        self._seen: dict[Key, list[Moment]] = {}  # the last two, where compared
 
     def due(self, step: int) -> list[Key]:
         """Statistics that a step refreshes."""
@@ -112,12 +112,9 @@ class Curvature:
         limit = self.plan.staleness
         if limit is None:
             return [finite]
-        last = self.factors.present.get(key)
-        olds = [None if last is None else last.mean, self._before.get(key)]
+        near = [is_near(new, old, limit) for old in self._seen.get(key, [])]
         nothing = torch.zeros_like(finite)
-        return [finite] + [
-            nothing if old is None else is_near(new, old, limit) for old in olds
-        ]
+        return [finite, *near, nothing, nothing][:3]
 
     def take(self, new: Statistics, verdicts: Mapping[Key, Verdict], step: int) -> None:
         """Put new statistics into the averages.
@@ -130,13 +127,11 @@ class Curvature:
         bad = [key for key, verdict in verdicts.items() if not verdict.finite]
         self._warn(f"not finite and left out at step {step}", bad, verdicts)
         good = verdicts.keys() - set(bad)
+        taken = {key: moment for key, moment in new.items() if key in good}
         if self.plan.staleness is not None:
-            self._before |= {
-                key: self.factors.present[key].mean
-                for key in new
-                if key in good and key in self.factors.present
-            }
-        self.factors.take({k: new[k] for k in new if k in good}, self.decay, step)
+            for key, moment in taken.items():
+                self._seen[key] = [moment, *self._seen.get(key, [])][:2]
+        self.factors.take(taken, self.decay, step)
         for key in good:
             _, near, near_before = verdicts[key]
             self.plan.refreshed(key, step, near, near_before)
@@ -248,7 +243,10 @@ class Curvature:
         """What this process holds, in plain data and tensors."""
         return {
             "factors": self.factors.state_dict(),
-            "before": {key_text(k): saved_moment(m) for k, m in self._before.items()},
+            "seen": {
+                key_text(key): [saved_moment(moment) for moment in last]
+                for key, last in self._seen.items()
+            },
             "scales": {
                 name: saved_factor(factor) for name, factor in self.scales.items()
             },
@@ -271,9 +269,9 @@ class Curvature:
         self._check(state["factors"])
         self.forget()
         self.factors.load_state_dict(state["factors"], like)
-        self._before = {
-            key_of(text): loaded_moment(saved, like)
-            for text, saved in state["before"].items()
+        self._seen = {
+            key_of(text): [loaded_moment(saved, like) for saved in last]
+            for text, last in state["seen"].items()
         }
         self.scales = {
             name: loaded_factor(saved, like) for name, saved in state["scales"].items()
@@ -314,7 +312,7 @@ class Curvature:
         Args:
             held: Whether a block's statistics are kept.
         """
-        self._before = {k: v for k, v in self._before.items() if held(k[0])}
+        self._seen = {k: v for k, v in self._seen.items() if held(k[0])}
         self.factors.keep(held)
 
     def complete(self, division: Division) -> None:
@@ -327,8 +325,12 @@ class Curvature:
         keys = [key for key in self.keys if key in self.known]
         if not keys:  # on no rank
             return
-        every = division.given_to_all(keys, mine)
-        compared = division.totals([key in self._before for key in keys])
-        before = [key for key, held in zip(keys, compared, strict=True) if held]
-        self._before = division.given_to_all(before, self._before)
-        self.factors.complete(every, division)
+        self.factors.complete(division.given_to_all(keys, mine), division)
+        numbers = division.totals([len(self._seen.get(key, [])) for key in keys])
+        seen: dict[Key, list[Moment]] = {}
+        for age in range(2):
+            wanted = [k for k, num in zip(keys, numbers, strict=True) if num > age]
+            own = {k: last[age] for k, last in self._seen.items() if len(last) > age}
+            for key, moment in division.given_to_all(wanted, own).items():
+                seen.setdefault(key, []).append(moment)
+        self._seen = seen

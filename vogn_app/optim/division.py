@@ -202,26 +202,26 @@ class Division(Cooperation):
         self, own: Mapping[str, Tensor], names: Sequence[str]
     ) -> dict[str, Tensor]:
         """As `Cooperation.summed_scales`."""
-        shapes = [self.blocks[name].matrix_shape for name in names]
-        layout = Layout(Entry(tuple(shape)) for shape in shapes)
+        layout = self._matrix_layout(names)
         flat = torch.zeros(layout.size, device=self._device, dtype=self._dtype)
-        pairs = zip(names, shapes, strict=True)
-        values = [own[n] if n in own else flat.new_zeros(s) for n, s in pairs]
+        values = [
+            own[name] if name in own else flat.new_zeros(entry.shape)
+            for name, entry in zip(names, layout.entries, strict=True)
+        ]
         whole = self.total(layout.pack(values, flat))
         return dict(zip(names, layout.unpack(whole), strict=True))
 
+    def _matrix_layout(self, names: Iterable[str]) -> Layout:
+        return Layout(Entry(tuple(self.blocks[name].matrix_shape)) for name in names)
+
     def share_products(
-        self,
-        names: Sequence[str],
-        own: Mapping[str, Tensor],
-        shapes: Mapping[str, torch.Size],
+        self, names: Sequence[str], own: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
         """Give natural gradients to the ranks that did not compute them.
 
         Args:
             names: Blocks, the same on all ranks.
             own: Matrices of the blocks that this rank works on.
-            shapes: Of all matrices.
 
         Returns:
             The matrices of all blocks.
@@ -229,9 +229,7 @@ class Division(Cooperation):
         columns: list[list[str]] = [[] for _ in range(self.grid.num_columns)]
         for name in names:
             columns[self.grid.column_of(self.owners[name])].append(name)
-        layouts = [
-            Layout(Entry(tuple(shapes[name])) for name in column) for column in columns
-        ]
+        layouts = [self._matrix_layout(column) for column in columns]
         place = self.grid.column_of(self.ranks.rank)
         flat = torch.empty(layouts[place].size, device=self._device, dtype=self._dtype)
         layouts[place].pack([own[name] for name in columns[place]], flat)

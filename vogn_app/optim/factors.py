@@ -168,11 +168,11 @@ class Factors:
         self.dampings = {k: v for k, v in self.dampings.items() if held(k[0])}
 
     def complete(self, every: Mapping[Key, Moment], division: Division) -> None:
-        """Take statistics from the ranks that hold them, where none are averaged.
+        """Take statistics from the ranks that hold them.
 
         Args:
-            every: All statistics.
-            division: Sums the dampings behind their inverses.
+            every: Averages of all statistics.
+            division: Sums what belongs to them over the ranks.
         """
         like = next(iter(every.values())).value
         sizes = [division.num_dampings(key) for key in every]
@@ -182,8 +182,19 @@ class Factors:
             if key in self.dampings:
                 flat[end - size : end] = self.dampings[key]
         whole = division.total(flat)
+        ages = self._ages(every, division)
         for key, end, size in zip(every, ends, sizes, strict=True):
-            mean = every[key]
-            self.present.setdefault(key, Factor(mean))
+            mass, step = ages[key]
+            self.present.setdefault(key, Factor(every[key], mass, int(step)))
             self.inverted.setdefault(key, self.present[key].mean)
             self.dampings.setdefault(key, whole[end - size : end].clone())
+
+    def _ages(
+        self, every: Mapping[Key, Moment], division: Division
+    ) -> dict[Key, list[float]]:
+        """Mass and step of all averages, from the ranks that hold them."""
+        own = [self.present.get(key) for key in every]
+        ages = [[0.0, 0] if each is None else [each.mass, each.step] for each in own]
+        device = next(iter(every.values())).value.device
+        numbers = torch.tensor(ages, dtype=torch.float64, device=device)
+        return dict(zip(every, division.total(numbers).tolist(), strict=True))

@@ -38,20 +38,21 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from .._checks import check_number, check_positive
+from .._checks import check_positive
 from ..curvature.kronecker.blocks import Shape
 from ..curvature.kronecker.operators import Inversion
 from ..curvature.kronecker.rules import Sharing
 from ..distributed import DEFAULT_GROUP, Group
 from ..likelihoods import Likelihood
+from .descent import MOMENTUM, buffer_of, check_descent, descend
 from .gathered import LossScale, scale_of
 from .groups import check_shapes
 from .preconditioner import Damping, KroneckerPreconditioner
 from .refresh import Interval
+from .trust_region import step_change, velocity_change
 
 # Keys of the state.
-MOMENTUM, PRECONDITIONER = "momentum_buffer", "preconditioner"
-CHANGES = "changes"  # q of each group
+PRECONDITIONER, CHANGES = "preconditioner", "changes"  # changes: q of each group
 Params = Iterable[nn.Parameter] | Iterable[dict[str, Any]]
 
 
@@ -184,7 +185,7 @@ class KFAC(Optimizer):
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, as in any torch optimizer; its settings are checked."""
-        check_settings({**self.defaults, **param_group})
+        check_descent({**self.defaults, **param_group})
         if "preconditioner" in vars(self):
             raise ValueError(
                 "params must all be given when the optimizer is made, got a group that "
@@ -224,7 +225,8 @@ class KFAC(Optimizer):
         for group in self.param_groups:
             members = [p for p in group["params"] if self._names[id(p)] in natural]
             steps = [natural[self._names[id(p)]] for p in members]
-            self._update(group, members, steps, factor)
+            buffers = [self._buffer(p) for p in members] if group["momentum"] else []
+            descend(members, steps, buffers, group, factor)
         self._after_update()
         return loss
 
@@ -290,41 +292,8 @@ class KFAC(Optimizer):
         if scale is not None and natural:
             torch._foreach_mul_(list(natural.values()), 1 / scale)
 
-    def _update(
-        self,
-        group: dict[str, Any],
-        members: list[Tensor],
-        steps: list[Tensor],
-        factor: Tensor | None,
-    ) -> None:
-        """Momentum and step, in place; the natural gradients are used up."""
-        if not members:
-            return
-        momentum = group["momentum"]
-        if group["weight_decay"]:
-            torch._foreach_add_(steps, members, alpha=group["weight_decay"])
-        if momentum:
-            buffers = [self._buffer(p) for p in members]
-            torch._foreach_mul_(buffers, momentum)
-            torch._foreach_add_(buffers, steps)
-            if factor is not None:
-                torch._foreach_mul_(buffers, factor)
-            if group["nesterov"]:
-                if factor is not None:
-                    torch._foreach_mul_(steps, factor)
-                torch._foreach_add_(steps, buffers, alpha=momentum)
-            else:
-                steps = buffers
-        elif factor is not None:
-            torch._foreach_mul_(steps, factor)
-        torch._foreach_add_(members, steps, alpha=-group["lr"])
-
     def _buffer(self, parameter: Tensor) -> Tensor:
-        state = self.state[parameter]
-        if MOMENTUM not in state:
-            state[MOMENTUM] = torch.zeros_like(parameter)
-        buffer: Tensor = state[MOMENTUM]
-        return buffer
+        return buffer_of(self.state[parameter], parameter)
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError(
@@ -365,49 +334,3 @@ class KFAC(Optimizer):
         super().load_state_dict(own)
         changes, like = state_dict[CHANGES], self.param_groups[0]["params"][0]
         self._changes = None if changes is None else changes.to(like.device)
-
-
-def velocity_change(momentum: float, products: Tensor, old: Tensor) -> Tensor:
-    """<v, F v> of v <- momentum v + P.
-
-    Args:
-        momentum: Weight of the past.
-        products: <P, g> and <v, g>, with F P = g.
-        old: <v, F v> before.
-
-    Returns:
-        The new one, >= 0.
-    """
-    own, mixed = products
-    change: Tensor = momentum**2 * old + 2 * momentum * mixed + own
-    return change.clamp(min=0)
-
-
-def step_change(group: Mapping[str, Any], products: Tensor, old: Tensor) -> Tensor:
-    """<u, F u> of the step u that a group takes; arguments as `velocity_change`.
-
-    With nesterov u = P + momentum (momentum v + P), else the new v.
-    """
-    momentum = group["momentum"]
-    if not group["nesterov"]:
-        return velocity_change(momentum, products, old)
-    past, present = momentum**2, 1 + momentum
-    own, mixed = products
-    change: Tensor = past**2 * old + 2 * past * present * mixed + present**2 * own
-    return change.clamp(min=0)
-
-
-def check_settings(group: Mapping[str, Any]) -> None:
-    """Check the settings of a parameter group.
-
-    Args:
-        group: Settings by name.
-
-    Raises:
-        ValueError: If one is out of range.
-    """
-    check_number("lr", group["lr"], minimum=0)
-    check_number("weight_decay", group["weight_decay"], minimum=0)
-    check_number("momentum", group["momentum"], minimum=0, maximum=1, open_maximum=True)
-    if group["nesterov"] and not group["momentum"]:
-        raise ValueError("momentum must be > 0 with nesterov, got 0.")

@@ -14,7 +14,7 @@ from ..curvature.kronecker.covariances import (
     JointCovariance,
     covariances_of,
 )
-from ..curvature.kronecker.inverses import Request
+from ..curvature.kronecker.damped import Request
 from ..posterior.matching import parameters_of
 from ..posterior.matrix_blocks import Layout, MatrixBlock, deviations
 from .blockwise import BlockPreconditioner

@@ -76,6 +76,7 @@ from ..distributed import DEFAULT_GROUP, Group
 from ..likelihoods import Likelihood
 from ..posterior import MatrixGaussianPosterior
 from .blockwise import BlockPreconditioner
+from .descent import MOMENTUM, buffer_of, check_descent, descend
 from .gathered import Block, LossScale, scale_of
 from .groups import AUTO, AUTO_PRIOR, Setting, check_shapes, plain
 from .matrix_noise import MatrixNoise
@@ -84,7 +85,6 @@ from .refresh import Interval
 from .sampled import Params, SampledOptimizer
 from .sampling import displace
 
-MOMENTUM = "momentum_buffer"
 PRECONDITIONER, NUM_DATA = "preconditioner", "num_data"  # keys of state_dict()
 INVERSIONS = ("cholesky", "eigen")
 # What "auto" stands for, over N; found on digits and on parts of Fashion-MNIST.
@@ -176,7 +176,7 @@ class NoisyKFAC(SampledOptimizer):
         model: nn.Module,
         *,
         num_data: int,
-        lr: float = 0.01,
+        lr: float = 0.03,
         momentum: float = 0.9,
         prior_precision: Setting = AUTO,
         temperature: float = 1.0,
@@ -277,11 +277,7 @@ class NoisyKFAC(SampledOptimizer):
                 "params must all be given when the optimizer is made, got another "
                 "group: include frozen ones that are to be trained later."
             )
-        group = {**self.defaults, **param_group}
-        check_number("lr", group["lr"], minimum=0)
-        check_number(
-            "momentum", group["momentum"], minimum=0, maximum=1, open_maximum=True
-        )
+        check_descent({**self.defaults, **param_group})
         params = param_group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
         members = [self._named(parameter)[1] for parameter in params]
@@ -393,7 +389,9 @@ class NoisyKFAC(SampledOptimizer):
         for group in self.param_groups:
             members = [p for p in group["params"] if names[id(p)] in natural]
             steps = [natural[names[id(p)]] for p in members]
-            self._move(group, members, steps)
+            moving = members if group["momentum"] else []
+            buffers = [buffer_of(self.state[p], p) for p in moving]
+            descend(members, steps, buffers, group)
 
     def _with_prior(self, name: str, parameter: nn.Parameter) -> Tensor:
         """Gradient of the loss and the prior per example."""
@@ -402,22 +400,6 @@ class NoisyKFAC(SampledOptimizer):
         if name not in self._spread.names or not self._prior_weight:
             return gradient
         return torch.add(gradient, parameter, alpha=self._prior_weight)
-
-    def _move(
-        self, group: dict[str, Any], members: list[Tensor], steps: list[Tensor]
-    ) -> None:
-        """Momentum and step, in place."""
-        if not members:
-            return
-        if group["momentum"]:
-            for parameter in members:
-                if MOMENTUM not in self.state[parameter]:
-                    self.state[parameter][MOMENTUM] = torch.zeros_like(parameter)
-            sums = [self.state[parameter][MOMENTUM] for parameter in members]
-            torch._foreach_mul_(sums, group["momentum"])
-            torch._foreach_add_(sums, steps)
-            steps = sums
-        torch._foreach_add_(members, steps, alpha=-group["lr"])
 
     # --- the posterior ----------------------------------------------------------------
 

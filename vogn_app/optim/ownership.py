@@ -105,7 +105,6 @@ class Ownership(Division):
         self,
         names: Sequence[str],  # noqa: ARG002
         own: Mapping[str, Tensor],
-        shapes: Mapping[str, torch.Size],  # noqa: ARG002
     ) -> dict[str, Tensor]:
         """This rank's own: who updates needs no others."""
         return dict(own)

@@ -37,16 +37,13 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from .._checks import check_choice, check_number, check_positive
-from ..curvature.evidence import promoted
 from ..curvature.functional import listed
 from ..curvature.kronecker.blocks import Shape
 from ..curvature.kronecker.calls import Key
-from ..curvature.kronecker.capture import FactorCapture, Gathered, Passes
+from ..curvature.kronecker.capture import FactorCapture, Gathered
 from ..curvature.kronecker.moments import Moment
 from ..curvature.kronecker.operators import Inversion
 from ..curvature.kronecker.rules import Sharing
-from ..curvature.labels import FisherPass
-from ..curvature.layers import unwrapped
 from ..distributed import (
     DEFAULT_GROUP,
     Group,
@@ -60,18 +57,20 @@ from ..distributed import (
 )
 from ..likelihoods import Likelihood, likelihood_named
 from .cooperation import Alone, Cooperation, Exchanged
+from .covered import kinds_of, named_parameters, warn_of_uncovered
 from .curvature import Curvature
 from .division import Division, check_distribution, check_half
 from .figures import Figures
 from .gathered import LossScale, scale_of
 from .measures import Share, means_of, share_of
 from .noise import NoiseSource
+from .passes import passes_named
 from .products import Rows, multiply
 from .refresh import Fixed, Interval, RefreshPlan
 from .row_products import RowProducts, is_compiled
+from .trust_region import clip
 
 Damping = float | Callable[[int], float]
-CURVATURES = ("empirical", "fisher", "exact")
 SHAPES = ("kronecker", "layer", "full", "diagonal")
 INVERSIONS = ("cholesky", "eigen", "ekfac")
 
@@ -163,11 +162,11 @@ class KroneckerPreconditioner:
         params: Iterable[nn.Parameter] | None = None,
     ) -> None:
         self.model, self.lr, self.damping = model, lr, damping
+        self.curvature = curvature
         self.kl_clip = None if kl_clip is None else check_positive("kl_clip", kl_clip)
         check_choice("shape", shape, SHAPES)
         check_choice("sharing", sharing, ("expand", "reduce"))
         check_choice("inversion", inversion, INVERSIONS)
-        self.curvature = check_choice("curvature", curvature, CURVATURES)
         self.loss_reduction = check_choice(
             "loss_reduction", loss_reduction, ("mean", "sum")
         )
@@ -190,7 +189,7 @@ class KroneckerPreconditioner:
             self.parameters,
             shape=shape,
             sharing=sharing,
-            passes=self._passes(),
+            passes=passes_named(curvature, self.likelihood, self._noise.labels),
             keeps_uses=inversion == "ekfac",
         )
         finalize(self, self._capture.close)
@@ -210,49 +209,15 @@ class KroneckerPreconditioner:
         self._cooperation: Cooperation = Alone()
         self._sending = ExitStack()  # while backward runs
         finalize(self, self._sending.close).atexit = False
-        self._warn_of_uncovered()
+        warn_of_uncovered(self.coverage(), self.parameters)
         self._arm()
 
     def _plan(self, factor_interval: Interval) -> RefreshPlan:
         return Fixed(factor_interval)
 
-    def _passes(self) -> Passes | None:
-        """Gradients at labels of the model's own; None for the data's."""
-        if self.curvature == "empirical":
-            return None
-        if self.curvature == "exact":
-            roots = getattr(self.likelihood, "square_roots", None)
-            if roots is None:
-                raise ValueError(
-                    "likelihood must have the method square_roots when curvature is "
-                    f"'exact', got {self.likelihood!r}."
-                )
-            return lambda output, _: (
-                root.to(output.dtype) for root in roots(promoted(output))
-            )
-        drawn = FisherPass(self.likelihood, self._noise.labels)
-        return lambda output, num: [drawn.gradient(output, num)]
-
-    def _warn_of_uncovered(self) -> None:
-        covered = self.coverage()
-        left = [name for name, kind in covered.items() if not kind]
-        if left:
-            number = sum(self.parameters[name].numel() for name in left)
-            share = number / sum(p.numel() for p in self.parameters.values())
-            warnings.warn(
-                f"{listed(left)} ({share:.1%} of the parameters) have no curvature: "
-                "no layer that is known owns them. Their gradient is used as it is.",
-                stacklevel=3,
-            )
-
     def coverage(self) -> dict[str, str]:
         """The kind of block that each parameter is in, "" without one."""
-        kinds = {
-            part.name: block.kind
-            for block in self.blocks.values()
-            for part in block.parts.values()
-        }
-        return {name: kinds.get(name, "") for name in self.parameters}
+        return kinds_of(self.blocks, self.parameters)
 
     @property
     def num_inverted(self) -> int:
@@ -348,7 +313,9 @@ class KroneckerPreconditioner:
         """
         gradients, natural = self.measured(loss_scale)
         if self.kl_clip is not None:
-            self._clip(natural, gradients, rates)
+            lr = self.lr() if callable(self.lr) else self.lr
+            rates = dict.fromkeys(gradients, lr) if rates is None else rates
+            clip(natural, gradients, rates, self.kl_clip)
         return natural
 
     def measured(
@@ -521,24 +488,6 @@ class KroneckerPreconditioner:
             vector, self.parameters, self._state, self._cooperation, rows or {}
         )
 
-    def _clip(
-        self,
-        natural: dict[str, Tensor],
-        gradients: Mapping[str, Tensor],
-        rates: Mapping[str, float | Tensor] | None,
-    ) -> None:
-        """Scale all natural gradients down to the trust region, in place."""
-        assert self.kl_clip is not None
-        lr = self.lr() if callable(self.lr) else self.lr
-        like = next(iter(self.parameters.values()))
-        change = torch.zeros((), dtype=like.dtype, device=like.device)
-        for name, gradient in gradients.items():
-            product = torch.dot(natural[name].flatten(), gradient.flatten())
-            change += product * (lr if rates is None else rates[name]) ** 2
-        factor = (self.kl_clip / change.abs()).sqrt().clamp(max=1.0)
-        if natural:
-            torch._foreach_mul_(list(natural.values()), factor)
-
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError(
             f"{type(self).__name__} cannot be copied or pickled: make another for the "
@@ -581,7 +530,7 @@ class KroneckerPreconditioner:
             ValueError: If it is of another model.
         """
         wanted = (
-            "num_steps", "seed", "figures", "rows", "factors", "before", "plan",
+            "num_steps", "seed", "figures", "rows", "factors", "seen", "plan",
             "known", "stale", "next_inverse",
         )  # fmt: skip
         if missing := [name for name in wanted if name not in state]:
@@ -601,32 +550,3 @@ class KroneckerPreconditioner:
         self._give_up()
         self._ranks = Ranks()  # to meet again
         self._arm()
-
-
-def named_parameters(
-    model: nn.Module, params: Iterable[nn.Parameter] | None
-) -> dict[str, nn.Parameter]:
-    """Parameters by their name within wrappers.
-
-    Args:
-        model: The model.
-        params: Those wanted; None for all that require a gradient.
-
-    Returns:
-        Them.
-
-    Raises:
-        ValueError: If one is not the model's.
-    """
-    inner, _ = unwrapped(model)
-    named = dict(inner.named_parameters())
-    if params is None:
-        return {name: p for name, p in named.items() if p.requires_grad}
-    wanted = {id(p) for p in params}
-    found = {name: p for name, p in named.items() if id(p) in wanted}
-    if len(found) < len(wanted):
-        raise ValueError(
-            "params must be parameters of the model, got "
-            f"{len(wanted) - len(found)} that are not."
-        )
-    return found

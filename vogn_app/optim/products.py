@@ -50,9 +50,8 @@ def multiply(
         for name, each in ready.items()
         if name not in cheap and cooperation.works_on(name)
     }
-    shapes = {name: blocks[name].matrix_shape for name in ready}
     result = dict(vector)
-    for name, matrix in cooperation.share_products(list(ready), own, shapes).items():
+    for name, matrix in cooperation.share_products(list(ready), own).items():
         put(blocks[name], blocks[name].from_matrix(matrix), vector, result)
     for name in cheap:
         values = row_product(*rows[name], ready[name], blocks[name].wanted)

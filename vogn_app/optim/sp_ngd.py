@@ -8,7 +8,6 @@ What is preconditioned with what, and all symbols: `preconditioner`; momentum an
 
     Empirical Fisher    statistics come from the backward pass of the step itself
     Unit-wise norms     2x2 blocks for scale and shift of each channel
-    No averages         a statistic is that of the last batch that refreshed it
     Stale statistics    each is refreshed when its own history says so (`refresh`)
     Hybrid parallelism  every rank computes on its examples; as backward finishes
                         them, statistics and gradients go to the owners of the
@@ -18,10 +17,16 @@ What is preconditioned with what, and all symbols: `preconditioner`; momentum an
 Only refreshed statistics are computed, sent (as upper triangles, in half precision if
 wanted) and inverted.
 
-Departures from the paper: layers go to owners by what their inversion costs, not by
-their number. pi takes both factors of a layer as they are when one of them is inverted.
-The learning-rate and momentum schedules, running mixup, random erasing and the
-rescaling of weights belong to the training loop.
+Departures from the paper:
+    1. Statistics are averages that weigh what is s steps old by factor_decay^s. Where
+       refreshes are rare that is the last batch alone, as in the paper. Where batches
+       are so small that their statistics never resemble each other, which refreshes
+       them at every step, training with those of one batch is not stable. What is
+       compared with what are batches. factor_decay 0 is the paper's.
+    2. Layers go to owners by what their inversion costs, not by their number.
+    3. pi takes both factors of a layer as they are when one of them is inverted.
+    4. Schedules of learning rate and momentum, running mixup, random erasing and the
+       rescaling of weights belong to the training loop.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +41,8 @@ from ..curvature.kronecker.moments import Moment
 from ..distributed import DEFAULT_GROUP, Group, Ranks
 from ..likelihoods import Likelihood
 from .cooperation import Exchanged
-from .kfac import KFAC, MOMENTUM, Params
+from .descent import MOMENTUM
+from .kfac import KFAC, Params
 from .ownership import Ownership
 from .preconditioner import Damping, KroneckerPreconditioner
 from .refresh import Adaptive, Interval, RefreshPlan
@@ -54,7 +60,7 @@ class StalePreconditioner(KroneckerPreconditioner):
 
     def __init__(self, model: nn.Module, staleness: float, **settings: Any) -> None:
         self._staleness = staleness
-        super().__init__(model, factor_decay=0.0, factor_interval=1, **settings)
+        super().__init__(model, factor_interval=1, **settings)
 
     def _plan(self, factor_interval: Interval) -> RefreshPlan:  # noqa: ARG002
         return Adaptive(self._staleness)
@@ -116,6 +122,7 @@ class SPNGD(KFAC):
         staleness: alpha >= 0: a statistic that changes by less than this, relative to
             its Frobenius norm, is refreshed ever more rarely. 0 refreshes all of them
             at every step.
+        factor_decay: Weight of the past in the statistics, a step, in [0, 1).
         kl_clip: kappa > 0, bounds lr^2 <u, F u>, as `KFAC`; None for none.
         curvature: "empirical", as the paper; "fisher" or "exact" as
             `KroneckerPreconditioner`.
@@ -157,6 +164,7 @@ class SPNGD(KFAC):
         weight_decay: float = 0.0,
         damping: Damping = 3e-3,
         staleness: float = 0.1,
+        factor_decay: float = 0.8,
         kl_clip: float | None = 3e-3,
         curvature: str = "empirical",
         likelihood: str | Likelihood = "categorical",
@@ -181,6 +189,7 @@ class SPNGD(KFAC):
             kl_clip,
             StalePreconditioner,
             staleness=staleness,
+            factor_decay=factor_decay,
             damping=damping,
             curvature=curvature,
             likelihood=likelihood,

@@ -22,7 +22,7 @@ from ..curvature.evidence import full_precision
 from ..curvature.kronecker.blocks import INPUTS, OUTPUTS, Part
 from ..curvature.kronecker.calls import Key
 from ..curvature.kronecker.covariances import Covariance, covariances_of
-from ..curvature.kronecker.inverses import Request
+from ..curvature.kronecker.damped import Request
 from ..curvature.kronecker.moments import Moment
 from .fields import cast
 

@@ -6,7 +6,7 @@ from math import isfinite, prod
 from torch import Tensor
 
 from ..curvature.kronecker.blocks import OUTPUTS, UNIT, Part
-from ..curvature.kronecker.inverses import Request
+from ..curvature.kronecker.damped import Request
 from .matrix_blocks import TWO_SIDES, Layout, MatrixBlock
 
 

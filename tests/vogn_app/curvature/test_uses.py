@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from tests.vogn_app.curvature.exactness import capture_of
+from vogn_app.curvature.uses import accumulates
 
 LAYERS = {
     "linear": (lambda: nn.Linear(4, 3), (5, 4)),
@@ -83,3 +84,18 @@ def test_weights_changed_before_the_backward_pass_are_noticed():
             model.weight.add_(1)
         with pytest.raises(RuntimeError, match="modified by an inplace operation"):
             loss.backward()
+
+
+def test_a_pass_accumulates_gradients_that_it_reaches_and_does_not_give_away():
+    used, unused = (nn.Parameter(torch.ones(2)) for _ in range(2))
+    seen = []
+
+    def loss():
+        output = used * 2
+        each = [used], [unused], [unused, used], [used.detach()]
+        output.register_hook(lambda _: seen.append([accumulates(p) for p in each]))
+        return output.sum()
+
+    loss().backward()
+    torch.autograd.grad(loss(), used)
+    assert seen == [[True, False, True, False], [False] * 4]

@@ -1,6 +1,7 @@
 """What is sent early, and what changes after it was sent."""
 
 import torch
+import torch.distributed as dist
 from torch import nn
 
 from tests.vogn_app.distributed.processes import message_of, run
@@ -218,18 +219,26 @@ def test_steps_with_repetitions_rests_and_ranks_that_have_nothing(tmp_path):
 
 
 def without_waiting(rank):
-    one = Rank(rank)
+    one, told, plain = Rank(rank), [], dist.all_reduce
+
+    def noted(tensor, **options):
+        if not tensor.is_floating_point():
+            told.append(tensor.numel())
+        return plain(tensor, **options)
+
+    dist.all_reduce = noted
     one.begin(early=False)
     one.offer()
     launched = list(one.launched)
-    return one.exchange(), one.values, launched
+    return one.exchange(), one.values, launched, told
 
 
 def test_the_host_need_not_wait_where_nothing_is_early_or_counted(tmp_path):
     results = run(without_waiting, 2, tmp_path)
-    found, values, launched = zip(*results, strict=True)
+    found, values, launched, told = zip(*results, strict=True)
     assert_sums(found, values)
     assert launched == ([], [])
+    assert told == ([1], [1])  # the number of examples alone
     for each in found:
         assert isinstance(each.num_examples, torch.Tensor)
         assert each.num_examples == sum(NUM_EXAMPLES)

@@ -11,7 +11,6 @@ from tests.vogn_app.distributed.processes import run
 from vogn_app.distributed import (
     Grid,
     Ranks,
-    broadcast_within,
     gather_from_owners,
     groups,
     groups_of,
@@ -49,30 +48,25 @@ def carried(grid, ranks, own):
     owners = grid.workers_of(ranks.rank)
     sizes = [owner + 1 for owner in owners]
     inverses = gather_from_owners(inverse, sizes, column).wait()
-    gradients = []
-    for owner in range(ranks.size):
-        gradient = torch.full((2,), -1.0)
-        if ranks.rank in grid.workers_of(owner):
-            gradient = inverses[grid.row_of(owner)][:1].repeat(2)
-        sent = broadcast_within(gradient, grid.column_of(owner), row)
-        gradients.append(sent.wait())
-    first = broadcast_within(torch.tensor([float(ranks.rank)]), 0, column).wait()
-    return (column.rank, column.size, row.rank, row.size), gradients, first.item()
+    mine = torch.stack([each[0] for each in inverses])  # a gradient an owner
+    parts = gather_from_owners(mine, [len(owners)] * row.size, row).wait()
+    gradients = {
+        owner: part[place].item()
+        for part, own in zip(parts, grid.worker_groups(), strict=True)
+        for place, owner in enumerate(own)
+    }
+    return (column.rank, column.size, row.rank, row.size), gradients
 
 
 def check(results, members, made):
     for rank, world in enumerate(members):
         result, count = results[world]
         assert count == made
-        for fraction, (places, gradients, first) in result.items():
+        for fraction, (places, gradients) in result.items():
             grid = Grid(4, fraction)
-            assert places == (
-                grid.row_of(rank), grid.num_workers,
-                grid.column_of(rank), grid.num_columns,
-            )  # fmt: skip
-            # Nobody needs the gradient of an item who has its inverse already.
-            assert [g.tolist() for g in gradients] == [[10.0 * o] * 2 for o in range(4)]
-            assert first == grid.workers_of(rank)[0]
+            row, column = divmod(rank, grid.num_columns)
+            assert places == (row, grid.num_workers, column, grid.num_columns)
+            assert gradients == {owner: 10.0 * owner for owner in range(4)}
 
 
 def test_groups_carry_inverses_and_gradients_to_whom_they_are_for(tmp_path):

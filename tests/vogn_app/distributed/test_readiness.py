@@ -7,8 +7,13 @@ from torch import nn
 
 from tests.vogn_app.distributed.processes import run
 from vogn_app.distributed import ranks_of
-from vogn_app.distributed.exchange import LESSONS
-from vogn_app.distributed.readiness import LONGEST_REST, Patience, Readiness
+from vogn_app.distributed.readiness import (
+    LESSONS,
+    LONGEST_REST,
+    Order,
+    Patience,
+    Readiness,
+)
 
 
 def sent_early(patience, steps, is_true):
@@ -63,7 +68,7 @@ def test_all_take_the_order_in_which_rank_0_sent_most(tmp_path):
 
 
 def test_it_needs_no_other_rank_when_the_lessons_are_over():
-    made = Readiness(NAMES, ["one"], None, torch.device("cpu"))
+    made = Order(NAMES, None, torch.device("cpu"))
     made._lessons = 0
-    made.learn(["d"], ())
-    assert made.order == NAMES
+    assert not made.learn(["d"])
+    assert made.values == NAMES

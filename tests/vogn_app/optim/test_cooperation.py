@@ -46,4 +46,4 @@ def test_it_does_all_the_work_and_shares_it_with_nobody():
     assert alone.share_inverses(KEYS, inverses) == inverses
     tensors = {"a": torch.rand(1, 2, 2)}
     assert alone.summed_scales(tensors, ["a", "b"]) == tensors
-    assert alone.share_products(["a"], tensors, {}) == tensors
+    assert alone.share_products(["a"], tensors) == tensors

@@ -66,10 +66,9 @@ def pieces(rank, fraction):
     scales = {n: torch.full(blocks[n].matrix_shape, rank + 1.0) for n in names}
     if rank:
         scales.pop(names[0])
-    shapes = {name: blocks[name].matrix_shape for name in blocks}
     products = {
-        name: torch.full(shape, float(made.owners[name]))
-        for name, shape in shapes.items()
+        name: torch.full(block.matrix_shape, float(made.owners[name]))
+        for name, block in blocks.items()
         if made.works_on(name)
     }
     return {
@@ -77,7 +76,7 @@ def pieces(rank, fraction):
         "works": set(products),
         "every": {k: m.value for k, m in made.given_to_all(keys, owned).items()},
         "scales": made.summed_scales(scales, names),
-        "products": made.share_products(list(blocks), products, shapes),
+        "products": made.share_products(list(blocks), products),
         "owners": made.owners,
         "totals": made.totals([rank, 1, 2**40]),
         "total": made.total(torch.tensor([rank + 0.5])),

@@ -40,7 +40,7 @@ def owned(rank):
     mine = [name for name in parameters if made.updates(name)]
     values = {name: torch.full_like(parameters[name], rank + 1.0) for name in mine}
     products = {"any": torch.ones(1, 1, 1)}
-    assert made.share_products([], products, {}) == products
+    assert made.share_products([], products) == products
     return mine, made.agreed(keys, own), made.give(values), keys
 
 

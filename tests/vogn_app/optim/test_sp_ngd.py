@@ -24,10 +24,11 @@ def twins():
     return one, other
 
 
-def test_staleness_zero_is_k_fac_that_refreshes_always():
+@pytest.mark.parametrize("decay", [0.0, 0.8])
+def test_staleness_zero_is_k_fac_that_refreshes_always(decay):
     ours, theirs = twins()
-    stale = SPNGD(ours, 0.1, staleness=0.0)
-    fresh = KFAC(theirs, 0.1, factor_interval=1, factor_decay=0.0)
+    stale = SPNGD(ours, 0.1, staleness=0.0, factor_decay=decay)
+    fresh = KFAC(theirs, 0.1, factor_interval=1, factor_decay=decay)
     for _ in range(5):
         batch = images()
         step(stale, ours, *batch)
@@ -36,9 +37,9 @@ def test_staleness_zero_is_k_fac_that_refreshes_always():
     assert stale.figures()["refreshed_share"] == 1.0
 
 
-def refreshes(model, batches, staleness, lr=1e-9):
+def refreshes(model, batches, staleness, decay, lr=1e-9):
     """Steps at which the first layer's A was refreshed."""
-    optimizer, result = SPNGD(model, lr, staleness=staleness), []
+    optimizer, result = SPNGD(model, lr, staleness=staleness, factor_decay=decay), []
     for number, batch in enumerate(batches):
         if ("0", INPUTS) in optimizer.preconditioner._due:
             result.append(number)
@@ -46,17 +47,20 @@ def refreshes(model, batches, staleness, lr=1e-9):
     return result
 
 
-def test_what_does_not_change_is_refreshed_after_1_1_2_3_5_steps():
-    batch = images()
-    assert refreshes(convolutional(), [batch] * 22, 0.1) == [0, 1, 2, 4, 7, 12, 20]
+@pytest.mark.parametrize("decay", [0.0, 0.8])
+def test_what_does_not_change_is_refreshed_after_1_1_2_3_5_steps(decay):
+    found = refreshes(convolutional(), [images()] * 22, 0.1, decay)
+    assert found == [0, 1, 2, 4, 7, 12, 20]
 
 
-def test_a_change_halves_the_interval():
+@pytest.mark.parametrize("decay", [0.0, 0.99])
+def test_a_change_halves_the_interval(decay):
+    """Batches are compared with each other, whatever is averaged."""
     x, y = images()
     # Intervals 1, 1, 2, 3, 5; the input changes after step 8, is seen at step 12, where
     # the next is 5 // 2 = 2; then it is near the last one only (2), then both (4).
     batches = [(x, y)] * 9 + [(3 * x, y)] * 16
-    found = refreshes(convolutional(), batches, 0.1)
+    found = refreshes(convolutional(), batches, 0.1, decay)
     assert found == [0, 1, 2, 4, 7, 12, 14, 16, 20]
 
 
@@ -106,7 +110,8 @@ def test_a_resumed_run_goes_the_same_way():
 @pytest.mark.parametrize(
     ("name", "options"),
     [("staleness", {"staleness": -0.1}), ("damping", {"damping": 0.0}),
-     ("kl_clip", {"kl_clip": 0.0}), ("lr", {"lr": -1.0})],
+     ("factor_decay", {"factor_decay": 1.0}), ("kl_clip", {"kl_clip": 0.0}),
+     ("lr", {"lr": -1.0})],
 )  # fmt: skip
 def test_a_wrong_setting_is_named(name, options):
     with pytest.raises(ValueError, match=rf"^{name} must be "):

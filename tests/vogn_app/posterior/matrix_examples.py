@@ -7,7 +7,7 @@ from torch import nn
 
 from vogn_app import KroneckerPreconditioner
 from vogn_app.curvature.kronecker.blocks import UNIT
-from vogn_app.curvature.kronecker.inverses import Request
+from vogn_app.curvature.kronecker.damped import Request
 from vogn_app.curvature.kronecker.moments import Moment
 from vogn_app.optim.matrix_noise import layout_of
 from vogn_app.posterior import MatrixGaussianPosterior

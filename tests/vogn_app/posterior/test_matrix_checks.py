@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from vogn_app.curvature.kronecker.blocks import INPUTS, OUTPUTS, Part
-from vogn_app.curvature.kronecker.inverses import Request
+from vogn_app.curvature.kronecker.damped import Request
 from vogn_app.curvature.kronecker.moments import Moment
 from vogn_app.posterior.matrix_checks import check_blocks
 

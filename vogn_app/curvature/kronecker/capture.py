@@ -23,35 +23,33 @@ half of a step of SAM, of a backward pass that failed.
 """
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import get_gradient_edge
 from torch.nn.parallel import DistributedDataParallel
 
 from ..evidence import full_precision
 from ..labels import labelled_output
 from ..layers import unwrapped
 from ..recording import uncompiled
-from ..uses import Purpose, in_backward, purpose_of
-from .blocks import OUTPUTS, Block, ExampleBlock, KroneckerBlock, Shape
-from .calls import Call, Calls, Moments, Use, add_all
+from ..uses import accumulates, in_backward
+from .blocks import OUTPUTS, Block, KroneckerBlock, Shape
+from .calls import Call, Calls, Moments, Use
 from .copies import Hook
-from .examples import ExampleGradients
+from .gathering import Gathering
+from .kept_uses import KeptUses
 from .layout import blocks_of, find_watched
-from .moments import Moment
+from .passes import Later, Passes, run_passes
 from .rules import Sharing
 from .settled import OpenUses
-from .watching import Later, LayerWatch
+from .watching import LayerWatch
+from .watching_attention import AttentionWatch
 
 Due = Mapping[str, frozenset[str]]  # sides by block
-# Gives the gradients w.r.t. an output, of N examples' own losses, one a pass.
-Passes = Callable[[Tensor, int], Iterable[Tensor]]
 
 
 @dataclass(frozen=True)
@@ -103,6 +101,8 @@ class FactorCapture:
         self.in_parallel = False  # whether a wrapper averages the gradients
         # Told which block's sums are complete, if the backward pass is the only one.
         self.on_settled: Callable[[str], None] = lambda _: None
+        self.gathering = Gathering()
+        self._kept = KeptUses(self.parameters, self.blocks)
         self._calls = Calls()
         self._stack, self._eager = ExitStack(), False
         self._begin()
@@ -119,20 +119,16 @@ class FactorCapture:
 
     def _begin(self) -> None:
         self._due: Due = {}
-        self._kept: set[str] = set()
-        self._uses: list[Use] = []
-        self._accumulated: dict[str, tuple[Tensor, int]] = {}  # with their versions
-        self._sums: Moments = {}
-        self._examples: dict[str, ExampleGradients] = {}
+        self._kept.wanted = set()
         self._later: list[Later] = []
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop what the passes have said."""
+        self.gathering.clear()
+        self._kept.clear()
         self._open_uses = OpenUses()
         self._calls.clear()
-
-    def _accumulates(self) -> bool:
-        """Whether the backward pass that runs accumulates parameters' gradients."""
-        trained = (p for p in self.parameters.values() if p.requires_grad)
-        nodes = (get_gradient_edge(p).node for p in trained)
-        return purpose_of(nodes) is Purpose.ACCUMULATED
 
     def arm(self, due: Due, kept: Collection[str] = ()) -> None:
         """Watch for the statistics that the next step refreshes.
@@ -143,22 +139,13 @@ class FactorCapture:
         """
         self.disarm()
         self._due = {name: sides for name, sides in due.items() if sides}
-        self._kept = set(kept)
+        wanted = self._due.keys() | set(kept)
         for each in self.watched:
-            names = {block.name for block in each.blocks}
-            if names & (self._due.keys() | self._kept):
-                self._stack.enter_context(LayerWatch(self, each).installed())
-        for name in kept:
-            for part in self.blocks[name].parts.values():
-                note = Hook(partial(self._note_accumulated, part.name))
-                parameter = self.parameters[part.name]
-                handle = parameter.register_post_accumulate_grad_hook(note)
-                self._stack.callback(handle.remove)
+            if wanted & {block.name for block in each.blocks}:
+                kind = AttentionWatch if each.layer.is_attention else LayerWatch
+                self._stack.enter_context(kind(self, each).installed())
+        self._kept.want(kept, self._stack)
         self.run_uncompiled()
-
-    def _note_accumulated(self, name: str, parameter: Tensor) -> None:
-        assert parameter.grad is not None
-        self._accumulated[name] = parameter.grad, parameter.grad._version
 
     def run_uncompiled(self) -> None:
         """From now on, where models are compiled and statistics are due."""
@@ -188,25 +175,15 @@ class FactorCapture:
                 f"before a backward pass, got {self._calls.largest_group} calls: "
                 "labels are drawn for each call alone."
             )
-        sums = self._calls.moments() if plain else self._finish(self._sums)
+        sums = self._calls.moments() if plain else self.gathering.finish()
         num = self._calls.num_examples
         if sums and num == 0:
             raise RuntimeError(
                 "the model that the optimizer was given must itself be called, got "
                 "calls of its layers alone: it tells the number of examples."
             )
-        uses = self._calls.uses() if plain else self._uses
+        uses = self._calls.uses() if plain else self._kept.uses
         return Gathered(sums, num, plain, tuple(uses))
-
-    def _finish(self, sums: Moments) -> Moments:
-        """Sums, with those of per-example gradients."""
-        for name, examples in self._examples.items():
-            moment = examples.finish()
-            if moment is not None:
-                (side,) = examples.block.sides
-                add_all(sums, {(name, side): moment})
-        self._examples = {}
-        return sums
 
     @property
     def listens(self) -> bool:
@@ -230,16 +207,6 @@ class FactorCapture:
         """Whether a statistic is to be refreshed."""
         return side in self._due.get(block, ())
 
-    def examples(self, block: ExampleBlock) -> ExampleGradients:
-        """What gathers a block's per-example gradients."""
-        if block.name not in self._examples:
-            self._examples[block.name] = ExampleGradients(block)
-        return self._examples[block.name]
-
-    def add(self, block: str, side: str, moment: Moment) -> None:
-        """Add to a sum."""
-        add_all(self._sums, {(block, side): moment})
-
     def note_use(self, blocks: Iterable[Block]) -> None:
         """Note that blocks take part in a forward pass."""
         if not in_backward():
@@ -256,48 +223,20 @@ class FactorCapture:
         if self.passes is not None:
             call = self._calls.only
             sums = {} if call is None else call.moments
-        elif block in self._examples:
-            moment = self._examples[block].so_far()
-            (side,) = self.blocks[block].sides
-            sums = {} if moment is None else {(block, side): moment}
         else:
-            sums = self._sums
+            sums = self.gathering.so_far(block)
         keys = [(block, side) for side in self._due.get(block, ())]
         return {key: sums[key] for key in keys if key in sums}
 
     def keep(self, block: KroneckerBlock, x: Tensor, c: Tensor) -> None:
         """Note a call of a linear map."""
         for_scales = self.keeps_uses and self.is_due(block.name, OUTPUTS)
-        if for_scales or block.name in self._kept:
-            own = (self.parameters[part.name] for part in block.parts.values())
-            first = all(p.grad is None and not p._backward_hooks for p in own)
-            self._uses.append(Use(block.name, x, c, first))
+        if for_scales or block.name in self._kept.wanted:
+            self._kept.add(block, x, c)
 
     def lone_uses(self) -> dict[str, Use]:
-        """Kept calls that are all there is to the gradients of their block.
-
-        Nothing was accumulated before or after, and nothing has changed since.
-        """
-        by_block: dict[str, list[Use]] = {}
-        for use in self._uses:
-            by_block.setdefault(use.block, []).append(use)
-        return {
-            name: uses[0]
-            for name, uses in by_block.items()
-            if len(uses) == 1 and uses[0].first and self._is_untouched(name)
-        }
-
-    def _is_untouched(self, name: str) -> bool:
-        for part in self.blocks[name].parts.values():
-            gradient = self.parameters[part.name].grad
-            noted, version = self._accumulated.get(part.name, (None, 0))
-            if (
-                gradient is None
-                or gradient is not noted
-                or gradient._version != version
-            ):
-                return False
-        return True
+        """Kept calls that are all there is to the gradients of their block."""
+        return self._kept.lone()
 
     def postpone(self, later: Later) -> None:
         """Note a layer's call whose gradients come from a pass of ours."""
@@ -309,10 +248,7 @@ class FactorCapture:
         if not self.listens or in_backward() or not self._calls.any_used:
             return
         if all(p.grad is None for p in self.parameters.values()):
-            self._sums, self._examples = {}, {}
-            self._uses, self._accumulated = [], {}
-            self._open_uses = OpenUses()
-            self._calls.clear()
+            self._forget()
 
     def _after_model(
         self,
@@ -332,7 +268,7 @@ class FactorCapture:
 
     def _is_used(self) -> bool:
         """Whether the backward pass that begins makes a call count."""
-        used = self._accumulates()
+        used = accumulates(self.parameters.values())
         if used and self.passes is not None:
             for name in self._due:
                 self.on_settled(name)
@@ -343,22 +279,7 @@ class FactorCapture:
         assert self.passes is not None
         if not (output.requires_grad and call.num_examples):
             return
-        edges = [edge for later in self._later for edge in later.edges]
         with full_precision(output):
-            for number, start in enumerate(self.passes(output, call.num_examples)):
-                found = iter(torch.autograd.grad(
-                    output, edges, start, retain_graph=True, allow_unused=True
-                ))  # fmt: skip
-                with torch.no_grad():
-                    self._take_pass(number, found)
-        call.moments, self._sums = self._sums, {}
-        call.uses, self._uses = self._uses, []
-
-    def _take_pass(self, number: int, found: Iterator[Tensor | None]) -> None:
-        for later in self._later:
-            if later.watch.example_block is not None:
-                self.examples(later.watch.example_block).open(recomputed=False)
-        for later in self._later:
-            gradients = [next(found) for _ in later.edges]
-            later.take(gradients, number == 0)
-        self._finish(self._sums)
+            starts = self.passes(output, call.num_examples)
+            run_passes(self._later, output, starts, self.gathering)
+        call.moments, call.uses = self.gathering.take(), self._kept.take()

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from .blocks import INPUTS, OUTPUTS
 from .calls import Key
+from .damped import Request
 from .eigen import Eigenbasis, eigenbases
-from .inverses import Request
 from .roots import Root, roots_of
 
 

@@ -7,22 +7,19 @@ With A = Q_A diag(v_A) Q_A^T, G = Q_G diag(v_G) Q_G^T and a gradient M [B, out, 
 where the denominators D [B, out, in] are one of
 
     eigenvalues   v_G v_A^T + damping
-    factored      (v_G + sqrt(damping) / pi) (v_A + pi sqrt(damping))^T,
-                  which is the product with both damped inverses
     EKFAC         scales + damping, the scales being the second moments of what examples
                   contribute to Q_G^T M Q_A (George et al., 2018)
 
 Axes: B independent blocks of a layer, n columns of a factor.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .inverses import trace_norm_pi
+from .damped import alike
 from .moments import Moment
 
 _LinAlgError: type[Exception] = torch.linalg.LinAlgError  # type: ignore[attr-defined]
@@ -62,15 +59,9 @@ def eigenbases(moments: Sequence[Moment]) -> list[Eigenbasis | None]:
         An eigenbasis a factor; None where it is not finite or does not converge.
     """
     bases: dict[int, Eigenbasis | None] = {}
-    alike = defaultdict(list)
-    for place, moment in enumerate(moments):
-        value = moment.value
-        own = (
-            place if value.is_cpu else None
-        )  # as `inverses`: for the sake of last bits
-        key = moment.form == "diagonal", moment.size, value.dtype, value.device, own
-        alike[key].append(place)
-    for (diagonal, *_), places in alike.items():
+    kinds = [(moment.form == "diagonal", moment.size) for moment in moments]
+    for places in alike([moment.value for moment in moments], kinds):
+        diagonal, _ = kinds[places[0]]
         some = [moments[place] for place in places]
         found = [_of_diagonal(m) for m in some] if diagonal else _together(some)
         bases |= zip(places, found, strict=True)
@@ -83,8 +74,6 @@ def eigen_precondition(
     inputs: Eigenbasis,
     damping: float | Tensor,
     scales: Tensor | None = None,
-    *,
-    factored: bool = False,
 ) -> Tensor:
     """The natural gradient by way of the eigenbases.
 
@@ -94,18 +83,13 @@ def eigen_precondition(
         inputs: Eigenbasis of the factor of the inputs.
         damping: > 0.
         scales: EKFAC's scales [B, out, in]; None for the products of eigenvalues.
-        factored: Without scales, whether each factor is damped by its share.
 
     Returns:
         P, of the shape of the gradient.
     """
-    if scales is not None:
-        denominators = scales + damping
-    elif factored:
-        denominators = _factored(outputs, inputs, damping)
-    else:
-        denominators = _products(outputs.values, inputs.values) + damping
-    coordinates = _rotate(gradient, outputs, inputs) / denominators
+    if scales is None:
+        scales = outputs.values.unsqueeze(-1) * inputs.values.unsqueeze(-2)
+    coordinates = _rotate(gradient, outputs, inputs) / (scales + damping)
     return outputs.restore(inputs.restore(coordinates).mT).mT
 
 
@@ -147,19 +131,6 @@ def ekfac_scales_of_rows(
 def _rotate(matrices: Tensor, outputs: Eigenbasis, inputs: Eigenbasis) -> Tensor:
     """Q_G^T M Q_A of matrices [..., B, out, in]."""
     return outputs.rotate(inputs.rotate(matrices).mT).mT
-
-
-def _products(outputs: Tensor, inputs: Tensor) -> Tensor:
-    return outputs.unsqueeze(-1) * inputs.unsqueeze(-2)
-
-
-def _factored(
-    outputs: Eigenbasis, inputs: Eigenbasis, damping: float | Tensor
-) -> Tensor:
-    factors = [Moment("diagonal", basis.values, 1) for basis in (inputs, outputs)]
-    pi = trace_norm_pi(*factors).unsqueeze(-1)
-    root = damping**0.5
-    return _products(outputs.values + root / pi, inputs.values + root * pi)
 
 
 def _of_diagonal(moment: Moment) -> Eigenbasis:

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from .blocks import INPUTS, OUTPUTS, UNIT, Block
 from .calls import Key
+from .damped import Request
 from .eigen import Eigenbasis, eigen_precondition, eigenbases
-from .inverses import Inverse, Request, damped_inverses, trace_norm_pi
+from .inverses import Inverse, damped_inverses, trace_norm_pi
 from .moments import Moment
 from .unit import unit_apply, unit_inverse
 

@@ -12,15 +12,12 @@ L L^T = V V^T + damping I, T = L + sqrt(damping) I, U = T^-1 V and Z = L^-1 V,
 Roots are not unique: that of a factor of rows is another than that of the same factor
 as a matrix. Draws then differ, and their distribution does not.
 
-A root that fails in its own precision is tried again alone in double precision, and
-given up as None if that fails.
+`damped` says how many are solved at once, and what becomes of one that fails.
 
 Axes: B independent blocks of a layer, R rows, n columns.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Protocol, final
 
 import torch
@@ -28,7 +25,7 @@ from torch import Tensor
 
 from .blocks import UNIT
 from .calls import Key
-from .inverses import Request
+from .damped import Request, Way, solve_damped
 from .moments import Moment
 
 
@@ -98,17 +95,19 @@ class ThinRoot:
 
     Args:
         rows: V [1, R, n].
-        triangle: L [1, R, R], lower, with L L^T = V V^T + damping I.
+        triangle: L [1, R, R], lower, with L L^T = V V^T + damping I; may be of a wider
+            type than the rows.
         damping: One number, > 0.
     """
 
     def __init__(self, rows: Tensor, triangle: Tensor, damping: Tensor) -> None:
-        solve = torch.linalg.solve_triangular
-        self.damping = damping.to(rows).reshape(())
-        self.diagonal = triangle.diagonal(0, 1, 2)
-        shift = torch.diag_embed(self.damping.sqrt().expand_as(self.diagonal))
-        self.outer: Tensor = solve(triangle + shift, rows, upper=False)
-        self.inner: Tensor = solve(triangle, rows, upper=False)
+        solve, kind = torch.linalg.solve_triangular, rows.dtype
+        rows, damping = rows.to(triangle.dtype), damping.to(triangle).reshape(())
+        diagonal = triangle.diagonal(0, 1, 2)
+        shift = torch.diag_embed(damping.sqrt().expand_as(diagonal))
+        self.damping, self.diagonal = damping.to(kind), diagonal.to(kind)
+        self.outer: Tensor = solve(triangle + shift, rows, upper=False).to(kind)
+        self.inner: Tensor = solve(triangle, rows, upper=False).to(kind)
 
     def apply(self, rows: Tensor) -> Tensor:
         """Rows [1, *, n] times B."""
@@ -199,119 +198,25 @@ def roots_of(requests: Mapping[Key, Request]) -> dict[Key, Root | None]:
 
 
 def damped_roots(requests: Sequence[Request]) -> list[Root | None]:
-    """Roots of factors, those of one shape at once.
-
-    The host waits for the device once, and again only where a root failed.
-
-    Args:
-        requests: The factors with their dampings.
-
-    Returns:
-        A root a request; None for a factor that is not finite, or that is not positive
-        definite in double precision either.
-    """
-    attempts = _attempts(requests)
-    flags = [sound for _, sound in attempts]
-    read = torch.stack([flag.to(flags[0].device) for flag in flags]) if flags else None
-    sound = [] if read is None else read.tolist()
-    return [
-        root if good else _second_try(request)
-        for request, (root, _), good in zip(requests, attempts, sound, strict=True)
-    ]
+    """A root a request, as `solve_damped` finds solutions."""
+    return solve_damped(requests, _ROOTS)
 
 
-Attempt = tuple[Root, Tensor]  # a root, and whether it can be trusted
-Requests = Sequence[Request]
+def _inverted(triangles: Tensor) -> Tensor:
+    """Inverses of lower triangles [k, n, n]."""
+    size, dtype, device = triangles.shape[1], triangles.dtype, triangles.device
+    one = torch.eye(size, dtype=dtype, device=device)
+    inverses: Tensor = torch.linalg.solve_triangular(triangles, one, upper=False)
+    return inverses
 
 
-def _attempts(requests: Requests) -> list[Attempt]:
-    alike = defaultdict(list)
-    for place, request in enumerate(requests):
-        moment = request.moment_mean
-        value = moment.value
-        own = (
-            place if value.is_cpu else None
-        )  # as `inverses`: for the sake of last bits
-        key = moment.form, value.shape[1:], value.dtype, value.device, own
-        alike[key].append(place)
-    results: dict[int, Attempt] = {}
-    for (form, *_), places in alike.items():
-        made = _MAKERS[form]([requests[place] for place in places])
-        results |= zip(places, made, strict=True)
-    return [results[place] for place in range(len(requests))]
-
-
-def _second_try(request: Request) -> Root | None:
-    """The root of a request alone, found in double precision."""
+def _finished(request: Request, solved: Tensor) -> Root:
+    """The root of a request, from its solution in this or a wider type."""
     moment = request.moment_mean
-    wide = replace(moment, value=moment.value.double())
-    ((root, sound),) = _attempts([Request(wide, request.damping)])
-    root = rounded(root, moment.value.dtype)
-    fits = root.variances().isfinite().all()
-    return root if bool(sound & fits) else None
+    if moment.form == "rows":
+        return ThinRoot(moment.value, solved, request.damping)
+    solved = solved.to(moment.value.dtype)
+    return DenseRoot(solved) if moment.form == "matrix" else DiagonalRoot(solved)
 
 
-def rounded(root: Root, dtype: torch.dtype) -> Root:
-    """A root in another type."""
-    for name, value in vars(root).items():
-        setattr(root, name, value.to(dtype))
-    return root
-
-
-def _dense(requests: Requests) -> list[Attempt]:
-    systems = torch.cat([request.moment_mean.value for request in requests])
-    systems.diagonal(0, 1, 2).add_(_dampings(requests))
-    triangles, sound = _triangles(systems)
-    one = torch.eye(systems.shape[1], dtype=systems.dtype, device=systems.device)
-    inverses = torch.linalg.solve_triangular(triangles, one, upper=False)
-    sound &= inverses.sum((1, 2)).isfinite()
-    return _split(requests, inverses, sound, lambda _, part: DenseRoot(part))
-
-
-def _thin(requests: Requests) -> list[Attempt]:
-    rows = torch.cat([request.moment_mean.value for request in requests])
-    systems = rows @ rows.mT
-    systems.diagonal(0, 1, 2).add_(_dampings(requests))
-    triangles, sound = _triangles(systems)
-    return _split(
-        requests, triangles, sound,
-        lambda each, part: ThinRoot(each.moment_mean.value, part, each.damping),
-    )  # fmt: skip
-
-
-def _diagonal(requests: Requests) -> list[Attempt]:
-    values = torch.cat([request.moment_mean.value for request in requests])
-    values = values + _dampings(requests)
-    sound = ((values > 0) & values.isfinite()).all(1)
-    return _split(requests, values.rsqrt(), sound, lambda _, part: DiagonalRoot(part))
-
-
-_MAKERS = {"matrix": _dense, "rows": _thin, "diagonal": _diagonal}
-
-
-def _dampings(requests: Requests) -> Tensor:
-    """The damping of each matrix [k, 1]."""
-    values = [(request.damping, request.moment_mean.value) for request in requests]
-    each = [damping.to(value).expand(len(value)) for damping, value in values]
-    return torch.cat(each).unsqueeze(1)
-
-
-def _triangles(systems: Tensor) -> tuple[Tensor, Tensor]:
-    """Cholesky factors, and which can be trusted; the others are made harmless."""
-    triangles, info = torch.linalg.cholesky_ex(systems)
-    sound = (info == 0) & triangles.sum((1, 2)).isfinite()
-    # A zero on the diagonal would raise, for the whole batch.
-    triangles.diagonal(0, 1, 2).masked_fill_(~sound.unsqueeze(1), 1)
-    return triangles, sound
-
-
-def _split(
-    requests: Requests,
-    values: Tensor,
-    sound: Tensor,
-    make: Callable[[Request, Tensor], Root],
-) -> list[Attempt]:
-    """Give every request its matrices of those that were solved together."""
-    sizes = [len(request.moment_mean.value) for request in requests]
-    pieces = zip(requests, values.split(sizes), sound.split(sizes), strict=True)
-    return [(make(request, part), flags.all()) for request, part, flags in pieces]
+_ROOTS = Way(_inverted, torch.rsqrt, _finished)

@@ -24,18 +24,13 @@ from torch.nn.modules.conv import _ConvNd
 
 from ..evidence import promoted
 from ..rules import rule_for
+from ..rules.convolution import kernel_of
 from ..rules.correlation import Kernel
 from . import embeddings
 from .autocorrelation import autocorrelation_products, prefers_autocorrelation
 from .homogeneous import bordered, moment_of_ones, moment_of_rows, with_ones
 from .moments import Moment
-from .windows import (
-    kernel_of,
-    positions_of,
-    summed_windows,
-    window_products,
-    window_rows,
-)
+from .windows import positions_of, summed_windows, window_products, window_rows
 
 Sharing = Literal["expand", "reduce"]
 Names = frozenset[str]

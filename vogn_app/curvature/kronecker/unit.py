@@ -69,19 +69,3 @@ def unit_apply(inverse: Tensor, gradients: Mapping[str, Tensor]) -> dict[str, Te
     ww, wb, bb = inverse
     weight, bias = gradients["weight"], gradients["bias"]
     return {"weight": ww * weight + wb * bias, "bias": wb * weight + bb * bias}
-
-
-def unit_precondition(
-    moment: Tensor, gradients: Mapping[str, Tensor], damping: float | Tensor
-) -> dict[str, Tensor]:
-    """(F + damping I)^-1 times the gradients of a norm layer.
-
-    Args:
-        moment: Blocks F, [3, *shape] or [1, *shape].
-        gradients: As many of "weight" and "bias" as the blocks have, each [*shape].
-        damping: > 0.
-
-    Returns:
-        The preconditioned gradients, by the same names.
-    """
-    return unit_apply(unit_inverse(moment, damping), gradients)

@@ -9,23 +9,10 @@ kernel, *K taps, n = C / B * K numbers in a window.
 
 import torch
 from torch import Tensor
-from torch.nn.modules.conv import _ConvNd
 
 from ..rules.correlation import Kernel
 from ..rules.reductions import fast_elements
 from .moments import symmetric_sum
-
-
-def kernel_of(module: _ConvNd) -> Kernel:
-    """What slides over the input of a convolution that is not transposed."""
-    return Kernel(
-        module.weight.shape,
-        module.stride,
-        module.dilation,
-        module.groups,
-        tuple(module._reversed_padding_repeated_twice),
-        "constant" if module.padding_mode == "zeros" else module.padding_mode,
-    )
 
 
 def positions_of(kernel: Kernel, x: Tensor) -> torch.Size:

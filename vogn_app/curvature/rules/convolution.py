@@ -91,13 +91,23 @@ def _correlation(
 ) -> tuple[Kernel, Tensor, Tensor]:
     """The convolution that has this weight, what it slides over and what it meets."""
     assert isinstance(module, _ConvNd)
-    shape, stride, dilation = module.weight.shape, module.stride, module.dilation
     if isinstance(module, _ConvTransposeNd):
-        padding = _reach(module, x, g)
-        return Kernel(shape, stride, dilation, module.groups, padding), g, x
+        return _kernel(module, _reach(module, x, g)), g, x
+    return kernel_of(module), x, g
+
+
+def kernel_of(module: _ConvNd) -> Kernel:
+    """What slides over the input of a convolution that is not transposed."""
     padding = tuple(module._reversed_padding_repeated_twice)
     mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
-    return Kernel(shape, stride, dilation, module.groups, padding, mode), x, g
+    return _kernel(module, padding, mode)
+
+
+def _kernel(
+    module: _ConvNd, padding: tuple[int, ...], mode: str = "constant"
+) -> Kernel:
+    shape, stride, dilation = module.weight.shape, module.stride, module.dilation
+    return Kernel(shape, stride, dilation, module.groups, padding, mode)
 
 
 def _reach(module: _ConvTransposeNd, x: Tensor, g: Tensor) -> tuple[int, ...]:

@@ -13,7 +13,8 @@ from vogn_app.curvature.kronecker.autocorrelation import (
     autocorrelation_products,
     prefers_autocorrelation,
 )
-from vogn_app.curvature.kronecker.windows import kernel_of, positions_of, window_rows
+from vogn_app.curvature.kronecker.windows import positions_of, window_rows
+from vogn_app.curvature.rules.convolution import kernel_of
 
 pytestmark = pytest.mark.filterwarnings(EVEN_KERNELS)
 SINGLE_STEPS = [

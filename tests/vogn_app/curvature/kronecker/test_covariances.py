@@ -11,7 +11,7 @@ from vogn_app.curvature.kronecker.blocks import (
     UNIT,
 )
 from vogn_app.curvature.kronecker.covariances import covariances_of
-from vogn_app.curvature.kronecker.inverses import Request
+from vogn_app.curvature.kronecker.damped import Request
 from vogn_app.curvature.kronecker.moments import Moment
 
 IN, OUT = 4, 3

@@ -11,11 +11,6 @@ from vogn_app.curvature.kronecker.eigen import (
     ekfac_scales,
     ekfac_scales_of_rows,
 )
-from vogn_app.curvature.kronecker.inverses import (
-    Request,
-    damped_inverses,
-    trace_norm_pi,
-)
 from vogn_app.curvature.kronecker.moments import Moment
 
 NAN, INF = torch.nan, torch.inf
@@ -117,20 +112,6 @@ def test_products_of_eigenvalues_solve_the_kronecker_product(factors):
     assert_close(got, solved(system, gradient))
 
 
-def test_factored_damping_is_that_of_the_inverses(factors):
-    gradient = gradient_of(factors)
-    pi = trace_norm_pi(factors[1], factors[0])
-    left, right = damped_inverses([
-        Request(factors[0], DAMPING**0.5 / pi),
-        Request(factors[1], DAMPING**0.5 * pi),
-    ])
-    expected = left.apply(right.apply(gradient).mT).mT
-    got = eigen_precondition(gradient, *eigenbases(factors), DAMPING, factored=True)
-    assert_close(got, expected)
-    plain = eigen_precondition(gradient, *eigenbases(factors), DAMPING)
-    assert not torch.allclose(plain, expected, rtol=1e-3)
-
-
 def test_ekfac_solves_the_fisher_rescaled_in_its_basis(factors):
     gradient, bases = gradient_of(factors), eigenbases(factors)
     contributions = torch.randn(7, *gradient.shape)
@@ -189,9 +170,9 @@ def test_scales_leave_contributions_of_diagonal_factors_alone():
 def test_leading_dimensions_are_so_many_gradients():
     factors = [matrix_moment(2, OUT), matrix_moment(2, IN)]
     bases, gradients = eigenbases(factors), torch.randn(4, 2, OUT, IN)
-    got = eigen_precondition(gradients, *bases, DAMPING, factored=True)
+    got = eigen_precondition(gradients, *bases, DAMPING)
     for one, gradient in zip(got, gradients, strict=True):
-        again = eigen_precondition(gradient, *bases, DAMPING, factored=True)
+        again = eigen_precondition(gradient, *bases, DAMPING)
         assert_close(one, again)
 
 

@@ -4,18 +4,15 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from vogn_app.curvature.kronecker.damped import Request
 from vogn_app.curvature.kronecker.inverses import (
     DenseInverse,
     DiagonalInverse,
-    Request,
     ThinInverse,
     damped_inverses,
-    positive_inverse,
     trace_norm_pi,
 )
 from vogn_app.curvature.kronecker.moments import Moment
-
-NAN, INF = torch.nan, torch.inf
 
 
 def matrix_moment(blocks, n, dtype=torch.float64):
@@ -101,40 +98,6 @@ def test_each_block_may_have_its_own_damping(make):
     assert_close(got, exact(moment, damping))
 
 
-def test_many_at_once_are_as_alone():
-    moments = [make() for make, _ in MOMENTS.values()] * 2
-    moments += [matrix_moment(1, 6, torch.float32), row_moment(4, 8), row_moment(4, 9)]
-    dampings = torch.rand(len(moments)) + 0.1
-    requests = [request(*pair) for pair in zip(moments, dampings, strict=True)]
-    for alone, together in zip(requests, damped_inverses(requests), strict=True):
-        (single,) = damped_inverses([alone])
-        matrices = [as_matrix(x, alone.moment_mean) for x in (together, single)]
-        assert matrices[0].dtype == alone.moment_mean.value.dtype
-        assert_close(*matrices)
-
-
-def test_company_changes_no_bit():
-    """Or a resumed run, which inverts what is there at once, would go another way."""
-    moments = [matrix_moment(1, 65, torch.float32) for _ in range(3)]
-    requests = [request(moment) for moment in moments]
-    first = [inverse.matrix for inverse in damped_inverses(requests)]
-    again = [inverse.matrix for inverse in damped_inverses(requests[::-1])][::-1]
-    for one, other in zip(first, again, strict=True):
-        assert torch.equal(one, other)
-
-
-def test_no_request_has_no_inverse():
-    assert damped_inverses([]) == []
-
-
-def test_factors_are_left_as_they_are():
-    moments = [make() for make, _ in MOMENTS.values()]
-    before = [moment.value.clone() for moment in moments]
-    damped_inverses([request(moment) for moment in moments])
-    for moment, value in zip(moments, before, strict=True):
-        assert torch.equal(moment.value, value)
-
-
 @pytest.mark.parametrize("n", [3, 64, 130, 257])
 def test_dense_inverses_are_exactly_symmetric(n):
     matrix = inverse_of(matrix_moment(2, n, torch.float32)).matrix
@@ -201,18 +164,6 @@ def test_thin_in_the_span_of_its_rows_is_about_as_accurate_as_dense(ratio, alike
     assert errors[0] < 5 * errors[1]
 
 
-@pytest.mark.parametrize("ratio", [1e-1, 1e-4, 1e-6])
-def test_own_rows_have_their_product_without_cancellation(ratio):
-    moment = hard_rows(64, 200, 0.3)
-    truth = moment.value.double() @ exact(moment, ratio)
-    inverse = inverse_of(moment, ratio)
-    errors = [
-        (got - truth).norm() / truth.norm()
-        for got in (inverse.applied_to_own_rows(), inverse.apply(moment.value))
-    ]
-    assert errors[0] < max(1e-5, 0.2 * errors[1])
-
-
 def nearly_singular(n=60):
     """A matrix and its damping that only double precision finds positive definite."""
     values = torch.logspace(0, -12, n)
@@ -224,7 +175,8 @@ def nearly_singular(n=60):
 
 def test_what_fails_in_single_precision_is_tried_in_double():
     moment, damping = nearly_singular()
-    assert not positive_inverse(damped(moment, damping).float())[1]
+    single = damped(moment, damping).float()
+    assert int(torch.linalg.cholesky_ex(single).info)
     inverse = inverse_of(moment, damping)
     assert inverse.matrix.dtype == torch.float32
     truth = exact(moment, damping)
@@ -241,54 +193,9 @@ def test_thin_ones_are_tried_in_double_too():
     assert error.norm() / truth.norm() < 1e-6
 
 
-# Failures.
-
-
-def of_diagonals(*numbers):
-    """A factor with blocks of these diagonals."""
-    return Moment("matrix", torch.diag_embed(torch.tensor(numbers)), 1)
-
-
-BAD = {
-    "indefinite": of_diagonals([1.0, -1, 1, 1]),
-    "one block indefinite": of_diagonals([1.0] * 4, [-1.0] * 4),
-    "singular once damped": of_diagonals([-0.1] * 4),
-    "infinite diagonal": of_diagonals([1.0, INF, 1, 1]),
-    "nan": Moment("matrix", torch.full((1, 4, 4), NAN), 1),
-    "infinite": Moment("matrix", torch.full((1, 4, 4), INF), 1),
-    "nan rows": Moment("rows", torch.full((1, 2, 4), NAN), 2),
-    "infinite row": Moment("rows", torch.tensor([[[1.0, 2, 3, 4], [INF, 0, 0, 0]]]), 2),
-    "nan diagonal": Moment("diagonal", torch.tensor([[1.0, NAN, 1, 1]]), 1),
-    "infinite number": Moment("diagonal", torch.tensor([[1.0, INF, 1, 1]]), 1),
-    "negative number": Moment("diagonal", torch.tensor([[1.0, -2.0, 1, 1]]), 1),
-}
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("name", BAD)
-def test_a_factor_without_inverse_gives_none_and_harms_no_other(name, dtype):
-    bad = Moment(BAD[name].form, BAD[name].value.to(dtype), 1)
-    fine = [
-        matrix_moment(1, 4, dtype),
-        row_moment(2, 4, dtype),
-        diagonal_moment(1, 4, dtype),
-    ]
-    moments = [*fine, bad, *fine]
-    found = damped_inverses([request(moment) for moment in moments])
-    assert found[3] is None
-    for moment, inverse in zip(fine * 2, found[:3] + found[4:], strict=True):
-        error = as_matrix(inverse, moment) - exact(moment, 0.1)
-        assert error.norm() < (1e-4 if dtype == torch.float32 else 1e-12)
-
-
 def test_an_inverse_beyond_the_type_gives_none():
     tiny = Moment("matrix", torch.zeros(1, 2, 2).float(), 1)
     assert inverse_of(tiny, torch.tensor(1e-42).float()) is None
-
-
-def test_an_inverse_that_silently_is_not_finite_gives_none(monkeypatch):
-    monkeypatch.setattr(torch, "cholesky_inverse", lambda x: torch.full_like(x, NAN))
-    assert inverse_of(matrix_moment(1, 4)) is None
 
 
 @pytest.mark.parametrize("name", ["matrix", "rows", "diagonal"])
@@ -297,22 +204,6 @@ def test_zero_has_the_inverse_of_its_damping(name):
     zero = Moment(moment.form, torch.zeros_like(moment.value), 1)
     got = as_matrix(inverse_of(zero, 0.5), zero)
     assert_close(got, 2 * torch.eye(zero.size)[None])
-
-
-def test_the_host_reads_once(monkeypatch):
-    reads = []
-    for name in ("tolist", "item", "__bool__", "__float__", "__int__"):
-        original = getattr(torch.Tensor, name)
-
-        def counted(self, original=original):
-            reads.append(1)
-            return original(self)
-
-        monkeypatch.setattr(torch.Tensor, name, counted)
-    moments = [make() for make, _ in MOMENTS.values()]
-    found = damped_inverses([request(moment) for moment in moments])
-    assert None not in found
-    assert len(reads) == 1
 
 
 # How damping is shared.
@@ -332,7 +223,7 @@ def test_pi_is_the_same_of_every_form():
     assert trace_norm_pi(rows, diagonal).shape == (1,)
 
 
-@pytest.mark.parametrize("trace", [0, -1, NAN, INF])
+@pytest.mark.parametrize("trace", [0, -1, torch.nan, torch.inf])
 def test_pi_is_one_where_a_trace_says_nothing(trace):
     odd = Moment("diagonal", torch.tensor([[trace, trace], [1.0, 3.0]]), 1)
     fine = Moment("diagonal", torch.tensor([[1.0], [8.0]]), 1)

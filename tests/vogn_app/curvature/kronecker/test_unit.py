@@ -4,12 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from vogn_app.curvature.kronecker.unit import (
-    unit_apply,
-    unit_inverse,
-    unit_moment,
-    unit_precondition,
-)
+from vogn_app.curvature.kronecker.unit import unit_apply, unit_inverse, unit_moment
 
 SHAPES = {"channels": (5,), "two dimensions": (3, 4), "one channel": (1,)}
 HUGE = 3e38  # nearly the largest number of single precision
@@ -22,6 +17,10 @@ def shape(request):
 
 def both(*shape):
     return {"weight": torch.randn(shape), "bias": torch.randn(shape)}
+
+
+def solved(moment, gradients, damping):
+    return unit_apply(unit_inverse(moment, damping), gradients)
 
 
 def dense_solution(contributions, gradients, damping):
@@ -43,7 +42,7 @@ def test_two_parameters_are_solved_a_channel(shape, num):
     contributions, gradients = both(num, *shape), both(*shape)
     moment = unit_moment(contributions)
     assert moment.shape == (3, *shape)
-    got = unit_precondition(moment, gradients, 0.1)
+    got = solved(moment, gradients, 0.1)
     assert_close(got, dense_solution(contributions, gradients, 0.1))
 
 
@@ -53,7 +52,7 @@ def test_one_parameter_is_solved_alone(shape, name):
     gradients = {name: torch.randn(shape)}
     moment = unit_moment(contributions)
     assert moment.shape == (1, *shape)
-    got = unit_precondition(moment, gradients, 0.1)
+    got = solved(moment, gradients, 0.1)
     assert_close(got, dense_solution(contributions, gradients, 0.1))
 
 
@@ -63,8 +62,8 @@ def test_the_order_of_names_means_nothing():
     other = unit_moment(dict(reversed(contributions.items())))
     assert torch.equal(moment, other)
     turned = dict(reversed(gradients.items()))
-    expected = unit_precondition(moment, gradients, 0.1)
-    assert_close(unit_precondition(moment, turned, 0.1), expected)
+    expected = solved(moment, gradients, 0.1)
+    assert_close(solved(moment, turned, 0.1), expected)
 
 
 def test_an_inverse_may_be_kept_and_applied():
@@ -78,9 +77,9 @@ def test_layers_may_be_joined():
     pairs = [(both(6, n), both(n)) for n in (3, 4)]
     moments = [unit_moment(contributions) for contributions, _ in pairs]
     joined = {k: torch.cat([g[k] for _, g in pairs]) for k in ("weight", "bias")}
-    got = unit_precondition(torch.cat(moments, 1), joined, 0.1)
+    got = solved(torch.cat(moments, 1), joined, 0.1)
     for name, value in got.items():
-        alone = [unit_precondition(m, g, 0.1)[name] for m, (_, g) in zip(
+        alone = [solved(m, g, 0.1)[name] for m, (_, g) in zip(
             moments, pairs, strict=True)]  # fmt: skip
         assert_close(value, torch.cat(alone))
 
@@ -90,7 +89,7 @@ def test_single_precision_is_solved_to_its_last_digits():
     ww, bb = torch.rand(50).float() + 0.5, torch.rand(50).float() + 0.5
     wb = (ww * bb).sqrt() * (1 - 1e-6)
     gradients = {k: v.float() for k, v in both(50).items()}
-    got = unit_precondition(torch.stack((ww, wb, bb)), gradients, 1e-4)
+    got = solved(torch.stack((ww, wb, bb)), gradients, 1e-4)
     entries = torch.stack((ww, wb, wb, bb), 1).double().view(-1, 2, 2)
     g = torch.stack((gradients["weight"], gradients["bias"]), 1).double()
     truth = torch.linalg.solve(entries + 1e-4 * torch.eye(2), g.unsqueeze(2))
@@ -130,5 +129,5 @@ def test_a_direction_of_a_singular_block_never_ascends():
     weight, bias = torch.randn(2, 1, 1000).float()
     moment = unit_moment({"weight": weight, "bias": bias})
     gradients = {k: v.float() for k, v in both(1000).items()}
-    got = unit_precondition(moment, gradients, 1e-9)
+    got = solved(moment, gradients, 1e-9)
     assert (sum(got[name] * gradients[name] for name in got) >= 0).all()

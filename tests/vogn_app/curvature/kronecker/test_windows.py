@@ -12,12 +12,12 @@ from tests.vogn_app.curvature.kronecker.convolutions import (
 from tests.vogn_app.curvature.rules.exact import EVEN_KERNELS
 from vogn_app.curvature.kronecker import windows
 from vogn_app.curvature.kronecker.windows import (
-    kernel_of,
     positions_of,
     summed_windows,
     window_products,
     window_rows,
 )
+from vogn_app.curvature.rules.convolution import kernel_of
 
 pytestmark = pytest.mark.filterwarnings(EVEN_KERNELS)
 
