@@ -243,8 +243,7 @@ class RunConfig:
                 f"random_erasing must be 0 for dataset {self.dataset.name!r}, which "
                 f"has no images, got {training.random_erasing:g}."
             )
-        # VOGN's momentum weighs an average, whose size does not depend on it.
-        if training.couple_momentum and (spec.bayesian or "momentum" not in values):
+        if training.couple_momentum and not spec.keeps_velocity:
             raise ValueError(
                 f"couple_momentum must be false for optimizer {name!r}, which keeps no "
                 "velocity, got True."

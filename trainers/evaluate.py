@@ -12,19 +12,18 @@ from torch.optim import Optimizer
 from calibration import decompose, evaluate, predictive, select_examples
 from calibration.maps import uncertainty_map
 from data.arrays import LoadedDataset, Split
+from trainers.abilities import has_posterior
 from trainers.batches import DeviceSplit
 from trainers.config import RunConfig
 from trainers.predict import (
     BATCH_SIZE,
     check_finite,
-    has_posterior,
     predict,
     predict_samples,
 )
 from trainers.ranks import Ranks
 from trainers.reporting import Reporter
 from trainers.runs import Run, write_atomically, write_json
-from vogn_app import VOGN
 
 GALLERY_IMAGES = 12  # of each kind
 MAP_CELLS = 80  # along each side
@@ -80,7 +79,7 @@ def evaluate_run(
     content["map"] = grid.map(others[-1]) if grid else None
     content["gallery"] = None if grid else _gallery(run, data.test, probabilities)
     _write_predictions(run, data.test, probabilities, out)
-    if isinstance(optimizer, VOGN) and has_posterior(optimizer):
+    if has_posterior(optimizer):
         optimizer.posterior().save(run.posterior)
     write_json(run.evaluation, content)
     return content

@@ -107,7 +107,17 @@ class HyperParameter:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerSpec:
-    """An optimizer: what it is and what it takes."""
+    """An optimizer: what it is and what it takes.
+
+    Args:
+        name: What the command line calls it.
+        title: What people call it.
+        summary: What it gives, in a sentence.
+        paper: Where it comes from.
+        bayesian: Whether it learns a distribution over the weights.
+        hyperparameters: All that it takes, the most wanted first.
+        damped_by: Hyper-parameters of which one must be > 0, most wanted first.
+    """
 
     name: str
     title: str
@@ -115,6 +125,12 @@ class OptimizerSpec:
     paper: str
     bayesian: bool
     hyperparameters: tuple[HyperParameter, ...]
+    damped_by: tuple[str, ...] = ()
+
+    @property
+    def keeps_velocity(self) -> bool:
+        """Whether its momentum weighs a sum of steps, whose size depends on it."""
+        return VELOCITY in self.hyperparameters
 
     def defaults(self) -> dict[str, float | int | bool | str]:
         """The default of every hyper-parameter by name."""
@@ -141,7 +157,30 @@ class OptimizerSpec:
                     f"hyper-parameter of {self.name} must be one of "
                     f"{', '.join(known)}, got {name!r}."
                 )
-        return {
+        found = {
             name: item.validated(values.get(name, item.default))
             for name, item in known.items()
         }
+        if self.damped_by and not any(found[name] for name in self.damped_by):
+            first, *others = self.damped_by
+            raise ValueError(
+                f"{first} must be > 0 when {' and '.join(others)} is 0, got 0."
+            )
+        return found
+
+
+def learning_rate(default: float, help_text: str) -> HyperParameter:
+    """The learning rate of an optimizer that has one of its own by default."""
+    return HyperParameter(
+        name="lr", kind="float", default=default, help=help_text, minimum=0.0,
+        maximum=1e6, open_minimum=True,
+    )  # fmt: skip
+
+
+VELOCITY = HyperParameter(
+    name="momentum", kind="float", default=0.9, minimum=0.0, maximum=1.0,
+    open_maximum=True, help="Weight of the past velocity.",
+)  # fmt: skip
+NESTEROV = HyperParameter(
+    name="nesterov", kind="bool", default=False, help="Look ahead along the velocity."
+)

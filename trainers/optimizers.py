@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from trainers.config import OptimizerConfig
-from vogn_app import KFAC, SPNGD, VOGN
+from vogn_app import KFAC, SPNGD, VOGN, NoisyKFAC
 
 
 def build_optimizer(
@@ -35,6 +35,13 @@ def _vogn(config: OptimizerConfig, model: nn.Module, num: int, seed: int) -> Opt
 def _kfac(config: OptimizerConfig, model: nn.Module, num: int, seed: int) -> Optimizer:  # noqa: ARG001
     options = _zero_is_none(config, "inverse_interval", "kl_clip")
     return KFAC(model, seed=seed, **options)
+
+
+def _noisy_kfac(
+    config: OptimizerConfig, model: nn.Module, num: int, seed: int
+) -> Optimizer:
+    options = _zero_is_none(config, "inverse_interval", "kl_clip")
+    return NoisyKFAC(model, num_data=num, seed=seed, **options)
 
 
 def _sp_ngd(
@@ -80,6 +87,7 @@ def _zero_is_none(config: OptimizerConfig, *names: str) -> dict[str, Any]:
 _BUILDERS: dict[str, Callable[[OptimizerConfig, nn.Module, int, int], Optimizer]] = {
     "vogn": _vogn,
     "kfac": _kfac,
+    "noisy_kfac": _noisy_kfac,
     "sp_ngd": _sp_ngd,
     "adamw": _adamw,
     "sgd": _sgd,

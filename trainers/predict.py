@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.optim import Optimizer
 
+from trainers.abilities import has_posterior
 from trainers.batches import DeviceSplit
-from vogn_app import VOGN
 
 BATCH_SIZE = 250  # examples at a time; more leave the cache
 
@@ -37,13 +37,6 @@ def check_finite(probabilities: NDArray[np.float32], step: int) -> None:
 
 def _no_tick() -> None:
     """Progress of no interest to anybody."""
-
-
-def has_posterior(optimizer: Optimizer) -> bool:
-    """Whether the optimizer learns a distribution over the weights."""
-    return isinstance(optimizer, VOGN) and any(
-        group["sampled"] for group in optimizer.param_groups
-    )
 
 
 @torch.no_grad()
@@ -97,7 +90,7 @@ def predict_samples(
     Returns:
         Probabilities [S, N, C], or [N, C] without a posterior, one array a split.
     """
-    if not (isinstance(optimizer, VOGN) and has_posterior(optimizer)):
+    if not has_posterior(optimizer):
         return predict(model, splits, tick)
     draws = []
     for _ in range(num_samples):

@@ -30,7 +30,7 @@ WITHOUT_A_WORD = "The processes of this run ended without a word; it can be resu
 # Failure classes of a failed run, with what a person can do about each.
 SUGGESTIONS = {
     "out of memory": "Lower the batch size, or choose a smaller model.",
-    "diverged": "Lower the learning rate, or with VOGN raise the damping.",
+    "diverged": "Lower the learning rate, or raise the damping if there is one.",
     "data": "Check the named file or folder, then launch again.",
     "configuration": "Correct the named setting, then launch again.",
     "disk": "Free some space on the disk that holds the runs, then press Resume.",

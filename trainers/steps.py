@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own idiom
 from torch.optim import Optimizer
 
-from vogn_app import VOGN
+from trainers.abilities import Sampled
 
 
 def train_step(
@@ -20,8 +20,8 @@ def train_step(
 
     Args:
         model: The network.
-        optimizer: Its optimizer; with a posterior it draws its weights `num_samples`
-            times.
+        optimizer: Its optimizer; one that is `Sampled` draws its weights
+            `num_samples` times.
         inputs: Normalised inputs [N, ...]; N may be 0 if it averages over the ranks by
             itself, see `trainers.abilities`.
         targets: Classes [N], or probabilities of classes [N, C].
@@ -31,7 +31,7 @@ def train_step(
     Returns:
         Mean loss, and number of right predictions, as tensors on the device.
     """
-    if not isinstance(optimizer, VOGN):
+    if not isinstance(optimizer, Sampled):
         optimizer.zero_grad()
         loss, correct = _forward_backward(
             model, inputs, targets, weight, label_smoothing

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from calibration import accuracy, expected_calibration_error, negative_log_likelihood
-from trainers.abilities import Sharded, TellsFigures, averages_over_ranks
+from trainers.abilities import Sampled, Sharded, TellsFigures, averages_over_ranks
 from trainers.augmentation import Augmentation
 from trainers.batches import DeviceSplit, batch_sizes, epoch_rows
 from trainers.checkpoint import BEST, LAST, load_checkpoint, save_checkpoint
@@ -29,7 +29,6 @@ from trainers.runs import Run, truncate_metrics
 from trainers.schedules import build_scheduler
 from trainers.steps import train_step
 from trainers.stopping import StopSignal
-from vogn_app import VOGN
 
 CHECKPOINT_INTERVAL = 20.0  # seconds of work that a crash may cost
 # A loss this many times the first one is lost, even where it is still finite.
@@ -213,7 +212,7 @@ class Trainer:
             return
         row: dict[str, Any] = {"kind": kind, "step": self.progress.step, "epoch": epoch}
         row["seconds"] = round(self.progress.seconds, 3)
-        if isinstance(self.optimizer, VOGN):
+        if isinstance(self.optimizer, Sampled):
             values["posterior_deviation"] = float(self.optimizer.mean_deviation())
         if kind == STEP and isinstance(self.optimizer, TellsFigures):
             values |= self.optimizer.figures()

@@ -3,20 +3,26 @@
 import pytest
 from torch import nn
 
-from trainers.abilities import Sharded, TellsFigures, averages_over_ranks
+from trainers.abilities import (
+    Sampled,
+    Sharded,
+    TellsFigures,
+    averages_over_ranks,
+    has_posterior,
+)
 from trainers.catalogue import OPTIMIZERS
 from trainers.config import OptimizerConfig
 from trainers.optimizers import build_optimizer
-from trainers.predict import has_posterior
 
-# Averages over the ranks, tells figures, is sharded, has a posterior.
+# Averages over the ranks, tells figures, is sharded, is sampled, has a posterior.
 ABILITIES = {
-    "vogn": (True, False, False, True),
-    "kfac": (True, True, False, False),
-    "sp_ngd": (True, True, True, False),
-    "adamw": (False, False, False, False),
-    "sgd": (False, False, False, False),
-    "lamb": (False, False, False, False),
+    "vogn": (True, False, False, True, True),
+    "noisy_kfac": (True, True, False, True, True),
+    "kfac": (True, True, False, False, False),
+    "sp_ngd": (True, True, True, False, False),
+    "adamw": (False, False, False, False, False),
+    "sgd": (False, False, False, False, False),
+    "lamb": (False, False, False, False, False),
 }
 
 
@@ -27,6 +33,7 @@ def found(name, **hyperparameters):
         averages_over_ranks(optimizer),
         isinstance(optimizer, TellsFigures),
         isinstance(optimizer, Sharded),
+        isinstance(optimizer, Sampled),
         has_posterior(optimizer),
     )
 
@@ -36,5 +43,11 @@ def test_every_optimizer_has_its_own(name):
     assert found(name) == ABILITIES[name]
 
 
+def test_the_catalogue_calls_bayesian_who_has_a_posterior():
+    assert {name: found(name)[-1] for name in OPTIMIZERS} == {
+        name: spec.bayesian for name, spec in OPTIMIZERS.items()
+    }
+
+
 def test_without_a_posterior_vogn_still_averages_by_itself():
-    assert found("vogn", sampled=False) == (True, False, False, False)
+    assert found("vogn", sampled=False) == (True, False, False, True, False)

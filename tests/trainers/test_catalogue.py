@@ -35,7 +35,7 @@ def test_hyper_parameters_are_arguments_of_the_optimizer(name):
     assert ours - known <= {"beta1", "beta2"}
 
 
-@pytest.mark.parametrize("name", ["vogn", "kfac", "sp_ngd", "lamb"])
+@pytest.mark.parametrize("name", ["vogn", "noisy_kfac", "kfac", "sp_ngd", "lamb"])
 def test_defaults_are_those_of_the_library(name):
     parameters = inspect.signature(CLASSES[name]).parameters
     for item in OPTIMIZERS[name].hyperparameters:

@@ -199,7 +199,7 @@ def test_points_cannot_be_erased():
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_momentum_is_coupled_where_there_is_a_velocity(name):
-    if name in {"sgd", "kfac", "sp_ngd"}:
+    if name in {"sgd", "noisy_kfac", "kfac", "sp_ngd"}:
         assert config(optimizer=name, training={"couple_momentum": True})
         return
     with pytest.raises(
@@ -208,9 +208,15 @@ def test_momentum_is_coupled_where_there_is_a_velocity(name):
         config(optimizer=name, training={"couple_momentum": True})
 
 
-def test_weights_with_a_posterior_are_not_rescaled():
-    with pytest.raises(ValueError, match="rescale_weights must be false for optimizer"):
-        config(training={"rescale_weights": True})
+@pytest.mark.parametrize("name", ["vogn", "noisy_kfac"])
+def test_weights_with_a_posterior_are_not_rescaled(name):
+    with pytest.raises(
+        ValueError, match=f"rescale_weights must be false for optimizer '{name}'"
+    ):
+        config(optimizer=name, training={"rescale_weights": True})
+
+
+def test_without_a_posterior_vogn_may_rescale_its_weights():
     mean = {"name": "vogn", "hyperparameters": {"sampled": False}}
     assert config(optimizer=mean, training={"rescale_weights": True})
 

@@ -15,8 +15,9 @@ from trainers.models import build_model
 from trainers.ranks import Ranks
 from trainers.runs import read_json
 from trainers.session import train_run
-from vogn_app import GaussianPosterior
+from vogn_app import load_posterior
 
+BAYESIAN = ("vogn", "noisy_kfac")
 IMAGES = {
     "dataset": "digits",
     "model": "mlp",
@@ -25,22 +26,22 @@ IMAGES = {
 }
 
 
-@pytest.fixture(scope="module", params=["vogn", "adamw"])
+@pytest.fixture(scope="module", params=["vogn", "noisy_kfac", "adamw"])
 def images(request, tmp_path_factory):
     """Finish a run on images."""
     path = tmp_path_factory.mktemp("images") / request.param
     run = run_of(path, optimizer=request.param, **IMAGES)
     assert train_run(run, show_bar=False).state == "finished"
-    return run, request.param == "vogn"
+    return run, request.param in BAYESIAN
 
 
-@pytest.fixture(scope="module", params=["vogn", "sgd"])
+@pytest.fixture(scope="module", params=["vogn", "noisy_kfac", "sgd"])
 def points(request, tmp_path_factory):
     """Finish a run on points."""
     path = tmp_path_factory.mktemp("points") / request.param
     run = run_of(path, optimizer=request.param, training={"epochs": 1})
     assert train_run(run, show_bar=False).state == "finished"
-    return run, request.param == "vogn"
+    return run, request.param in BAYESIAN
 
 
 def test_the_numbers_follow_from_the_predictions(images):
@@ -77,7 +78,7 @@ def test_the_posterior_on_disk_predicts_what_the_run_does(images):
     assert run.posterior.exists() == bayesian
     if not bayesian:
         return
-    posterior = GaussianPosterior.load(run.posterior)
+    posterior = load_posterior(run.posterior)
     data = load_dataset("digits")
     model = build_model("mlp", data.input_shape, data.num_classes)
     test = DeviceSplit.of(data.test, data.normalisation, torch.device("cpu"))

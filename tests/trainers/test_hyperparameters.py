@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainers.hyperparameters import HyperParameter
+from trainers.hyperparameters import VELOCITY, HyperParameter, OptimizerSpec
 
 
 def number(**settings):
@@ -81,3 +81,27 @@ def test_values_that_are_not_allowed_are_refused(item, value):
     with pytest.raises(ValueError, match=r"x must be .*, got ") as caught:
         item.validated(value)
     assert str(caught.value) == f"x must be {item.condition}, got {value!r}."
+
+
+def optimizer(*items, **settings):
+    texts = dict.fromkeys(("name", "title", "summary", "paper"), "o")
+    return OptimizerSpec(bayesian=False, hyperparameters=items, **texts, **settings)
+
+
+def test_one_of_those_that_damp_must_be_positive():
+    a, b = (
+        HyperParameter(name=name, kind="float", default=0.5, help="h")
+        for name in ("a", "b")
+    )
+    assert optimizer(a, b).validated({"a": 0, "b": 0}) == {"a": 0, "b": 0}
+    damped = optimizer(a, b, damped_by=("a", "b"))
+    assert damped.validated({"a": 0}) == {"a": 0, "b": 0.5}
+    assert damped.validated({"b": 0}) == {"a": 0.5, "b": 0}
+    with pytest.raises(ValueError, match=r"^a must be > 0 when b is 0, got 0\.$"):
+        damped.validated({"a": 0, "b": "0.0"})
+
+
+def test_a_velocity_is_told_from_an_average():
+    average = HyperParameter(name="momentum", kind="float", default=0.9, help="h")
+    assert optimizer(VELOCITY).keeps_velocity
+    assert not optimizer(average).keeps_velocity

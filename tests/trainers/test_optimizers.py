@@ -9,11 +9,12 @@ from trainers import optimizers as module
 from trainers.catalogue import OPTIMIZERS
 from trainers.config import OptimizerConfig
 from trainers.optimizers import build_optimizer
-from vogn_app import KFAC, SPNGD, VOGN
+from vogn_app import KFAC, SPNGD, VOGN, NoisyKFAC
 
 CLASSES = {
     "vogn": VOGN,
     "kfac": KFAC,
+    "noisy_kfac": NoisyKFAC,
     "sp_ngd": SPNGD,
     "adamw": AdamW,
     "sgd": SGD,
@@ -68,6 +69,7 @@ def test_every_hyper_parameter_arrives(given, name):
 @pytest.mark.parametrize(
     ("name", "names"),
     [
+        ("noisy_kfac", ("inverse_interval", "kl_clip")),
         ("kfac", ("inverse_interval", "kl_clip")),
         ("sp_ngd", ("kl_clip",)),
         ("lamb", ("max_grad_norm",)),
@@ -78,7 +80,7 @@ def test_what_is_none_to_the_constructor_is_0_here(given, name, names):
     assert [given[key] for key in names] == [None] * len(names)
 
 
-@pytest.mark.parametrize("name", ["vogn", "kfac", "sp_ngd"])
+@pytest.mark.parametrize("name", ["vogn", "noisy_kfac", "kfac", "sp_ngd"])
 def test_who_draws_draws_with_the_seed(given, name):
     build(name)
     assert given["seed"] == 5
@@ -89,6 +91,10 @@ def test_vogn_knows_the_data_and_draws_with_the_seed():
     assert (optimizer.num_samples, optimizer.batch_norm) == (3, "sampled")
     assert optimizer.param_groups[0]["num_data"] == 100
     assert optimizer._noise.seed == 5
+
+
+def test_noisy_kfac_knows_the_data():
+    assert build("noisy_kfac").num_data == 100
 
 
 def test_nesterov_arrives():

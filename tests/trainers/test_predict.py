@@ -9,13 +9,7 @@ from torch.optim import SGD
 from data.arrays import Normalisation, Split
 from trainers import predict as module
 from trainers.batches import DeviceSplit
-from trainers.predict import (
-    DivergedError,
-    check_finite,
-    has_posterior,
-    predict,
-    predict_samples,
-)
+from trainers.predict import DivergedError, check_finite, predict, predict_samples
 from vogn_app import VOGN
 
 
@@ -56,7 +50,6 @@ def test_the_mode_is_put_back_after_an_error(model):
 
 def test_without_a_posterior_there_are_no_draws(model):
     optimizer = SGD(model.parameters(), lr=0.1)
-    assert not has_posterior(optimizer)
     (found,) = predict_samples(model, optimizer, [split_of(5)], 7)
     (expected,) = predict(model, [split_of(5)])
     np.testing.assert_array_equal(found, expected)
@@ -64,7 +57,6 @@ def test_without_a_posterior_there_are_no_draws(model):
 
 def test_all_splits_see_the_same_draws(model):
     optimizer = VOGN(model, num_data=10)
-    assert has_posterior(optimizer)
     before = [parameter.clone() for parameter in model.parameters()]
     first, second = predict_samples(model, optimizer, [split_of(5), split_of(5)], 3)
     assert first.shape == (3, 5, 3)

@@ -14,13 +14,14 @@ from trainers.session import train_run
 from trainers.status import FINISHED, STOPPED, Process, read_status, write_status
 from trainers.stopping import StopSignal
 
-OPTIMIZERS = ["vogn", "kfac", "sp_ngd", "adamw", "sgd", "lamb"]
+OPTIMIZERS = ["vogn", "noisy_kfac", "kfac", "sp_ngd", "adamw", "sgd", "lamb"]
 # moons has 700 training points: 7 steps an epoch, 14 in all, logged every third.
 FIRST, MID_EPOCH, BOUNDARY, SECOND_EPOCH, END = 1, 5, 7, 11, 14
 
 
 # An interval that is over neither at each stop nor at none, and steps that are safe.
 TUNED = {
+    "noisy_kfac": {"factor_interval": 3, "inverse_interval": 4},
     "kfac": {"damping": 0.1, "factor_interval": 3, "inverse_interval": 4},
     "sp_ngd": {"damping": 0.1},
 }

@@ -14,6 +14,7 @@ from trainers.steps import train_step
     ("name", "hyperparameters"),
     [
         ("vogn", {"num_samples": 2}),
+        ("noisy_kfac", {"num_samples": 2}),
         ("kfac", {"damping": 0.01}),
         ("sp_ngd", {"damping": 0.01}),
         ("adamw", {"lr": 0.01}),
@@ -58,10 +59,13 @@ def test_weighted_shares_add_up_to_the_batch(size):
     torch.testing.assert_close(found, expected)
 
 
-def test_without_rows_an_optimizer_that_draws_takes_part_with_nothing(monkeypatch):
+@pytest.mark.parametrize("name", ["vogn", "noisy_kfac"])
+def test_without_rows_an_optimizer_that_draws_takes_part_with_nothing(
+    monkeypatch, name
+):
     model = nn.Linear(2, 2)
     optimizer = build_optimizer(
-        OptimizerConfig(name="vogn", hyperparameters={"num_samples": 3}), model, 10, 0
+        OptimizerConfig(name=name, hyperparameters={"num_samples": 3}), model, 10, 0
     )
     blocks, real = [], optimizer.sampled_params
 

@@ -118,9 +118,11 @@ def test_natural_gradients_on_two_ranks_are_those_of_one(tmp_path, name):
     assert all("damping" in row for row in rows_of(run) if row["kind"] == "step")
 
 
-def test_vogn_on_two_ranks(tmp_path):
+@pytest.mark.parametrize("name", ["vogn", "noisy_kfac"])
+def test_a_posterior_on_two_ranks(tmp_path, name):
     # Of 700 points the last batch has two: an empty block for the second rank.
-    settings = config(training={"batch_size": 349, "epochs": 40, "log_interval": 5})
+    training = {"batch_size": 349, "epochs": 40, "log_interval": 5}
+    settings = config(optimizer=name, training=training)
     run = new_run(settings, "test", tmp_path / "a")
     status, lines, err = outcome(launch("train", run.path, module="trainers"), run)
     assert (status.state, status.step) == (FINISHED, 120), err
@@ -138,10 +140,11 @@ def test_vogn_on_two_ranks(tmp_path):
         assert row["posterior_deviation"] == expected
 
 
-def test_vogn_stopped_at_the_last_step_of_an_epoch_goes_on(tmp_path):
+@pytest.mark.parametrize("name", ["vogn", "noisy_kfac"])
+def test_a_posterior_stopped_at_the_last_step_of_an_epoch_goes_on(tmp_path, name):
     # Resumed, rank 0 alone draws weights to validate, before the ranks meet.
     settings = {"batch_size": 350, "epochs": 2}
-    run = run_of(tmp_path / "a", training=settings)
+    run = run_of(tmp_path / "a", optimizer=name, training=settings)
     assert outcome(launch("train", run.path, fate="1:2:stop"), run)[0].step == 2
     process = launch("run", "--resume", run.path, module="trainers")
     status, _, err = outcome(process, run)

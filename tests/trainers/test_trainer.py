@@ -99,8 +99,9 @@ def mean(pairs):
     return sum(x * n for x, n in pairs) / sum(n for _, n in pairs)
 
 
-def test_rows_of_vogn_tell_the_mean_deviation(tmp_path):
-    run = run_of(tmp_path / "a")
+@pytest.mark.parametrize("name", ["vogn", "noisy_kfac"])
+def test_rows_of_a_posterior_tell_the_mean_deviation(tmp_path, name):
+    run = run_of(tmp_path / "a", optimizer=name)
     trainer = trainer_of(run)
     trainer.fit()
     rows, _ = read_metrics(run)
@@ -334,7 +335,7 @@ def test_every_rank_brings_its_part_of_the_optimizer_to_each_checkpoint(
     assert run.checkpoint.exists() == group.is_main
 
 
-@pytest.mark.parametrize("name", ["vogn", "kfac", "sp_ngd", "sgd"])
+@pytest.mark.parametrize("name", ["vogn", "noisy_kfac", "kfac", "sp_ngd", "sgd"])
 def test_those_that_average_by_themselves_train_the_bare_network(
     tmp_path, monkeypatch, name
 ):

@@ -11,6 +11,7 @@ import numpy as np
 from calibration import evaluate, select_examples, uncertainty_map
 from data import DATASETS
 from trainers import status
+from trainers.catalogue import OPTIMIZERS
 from trainers.config import (
     DatasetConfig,
     ModelConfig,
@@ -58,8 +59,8 @@ def write_run(
     write_metrics(
         run,
         range(0, int(total * done) + 1, 10),
-        bayesian=optimizer == "vogn",
-        curvature=optimizer in {"kfac", "sp_ngd"},
+        bayesian=OPTIMIZERS[optimizer].bayesian,
+        curvature=optimizer in {"noisy_kfac", "kfac", "sp_ngd"},
     )
     now = time.time()
     ended = now - 60 if state in status.ENDED else None
@@ -71,7 +72,7 @@ def write_run(
     run.log.parent.mkdir(exist_ok=True)
     run.log.write_text("epoch 1: loss 0.9\nepoch 2: loss 0.6\n")
     if evaluated:
-        write_evaluation(run, dataset, bayesian=optimizer == "vogn")
+        write_evaluation(run, dataset, bayesian=OPTIMIZERS[optimizer].bayesian)
     return run
 
 

@@ -22,6 +22,7 @@ _LABELS = {
     "beta1": "Beta 1",
     "beta2": "Beta 2",
     "num_samples": "Samples",
+    "kl_clip": "KL clip",
 }
 
 

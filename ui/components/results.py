@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from data import DATASETS
-from trainers.catalogue import optimizer_spec
+from trainers.catalogue import OPTIMIZERS
 from trainers.config import OOD_NONE, RunConfig
 from trainers.runs import Run, RunError
 from ui.components import reading
@@ -48,7 +48,7 @@ def results(run: Run, config: RunConfig, content: Mapping[str, Any]) -> None:
         else:
             guarded(lambda: _detection(run, config, content), "The entropy histogram")
     if content.get("map"):
-        guarded(lambda: _maps(run, config, content), "The uncertainty map")
+        guarded(lambda: _maps(run, content), "The uncertainty map")
         st.caption(_no_detection(config))
     if content.get("gallery"):
         guarded(lambda: _gallery(run, content), "The gallery")
@@ -116,13 +116,13 @@ def _decision(run: Run, content: Mapping[str, Any]) -> None:
     )
 
 
-def _maps(run: Run, config: RunConfig, content: Mapping[str, Any]) -> None:
+def _maps(run: Run, content: Mapping[str, Any]) -> None:
     left, right = st.columns(2)
     with left:
         _heat(run, content, "entropy", "Predictive entropy",
               "Total uncertainty of the prediction.")  # fmt: skip
     with right:
-        if optimizer_spec(config.optimizer.name).bayesian:
+        if content["mean"]:
             _heat(run, content, "mutual_information", "Mutual information",
                   "How far the weight samples disagree: what more data could still "
                   "teach.")  # fmt: skip
@@ -131,9 +131,14 @@ def _maps(run: Run, config: RunConfig, content: Mapping[str, Any]) -> None:
                 st.markdown("**Mutual information**")
                 st.info(
                     "There is no map of it: one set of weights cannot disagree with "
-                    "itself. Train with VOGN to see where data are missing.",
+                    f"itself. Train with {_bayesian()} to see where data are missing.",
                     icon=":material/info:",
                 )
+
+
+def _bayesian() -> str:
+    """The optimizers that learn a posterior."""
+    return " or ".join(spec.title for spec in OPTIMIZERS.values() if spec.bayesian)
 
 
 def _heat(

@@ -68,7 +68,8 @@ def test_out_of_distribution_sets_are_other_images():
 
 def test_samples_are_asked_for_only_where_there_is_a_posterior():
     assert page("digits", "adamw").number_input(key="test_samples").disabled
-    assert not page("digits", "vogn").number_input(key="test_samples").disabled
+    for name in ("vogn", "noisy_kfac"):
+        assert not page("digits", name).number_input(key="test_samples").disabled
 
 
 def test_the_optimizer_is_told_with_its_paper():

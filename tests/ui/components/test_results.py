@@ -38,6 +38,15 @@ def test_one_set_of_weights_has_no_map_of_mutual_information(open_page, root):
     assert "map-entropy" in charts(app)
     assert "map-mutual_information" not in charts(app)
     assert "one set of weights cannot disagree with itself" in text(app)
+    assert "Train with VOGN or Noisy K-FAC to see" in text(app)
+
+
+def test_the_maps_are_those_of_what_was_evaluated(open_page, root):
+    run = fakes.write_run(root, "a", dataset="moons")  # by VOGN, with sampled=False
+    fakes.write_evaluation(run, "moons", bayesian=False)
+    assert "map-mutual_information" not in charts(open_page("run", run="a"))
+    fakes.write_run(root, "b", dataset="moons", optimizer="noisy_kfac", evaluated=True)
+    assert "map-mutual_information" in charts(open_page("run", run="b"))
 
 
 def test_a_run_without_a_partner_set_says_so(open_page, root):

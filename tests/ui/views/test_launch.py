@@ -5,6 +5,7 @@ import pytest
 from tests.ui import fakes
 from tests.ui.seen import errors, text
 from trainers import jobs
+from trainers.catalogue import OPTIMIZERS
 from trainers.config import EvaluationConfig, OptimizerConfig, RunConfig
 from trainers.jobs.local import Engine
 from trainers.jobs.store import Store
@@ -60,6 +61,35 @@ def test_each_optimizer_brings_its_own_form(open_page):
     assert "--optimizer adamw" in command(app)
     app.number_input(key="adamw-beta2").set_value(0.99).run()
     assert "--beta2 0.99" in command(app)
+
+
+def test_noisy_kfac_is_launched_with_its_settings(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="optimizer").set_value("noisy_kfac").run()
+    assert not app.exception
+    assert not app.error
+    assert command(app).split()[-2:] == ["--epochs", "60"]
+    app.number_input(key="noisy_kfac-temperature").set_value(0.5).run()
+    app.number_input(key="noisy_kfac-kl_clip").set_value(0.0).run()
+    app.selectbox(key="noisy_kfac-inversion").set_value("eigen").run()
+    assert "--optimizer noisy_kfac" in command(app)
+    app.button(key="launch").click().run()
+    (run,) = jobs.engine().queue()
+    settings = load_config(run).optimizer
+    changed = {"temperature": 0.5, "kl_clip": 0.0, "inversion": "eigen"}
+    assert settings.hyperparameters == {
+        **OPTIMIZERS["noisy_kfac"].defaults(), **changed
+    }  # fmt: skip
+
+
+def test_noisy_kfac_without_damping_and_prior_cannot_start(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="optimizer").set_value("noisy_kfac").run()
+    app.number_input(key="noisy_kfac-damping").set_value(0.0).run()
+    assert not app.error
+    app.number_input(key="noisy_kfac-prior_precision").set_value(0.0).run()
+    assert "damping must be > 0 when prior_precision is 0, got 0." in errors(app)
+    assert app.button(key="launch").disabled
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,16 @@ def test_a_run_with_curvature_shows_what_is_refreshed_and_its_cost(
     assert 0 < share["y"][-1] < 1
 
 
+def test_noisy_kfac_shows_its_posterior_and_its_curvature(open_page, root):
+    fakes.write_run(root, "a", optimizer="noisy_kfac", evaluated=True)
+    app = open_page("run", run="a")
+    assert not app.exception
+    assert "Noisy K-FAC on " in app.main.markdown[0].value
+    assert {"curve-deviation", "curve-damping", "curve-refreshed"} <= set(charts(app))
+    assert "posterior predictive over 8 weight samples" in text(app)
+    assert all("at the mean" in metric.delta for metric in app.metric[:4])
+
+
 def test_a_run_without_curvature_has_no_part_for_it(open_page, root):
     fakes.write_run(root, "a", optimizer="sgd")
     app = open_page("run", run="a")
