@@ -166,6 +166,8 @@ class OptimizerSpec:
             raise ValueError(
                 f"{first} must be > 0 when {' and '.join(others)} is 0, got 0."
             )
+        if found.get("nesterov") and not found["momentum"]:
+            raise ValueError("momentum must be > 0 with nesterov, got 0.")
         return found
 
 

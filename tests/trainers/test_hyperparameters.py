@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainers.hyperparameters import VELOCITY, HyperParameter, OptimizerSpec
+from trainers.hyperparameters import NESTEROV, VELOCITY, HyperParameter, OptimizerSpec
 
 
 def number(**settings):
@@ -99,6 +99,14 @@ def test_one_of_those_that_damp_must_be_positive():
     assert damped.validated({"b": 0}) == {"a": 0.5, "b": 0}
     with pytest.raises(ValueError, match=r"^a must be > 0 when b is 0, got 0\.$"):
         damped.validated({"a": 0, "b": "0.0"})
+
+
+def test_nesterov_needs_momentum():
+    ahead = optimizer(VELOCITY, NESTEROV)
+    assert ahead.validated({"momentum": 0})["nesterov"] is False
+    assert ahead.validated({"nesterov": True})["momentum"] == 0.9
+    with pytest.raises(ValueError, match=r"^momentum must be > 0 with nesterov"):
+        ahead.validated({"nesterov": True, "momentum": 0})
 
 
 def test_a_velocity_is_told_from_an_average():
