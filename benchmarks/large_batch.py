@@ -13,10 +13,10 @@ network in chunks whose gradients add up.
 Each method has the same small search at each batch size, with seed 0 and by test
 accuracy, since there is no validation split: of four settings
 (`benchmarks/peers/contenders.py`) the better two are kept after an eighth of the limit,
-and the better one after a quarter. That one is trained to the end with every seed.
-Where with seed 0 it has not come to 80 % at half of the limit it is given up, and where
-it reaches no target the other seeds are left out. Figures are medians over seeds, null
-where half of them do not get there.
+and, by medians over all seeds, the better one after a quarter. That one is trained to
+the end with every seed. Where with seed 0 it has not come to 80 % at half of the limit
+it is given up, and where it reaches no target the other seeds are left out. Figures are
+medians over seeds, null where half of them do not get there.
 
 All of it takes hours on a CPU. With `--cache` what was learned is kept in a file, and
 an interrupted run goes on from there.

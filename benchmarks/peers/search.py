@@ -1,8 +1,9 @@
 """A small search for a method's setting, and what the best one takes to reach a target.
 
 Of the settings, the better half goes on each time, the last choice being made at a
-quarter of the limit: four settings are tried for an eighth of it, two for a quarter.
-What is hopeless at half of the limit is given up.
+quarter of the limit: four settings are tried for an eighth of it, two for a quarter,
+these with every seed, since some learn with one alone. What is hopeless at half of the
+limit is given up.
 """
 
 import math
@@ -16,6 +17,7 @@ from benchmarks.peers.learning import Attempt, Curve, Curves, steps_per_epoch
 
 TARGETS = (0.88, 0.895)
 SEARCH_SEED = 0
+LAST = 2  # settings, between which all seeds decide
 HOPELESS = 0.8  # test accuracy below which half of the limit says enough
 Row = dict[str, Any]
 
@@ -34,6 +36,11 @@ class Plan:
     num_settings: int
     seeds: tuple[int, ...]
 
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """The search's first."""
+        return (SEARCH_SEED, *(seed for seed in self.seeds if seed != SEARCH_SEED))
+
 
 def rows_of(curves: Curves, method: str, batch_size: int, plan: Plan) -> list[Row]:
     """Search, train the best setting with every seed, and tell it.
@@ -48,7 +55,7 @@ def rows_of(curves: Curves, method: str, batch_size: int, plan: Plan) -> list[Ro
         A row for each target.
     """
     best = winner(curves, method, batch_size, plan)
-    found = curves_of_seeds(curves, best, plan.seeds)
+    found = curves_of_seeds(curves, best, plan.all_seeds)
     values = config_of(method, best.setting, batch_size).hyperparameters
     per_epoch = steps_per_epoch(curves.problem, batch_size)
     start = {"method": method, "batch_size": batch_size}
@@ -71,17 +78,26 @@ def winner(curves: Curves, method: str, batch_size: int, plan: Plan) -> Attempt:
     total = limit * steps_per_epoch(curves.problem, batch_size)
     while len(left) > 1:
         step = math.ceil(total / (2 * len(left)))
-        standings = {each: standing(curves.until(each, step)) for each in left}
+        seeds = plan.all_seeds if len(left) == LAST else (SEARCH_SEED,)
+        standings = {
+            each: standing([
+                curves.until(replace(each, seed=seed), step) for seed in seeds
+            ])
+            for each in left
+        }
         left = sorted(left, key=standings.__getitem__)[: len(left) // 2]
     return left[0]
 
 
-def standing(curve: Curve) -> tuple[float, ...]:
-    """What an attempt is judged by, smaller being better.
+def standing(found: Sequence[Curve]) -> tuple[float, ...]:
+    """What a setting is judged by, smaller being better.
 
-    Steps to the highest target, then to the lower ones, then the accuracy.
+    Steps to the highest target, then to the lower ones, then the accuracy, each the
+    median over the curves of its seeds.
     """
-    return (*(steps_to(curve, target) for target in TARGETS[::-1]), -curve.best)
+    steps = [[steps_to(curve, target) for curve in found] for target in TARGETS[::-1]]
+    medians = [statistics.median(each) for each in steps]
+    return (*medians, -statistics.median(curve.best for curve in found))
 
 
 def steps_to(curve: Curve, target: float) -> float:
@@ -91,7 +107,7 @@ def steps_to(curve: Curve, target: float) -> float:
 
 
 def curves_of_seeds(curves: Curves, best: Attempt, seeds: Sequence[int]) -> list[Curve]:
-    """Curves of an attempt to its end, with the search's seed and then the others.
+    """Curves of an attempt to its end, by seed, that of the search being the first.
 
     Where the first is hopeless or reaches no target, that is all: hours that tell
     nothing are left out.
@@ -101,8 +117,7 @@ def curves_of_seeds(curves: Curves, best: Attempt, seeds: Sequence[int]) -> list
     if found[0].best >= HOPELESS:
         found = [curves.until(best, end)]
     if found[0].best >= min(TARGETS):
-        others = [replace(best, seed=seed) for seed in seeds if seed != best.seed]
-        found += [curves.until(other, end) for other in others]
+        found += [curves.until(replace(best, seed=seed), end) for seed in seeds[1:]]
     curves.forget()
     return found
 

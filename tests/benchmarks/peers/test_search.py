@@ -43,8 +43,24 @@ def test_the_better_half_goes_on():
     best = search.winner(curves, "sgd", 100, PLAN)
     assert (best.setting, best.seed, best.limit) == (B, 0, 16)
     eighth = [(each, 0, 16) for each in (A, B, C, D)]
-    quarter = [(each, 0, 32) for each in (B, D)]
+    quarter = [(each, seed, 32) for each in (B, D) for seed in (0, 1, 2)]
     assert curves.asked == eighth + quarter
+
+
+def test_all_seeds_choose_between_the_last_two():
+    """The best with the search's seed learns with no other."""
+    fragile = {(A, 0): 1.0}
+
+    class Fragile(FakeCurves):
+        def until(self, attempt, step):
+            factor = fragile.get((attempt.setting, attempt.seed), 0.5)
+            self.by_seed = {attempt.seed: factor if attempt.setting == A else 1.0}
+            return super().until(attempt, step)
+
+    slopes = {A: 0.004, B: 0.003, C: 0.001, D: 0.001}
+    assert search.winner(Fragile(slopes), "sgd", 100, PLAN).setting == B
+    alone = Plan(PLAN.limits, num_settings=4, seeds=(0,))
+    assert search.winner(Fragile(slopes), "sgd", 100, alone).setting == A
 
 
 def test_one_setting_needs_no_search():
@@ -68,7 +84,8 @@ def test_whoever_gets_to_the_higher_target_first_is_better():
         curve(0.5, 0.8),
         curve(0.7),
     ]
-    assert sorted(in_order[3:] + in_order[:3], key=search.standing) == in_order
+    found = [[each] for each in in_order[3:] + in_order[:3]]
+    assert sorted(found, key=search.standing) == [[each] for each in in_order]
 
 
 def test_the_winner_is_trained_with_every_seed():
