@@ -64,12 +64,24 @@ def fraction_named(value: str | float, num_ranks: int) -> float:
     """
     if isinstance(value, str) and value not in NAMED_FRACTIONS:
         raise ValueError(
-            f"fraction must be one of {', '.join(NAMED_FRACTIONS)}, or a number, got "
-            f"{value!r}."
+            f"distribution must be one of {', '.join(NAMED_FRACTIONS)}, or a number, "
+            f"got {value!r}."
         )
     named = {"communication": 1.0, "memory": 1 / check_count("num_ranks", num_ranks)}
     fraction = named[value] if isinstance(value, str) else value
+    _check_fraction("distribution", fraction, num_ranks)
     return Grid(num_ranks, fraction).fraction
+
+
+def _check_fraction(name: str, fraction: float, num_ranks: int) -> None:
+    check_number(name, fraction, minimum=0, maximum=1, open_minimum=True)
+    workers = fraction * num_ranks
+    whole = abs(workers - round(workers)) < 1e-6  # 1/3 is no float
+    if not whole or round(workers) < 1 or num_ranks % round(workers):
+        raise ValueError(
+            f"{name} must give a whole number of workers that divides the {num_ranks} "
+            f"ranks, got {fraction!r}."
+        )
 
 
 @dataclass(frozen=True)
@@ -93,14 +105,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         size = check_count("num_ranks", self.num_ranks)
-        check_number("fraction", self.fraction, minimum=0, maximum=1, open_minimum=True)
-        workers = self.fraction * size
-        whole = abs(workers - round(workers)) < 1e-6  # 1/3 is no float
-        if not whole or round(workers) < 1 or size % round(workers):
-            raise ValueError(
-                "fraction must give a whole number of workers that divides the "
-                f"{size} ranks, got {self.fraction!r}."
-            )
+        _check_fraction("fraction", self.fraction, size)
 
     @property
     def num_workers(self) -> int:

@@ -1,14 +1,14 @@
 """The statistics of all blocks, when they are refreshed, and their inverses."""
 
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor
 
 from ..curvature.functional import listed
-from ..curvature.kronecker.blocks import DIAGONAL, UNIT, Block, KroneckerBlock
+from ..curvature.kronecker.blocks import OUTPUTS, Block, KroneckerBlock
 from ..curvature.kronecker.calls import Key, Use
 from ..curvature.kronecker.eigen import Eigenbasis
 from ..curvature.kronecker.moments import Moment
@@ -20,8 +20,10 @@ from ..curvature.kronecker.operators import (
     invert,
 )
 from ..curvature.kronecker.scales import scale_sums
+from .conversion import converted
 from .cooperation import Cooperation
 from .division import Division
+from .entries import entry_of
 from .factors import (
     Factor,
     Factors,
@@ -38,6 +40,7 @@ from .figures import Figures
 from .refresh import Interval, RefreshPlan, interval_at
 
 Statistics = Mapping[Key, Moment]
+SCALES = "scales"  # what warnings call EKFAC's, where others have a side
 
 
 class Verdict(NamedTuple):
@@ -141,14 +144,16 @@ class Curvature:
     def invert(
         self, step: int, damping: float, cooperation: Cooperation, figures: Figures
     ) -> None:
-        """Invert what was refreshed, when it is time."""
-        if not self.stale or step < self.next_inverse:
+        """Invert what was refreshed when it is time, and at once what never was."""
+        timely = step >= self.next_inverse
+        wanted = self.stale if timely else self.stale - self.inverses.keys()
+        if not wanted:
             return
-        keys = [k for k in self.keys if k in self.stale and self._is_whole(k[0])]
+        keys = [k for k in self.keys if k in wanted and self._is_whole(k[0])]
         with figures.timing():
             self._invert(keys, damping, cooperation)
         self.stale -= set(keys)  # the others wait for their block's other side
-        if self.inverse_interval is not None:
+        if timely and self.inverse_interval is not None:
             wait = interval_at("inverse_interval", self.inverse_interval, step)
             self.next_inverse = step + wait
 
@@ -198,6 +203,7 @@ class Curvature:
 
     def measure(
         self,
+        keys: Sequence[Key],
         uses: Sequence[Use],
         factor: float | Tensor,
         cooperation: Cooperation,
@@ -206,21 +212,42 @@ class Curvature:
         """Take EKFAC's scales of a step that has refreshed statistics.
 
         Args:
+            keys: Statistics that took part, on any process.
             uses: Calls of linear maps in this step.
             factor: Turns sums of squared contributions of this process into what it
                 adds to their mean.
             cooperation: Sums over the processes.
             step: Number of the step.
         """
-        blocks = {n: b for n, b in self.blocks.items() if isinstance(b, KroneckerBlock)}
+        blocks = self._scaled_blocks(keys)
         bases = {name: self._bases(block) for name, block in blocks.items()}
         known = {name: each for name, each in bases.items() if each}
-        sums = scale_sums(uses, blocks, known)
-        own = {name: value * factor for name, value in sums.items()}
-        for name, value in cooperation.summed_scales(own, list(known)).items():
-            new = Moment("diagonal", value, 1)
-            before = self.scales.get(name)
-            self.scales[name] = averaged(before, new, self.decay, step)
+        if known:
+            sums = scale_sums(uses, blocks, known)
+            own = {name: value * factor for name, value in sums.items()}
+            new = cooperation.summed_scales(own, list(known))
+            self._take_scales(new, step)
+
+    def _scaled_blocks(self, keys: Iterable[Key]) -> dict[str, KroneckerBlock]:
+        """Blocks whose contributions took part, and were not left out."""
+        trouble = {name for name, side in self._troubled if side != SCALES}
+        names = [name for name, side in keys if side == OUTPUTS and name not in trouble]
+        every = {name: self.blocks[name] for name in names}
+        return {n: b for n, b in every.items() if isinstance(b, KroneckerBlock)}
+
+    def _take_scales(self, new: Mapping[str, Tensor], step: int) -> None:
+        """Put new scales into the averages, if finite; the host waits once."""
+        if not new:
+            return
+        flags = torch.stack([value.sum().isfinite() for value in new.values()])
+        finite = dict(zip(new, flags.tolist(), strict=True))
+        keys = [(name, SCALES) for name in new]
+        bad = [key for key in keys if not finite[key[0]]]
+        self._warn(f"not finite and left out at step {step}", bad, keys)
+        for name, value in new.items():
+            if finite[name]:
+                moment, before = Moment("diagonal", value, 1), self.scales.get(name)
+                self.scales[name] = averaged(before, moment, self.decay, step)
 
     def _bases(self, block: Block) -> dict[str, Eigenbasis]:
         operators = self.operators_of(block) or {}
@@ -242,6 +269,7 @@ class Curvature:
     def state_dict(self) -> dict[str, Any]:
         """What this process holds, in plain data and tensors."""
         return {
+            "inversion": self.inversion,
             "factors": self.factors.state_dict(),
             "seen": {
                 key_text(key): [saved_moment(moment) for moment in last]
@@ -260,46 +288,66 @@ class Curvature:
         """Restore what `state_dict` gave, and make its inverses.
 
         Args:
-            state: The state.
+            state: The state, checked; it may be of another inversion.
             like: A tensor on the device that is wanted.
-
-        Raises:
-            ValueError: If it has statistics of other blocks.
         """
-        self._check(state["factors"])
         self.forget()
         self.factors.load_state_dict(state["factors"], like)
         self._seen = {
             key_of(text): [loaded_moment(saved, like) for saved in last]
             for text, last in state["seen"].items()
         }
-        self.scales = {
-            name: loaded_factor(saved, like) for name, saved in state["scales"].items()
-        }
+        if state["inversion"] == self.inversion:
+            saved = state["scales"].items()
+            self.scales = {name: loaded_factor(each, like) for name, each in saved}
+        else:
+            self._convert(state["inversion"])
         self.plan.load_state_dict(state["plan"])
         self.known = {(name, side) for name, side in state["known"]}
         self.stale = {(name, side) for name, side in state["stale"]}
         self.next_inverse = state["next_inverse"]
         self._restore_inverses()
 
-    def _check(self, saved: Mapping[str, Any]) -> None:
-        known = {key_text(key): self._size_of(key) for key in self.keys}
+    def _convert(self, before: Inversion) -> None:
+        """Have dampings of our inversion for statistics that another has inverted."""
+        known, after = self.factors, self.inversion
+        dampings = converted(self.blocks, known.inverted, known.dampings, before, after)
+        known.inverted = {key: known.inverted[key] for key in dampings}
+        known.dampings = dampings
+
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Check a state to load.
+
+        Args:
+            state: The state.
+
+        Raises:
+            ValueError: If it has statistics of other blocks, or another plan.
+        """
+        if state["plan"].keys() != self.plan.state_dict().keys():
+            raise ValueError(
+                "state must be of the same kind of optimizer, got one that refreshes "
+                "its statistics by another rule."
+            )
+        known = {key_text((n, side)): (n, side) for n, side in self.keys}
         unknown = [
             text
-            for text, entry in saved.items()
-            if known.get(text) != entry["value"].shape[-1]
+            for text, entry in state["factors"].items()
+            if text not in known or not self._fits(known[text], entry)
         ]
         if unknown:
             raise ValueError(
-                "state must be of a preconditioner of the same model, got statistics "
-                f"of another shape or layer: {listed(sorted(unknown))}."
+                "state must be of a preconditioner of the same model and shape, got "
+                f"statistics of another shape or layer: {listed(sorted(unknown))}."
             )
 
-    def _size_of(self, key: Key) -> int:
-        """Last dimension of a statistic."""
+    def _fits(self, key: Key, saved: Mapping[str, Any]) -> bool:
+        """Whether a saved statistic has the shape of ours."""
         name, side = key
-        count, size = self.blocks[name].sizes[side]
-        return count if side in {UNIT, DIAGONAL} else size
+        expected, found = entry_of(self.blocks[name], side).shape, saved["value"].shape
+        if saved["form"] == "rows":  # any number of them
+            return (found[0], found[2], found[2]) == expected
+        return tuple(found) == expected
 
     def _restore_inverses(self) -> None:
         behind, dampings = self.factors.inverted, self.factors.dampings

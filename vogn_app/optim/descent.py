@@ -69,5 +69,8 @@ def check_descent(group: Mapping[str, Any]) -> None:
     check_number("lr", group["lr"], minimum=0)
     check_number("momentum", group["momentum"], minimum=0, maximum=1, open_maximum=True)
     check_number("weight_decay", group.get("weight_decay", 0), minimum=0)
-    if group.get("nesterov") and not group["momentum"]:
+    nesterov = group.get("nesterov", False)
+    if not isinstance(nesterov, bool):
+        raise ValueError(f"nesterov must be True or False, got {nesterov!r}.")
+    if nesterov and not group["momentum"]:
         raise ValueError("momentum must be > 0 with nesterov, got 0.")

@@ -1,6 +1,6 @@
 """Parameter groups: their settings, and what the settings amount to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from numbers import Real
 from typing import Any
@@ -181,55 +181,3 @@ def batch_norm_parameters(model: nn.Module) -> set[int]:
         m for m in norms if not isinstance(m, nn.modules.instancenorm._InstanceNorm)
     )
     return {id(p) for m in batch_norms for p in m.parameters(recurse=False)}
-
-
-def check_names(
-    groups: list[dict[str, Any]], state_dict: dict[str, Any], settings: Iterable[str]
-) -> None:
-    """Check that groups to load have the settings and the parameters of ours.
-
-    Args:
-        groups: The optimizer's parameter groups.
-        state_dict: The state to load.
-        settings: Names of the settings.
-
-    Raises:
-        ValueError: If they have not; names the first difference.
-    """
-    for ours, theirs in zip(groups, state_dict["param_groups"], strict=False):
-        missing = [n for n in settings if n in ours and n not in theirs]
-        if missing:
-            raise ValueError(
-                f"groups of the state to load must have {', '.join(missing)}, got "
-                "none: it is of another optimizer or version."
-            )
-        names = ours["param_names"], theirs.get("param_names")
-        if names[0] != names[1]:
-            raise ValueError(
-                f"groups of the state to load must hold {names[0]}, got {names[1]}."
-            )
-
-
-def check_shapes(
-    groups: list[dict[str, Any]], state_dict: dict[str, Any], keys: tuple[str, ...]
-) -> None:
-    """Check that a state to load has the shapes of the parameters.
-
-    Args:
-        groups: The optimizer's parameter groups.
-        state_dict: The state to load.
-        keys: Entries of each parameter's state that have its shape.
-
-    Raises:
-        ValueError: If a shape differs; names the first.
-    """
-    theirs = [i for group in state_dict["param_groups"] for i in group["params"]]
-    ours = [p for group in groups for p in group["params"]]
-    for parameter, index in zip(ours, theirs, strict=False):
-        state = state_dict["state"].get(index, {})
-        for key in keys:
-            if key in state and state[key].shape != parameter.shape:
-                raise ValueError(
-                    f"{key} must have shape {tuple(parameter.shape)} in the state to "
-                    f"load, got {tuple(state[key].shape)}."
-                )

@@ -46,7 +46,7 @@ from ..distributed import DEFAULT_GROUP, Group
 from ..likelihoods import Likelihood
 from .descent import MOMENTUM, buffer_of, check_descent, descend
 from .gathered import LossScale, scale_of
-from .groups import check_shapes
+from .loading import METHOD, check_method, check_shapes, check_sizes
 from .preconditioner import Damping, KroneckerPreconditioner
 from .refresh import Interval
 from .trust_region import step_change, velocity_change
@@ -63,7 +63,7 @@ class KFAC(Optimizer):
 
     Args:
         model: The network; call it with the examples in the first dimension.
-        lr: * Learning rate > 0.
+        lr: * Learning rate >= 0.
         momentum: * Weight of the past in the sum of natural gradients, in [0, 1).
         nesterov: * Whether to look ahead along that sum.
         weight_decay: * Added to the natural gradient times the weights, >= 0.
@@ -92,8 +92,8 @@ class KFAC(Optimizer):
     `.grad` is preconditioned. The statistics are those of the backward passes.
 
     State:
-        `state[p]` holds "momentum_buffer"; `state_dict()` adds "preconditioner"
-        and "changes".
+        `state[p]` holds "momentum_buffer"; `state_dict()` adds "method",
+        "preconditioner" and "changes".
 
     Example:
         >>> model = nn.Linear(2, 3)
@@ -106,6 +106,7 @@ class KFAC(Optimizer):
 
     # `GradScaler.step` then tells the scale, which the statistics carry squared.
     _step_supports_amp_scaling = True
+    _method = "KFAC"  # what its states call it
 
     def __init__(
         self,
@@ -192,6 +193,11 @@ class KFAC(Optimizer):
                 "came later."
             )
         super().add_param_group(param_group)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Clear gradients, and what the passes that made them have said with them."""
+        super().zero_grad(set_to_none=set_to_none)
+        self.preconditioner.forget_passes()
 
     @overload  # type: ignore[override]  # torch says float, and returns tensors
     def step(self, closure: None = None) -> None: ...
@@ -308,6 +314,7 @@ class KFAC(Optimizer):
     def state_dict(self) -> dict[str, Any]:
         """State, groups and statistics; read with `weights_only=True`."""
         own = {
+            METHOD: self._method,
             PRECONDITIONER: self.preconditioner.state_dict(),
             CHANGES: self._changes,
         }
@@ -321,16 +328,16 @@ class KFAC(Optimizer):
                 number of processes.
 
         Raises:
-            ValueError: If it is of another optimizer or model.
+            ValueError: If it is of another optimizer, model, groups or `shape`; nothing
+                has changed then.
         """
-        if PRECONDITIONER not in state_dict:
-            raise ValueError(
-                f"state_dict must be of a {type(self).__name__}, got one without "
-                f"{PRECONDITIONER}."
-            )
-        own = {key: state_dict[key] for key in ("state", "param_groups")}
-        check_shapes(self.param_groups, own, (MOMENTUM,))
+        groups = "state", "param_groups"
+        wanted = METHOD, PRECONDITIONER, CHANGES, *groups
+        check_method(self._method, state_dict, wanted)
+        check_sizes(self.param_groups, state_dict)
+        check_shapes(self.param_groups, state_dict, (MOMENTUM,))
+        self.preconditioner.check_state(state_dict[PRECONDITIONER])
+        super().load_state_dict({key: state_dict[key] for key in groups})
         self.preconditioner.load_state_dict(state_dict[PRECONDITIONER])
-        super().load_state_dict(own)
         changes, like = state_dict[CHANGES], self.param_groups[0]["params"][0]
         self._changes = None if changes is None else changes.to(like.device)

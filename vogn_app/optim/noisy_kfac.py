@@ -78,11 +78,12 @@ from ..posterior import MatrixGaussianPosterior
 from .blockwise import BlockPreconditioner
 from .descent import MOMENTUM, buffer_of, check_descent, descend
 from .gathered import Block, LossScale, scale_of
-from .groups import AUTO, AUTO_PRIOR, Setting, check_shapes, plain
+from .groups import AUTO, AUTO_PRIOR, Setting, plain
+from .loading import METHOD, check_method, check_shapes, check_sizes
 from .matrix_noise import MatrixNoise
 from .noise import TRAINING
 from .refresh import Interval
-from .sampled import Params, SampledOptimizer
+from .sampled import NOISE, NUM_STEPS, Params, SampledOptimizer
 from .sampling import displace
 
 PRECONDITIONER, NUM_DATA = "preconditioner", "num_data"  # keys of state_dict()
@@ -165,6 +166,7 @@ class NoisyKFAC(SampledOptimizer):
         >>> probabilities = optimizer.posterior().predict_proba(model, x)
     """
 
+    _method = "NoisyKFAC"  # what its states and posteriors call it
     _own = (
         "num_data", "augmentation_factor", "prior_precision", "temperature", "damping",
         "batch_norm", "_settings",
@@ -430,7 +432,7 @@ class NoisyKFAC(SampledOptimizer):
 
     def _metadata(self) -> dict[str, str | int | float]:
         return {
-            "method": "NoisyKFAC",
+            "method": self._method,
             "num_data": self.num_data,
             "augmentation_factor": self.augmentation_factor,
             "temperature": float(self.temperature),
@@ -452,6 +454,7 @@ class NoisyKFAC(SampledOptimizer):
     def state_dict(self) -> dict[str, Any]:
         """State, groups, statistics and the noise's position, in plain data."""
         own = {
+            METHOD: self._method,
             PRECONDITIONER: self.preconditioner.state_dict(),
             NUM_DATA: self.num_data,
         }
@@ -464,18 +467,19 @@ class NoisyKFAC(SampledOptimizer):
             state_dict: From an optimizer with the same groups and `num_data`.
 
         Raises:
-            ValueError: If groups, shapes or `num_data` differ.
+            ValueError: If groups, shapes or `num_data` differ; nothing changes then.
         """
-        if PRECONDITIONER not in state_dict:
-            raise ValueError(
-                f"state_dict must be of a NoisyKFAC, got one without {PRECONDITIONER}."
-            )
+        groups = "state", "param_groups"
+        wanted = METHOD, PRECONDITIONER, NUM_DATA, NOISE, NUM_STEPS, *groups
+        check_method(self._method, state_dict, wanted)
         if state_dict.get(NUM_DATA) != self.num_data:
             raise ValueError(
                 f"num_data must be {self.num_data} in the state to load, got "
                 f"{state_dict.get(NUM_DATA)!r}."
             )
+        check_sizes(self.param_groups, state_dict)
         check_shapes(self.param_groups, state_dict, (MOMENTUM,))
+        self.preconditioner.check_state(state_dict[PRECONDITIONER])
         super().load_state_dict(state_dict)
         self.preconditioner.load_state_dict(state_dict[PRECONDITIONER])
 

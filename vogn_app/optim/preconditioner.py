@@ -65,7 +65,7 @@ from .gathered import LossScale, scale_of
 from .measures import Share, means_of, share_of
 from .noise import NoiseSource
 from .passes import passes_named
-from .products import Rows, multiply
+from .products import Rows, check_vector, multiply
 from .refresh import Fixed, Interval, RefreshPlan
 from .row_products import RowProducts, is_compiled
 from .trust_region import clip
@@ -86,7 +86,8 @@ class KroneckerPreconditioner:
             statistics that are s steps old weigh factor_decay^s. 0 uses the last batch
             alone, and then needs no n x n matrix where a layer is larger than it.
         factor_interval: Steps from one refresh of A and G to the next, >= 1, or a
-            function of the step that gives them. Other steps take no statistics.
+            function of the step that gives them. Other steps take no statistics, but
+            of layers that took no part in the last refresh.
         inverse_interval: The same for the inverses; None inverts what is refreshed.
         kl_clip: Bounds lr^2 <P, g>, twice the change of the outputs' distribution that
             a step of `lr` makes, by scaling all of P down; > 0, or None.
@@ -370,6 +371,20 @@ class KroneckerPreconditioner:
         self._give_up()
         self._arm()
 
+    def forget_passes(self) -> None:
+        """Drop what backward passes since the last step have said, on this rank.
+
+        Calls of the model that wait for theirs stay. What other ranks were already sent
+        is sent again, as whatever changes before the step.
+        """
+        calls = self._capture._calls
+        if not calls.any_used:
+            return
+        self._capture.gathering.clear()
+        self._capture._kept.clear()
+        waiting = [[c for c in group if not c.used] for group in calls._groups]
+        calls._groups = [group for group in waiting if group]
+
     def _give_up(self) -> None:
         """End a step that is under way, on all ranks."""
         same = ranks_of(self.process_group, self.model) == self._ranks
@@ -423,31 +438,37 @@ class KroneckerPreconditioner:
         if self._due:
             means = means_of(found.sums, share(found.weight), found.counts)
             self._take(found.keys, means)
+            self._note_missing(found)
         damping = self._damping()
         self._state.invert(self.num_steps, damping, self._cooperation, self._figures)
         if self._state.inversion == "ekfac" and self._due:
             step, own = self.num_steps, share(found.own_weight)
-            self._state.measure(gathered.uses, own, self._cooperation, step)
+            uses, shared = gathered.uses, self._cooperation
+            self._state.measure(found.keys, uses, own, shared, step)
 
-    def _take(self, keys: Sequence[Key], new: Mapping[Key, Moment]) -> None:
+    def _take(self, keys: Sequence[Key], new: Mapping[Key, Moment]) -> None:  # noqa: ARG002
         """Take the statistics that were refreshed on some rank."""
         self._state.take(new, self._state.judge(new), self.num_steps)
         self._figures.refreshed += len(new)
-        self._note_missing(keys)
 
-    def _note_missing(self, keys: Sequence[Key]) -> None:
-        """Put off what was due but did not take part, and say so once."""
-        known = set(keys)
-        missing = [key for key in self._due if key not in known]
-        if not known or not missing:
+    def _note_missing(self, found: Exchanged) -> None:
+        """Note what was due but took no part; say once what never did though trained.
+
+        Args:
+            found: What all ranks have seen.
+        """
+        seen = set(found.keys)
+        missing = [key for key in self._due if key not in seen]
+        if not missing or not found.num_examples:
             return
-        self._state.plan.postpone(missing, self.num_steps)
+        self._state.plan.missed(missing, self.num_steps)
         trained = {
-            name
-            for name, _ in missing
-            if any(
+            key[0]
+            for key in missing
+            if key not in self._state.known
+            and any(
                 self.parameters[part.name].grad is not None
-                for part in self.blocks[name].parts.values()
+                for part in self.blocks[key[0]].parts.values()
             )
         }
         if news := trained - self._warned:
@@ -456,7 +477,7 @@ class KroneckerPreconditioner:
                 f"{listed(sorted(news))} got gradients but no curvature: the layer was "
                 "not called on the examples of a batch, or its gradient did not come "
                 "from a backward pass. Until it has, the gradient is used as it is.",
-                stacklevel=5,
+                stacklevel=4,
             )
 
     def _damping(self) -> float:
@@ -469,13 +490,26 @@ class KroneckerPreconditioner:
         """Multiply a vector by the inverse of the damped curvature.
 
         Args:
-            vector: Tensors in the shapes of parameters, by name; others count as zero.
+            vector: Tensors in the shapes of the parameters that are preconditioned, by
+                name; others count as zero.
 
         Returns:
             The product by the same names. What has no block, or one that was never
             measured, is returned as it is.
+
+        Raises:
+            TypeError: If it is no mapping, or holds what is no tensor.
+            ValueError: If a name, a shape or a type is wrong.
         """
-        return self._products(vector)
+        check_vector(vector, self.parameters)
+        wide = {
+            name: value.to(
+                torch.promote_types(value.dtype, self.parameters[name].dtype)
+            )
+            for name, value in vector.items()
+        }
+        products = self._products(wide)
+        return {name: products[name].to(value.dtype) for name, value in vector.items()}
 
     def _row_pairs(self, gradients: Mapping[str, Tensor]) -> Rows:
         """Rows whose products are the gradients of their blocks."""
@@ -519,29 +553,38 @@ class KroneckerPreconditioner:
         }
         return own | self._state.state_dict()
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state_dict` gave; on every rank.
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Check a state to load.
 
         Args:
-            state: Of a preconditioner of the same model, trained in any number of
-                processes.
+            state: The state.
 
         Raises:
-            ValueError: If it is of another model.
+            ValueError: If it is not of a preconditioner of the same model and shape.
         """
         wanted = (
-            "num_steps", "seed", "figures", "rows", "factors", "seen", "plan",
-            "known", "stale", "next_inverse",
+            "num_steps", "seed", "figures", "rows", "inversion", "factors", "seen",
+            "scales", "plan", "known", "stale", "next_inverse",
         )  # fmt: skip
         if missing := [name for name in wanted if name not in state]:
             raise ValueError(
                 f"state must be of a preconditioner, got none of {', '.join(missing)}."
             )
-        if state["plan"].keys() != self._state.plan.state_dict().keys():
-            raise ValueError(
-                "state must be of the same kind of optimizer, got one that refreshes "
-                "its statistics by another rule."
-            )
+        self._state.check_state(state)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` gave; on every rank.
+
+        Statistics of another `inversion` are inverted anew, at the state's damping.
+
+        Args:
+            state: Of a preconditioner of the same model and shape, trained in any
+                number of processes.
+
+        Raises:
+            ValueError: If it is of another; nothing has changed then.
+        """
+        self.check_state(state)
         like = next(iter(self.parameters.values()))
         self._state.load_state_dict(state, like)
         self.num_steps, self._noise.seed = state["num_steps"], state["seed"]

@@ -14,6 +14,41 @@ Tensors = Mapping[str, Tensor]
 Rows = Mapping[str, tuple[Tensor, Tensor]]
 
 
+def check_vector(vector: object, parameters: Tensors) -> None:
+    """Check a vector that comes from outside.
+
+    Args:
+        vector: Tensors in the shapes of parameters, by name.
+        parameters: All parameters by name.
+
+    Raises:
+        TypeError: If it is no mapping, or holds what is no tensor.
+        ValueError: If a name, a shape or a type is wrong.
+    """
+    if not isinstance(vector, Mapping):
+        raise TypeError(
+            "vector must be a mapping of names to tensors, got a "
+            f"{type(vector).__name__}."
+        )
+    for name, value in vector.items():
+        if name not in parameters:
+            raise ValueError(
+                "vector must have names of parameters that are preconditioned, got "
+                f"{name!r}."
+            )
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} must be a tensor, got {value!r}.")
+        if value.shape != parameters[name].shape:
+            raise ValueError(
+                f"{name} must have shape {tuple(parameters[name].shape)}, got "
+                f"{tuple(value.shape)}."
+            )
+        if not value.is_floating_point():
+            raise ValueError(
+                f"{name} must be of a floating-point type, got {value.dtype}."
+            )
+
+
 def multiply(
     vector: Tensors,
     parameters: Tensors,

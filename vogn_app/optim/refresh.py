@@ -12,6 +12,8 @@ At a refresh it is compared with the last two refreshed ones, X_1 and X_2:
 where X is near Y if ||X - Y|| < alpha ||Y|| in the Frobenius norm, D is the number of
 steps to the next refresh, and D_1, D_2 are the last two. A statistic that does not
 change is so refreshed after 1, 1, 2, 3, 5, 8, ... steps.
+
+What is due but takes no part in a step, as a head that another step trains, stays due.
 """
 
 from abc import ABC, abstractmethod
@@ -22,6 +24,10 @@ from .._checks import check_count, check_number
 from ..curvature.kronecker.calls import Key
 
 Interval = int | Callable[[int], int]
+# Steps in a row at which what takes no part is due. Each costs the hook of an unused
+# layer, its place in what ranks send, and the step of a compiled model its graphs. A
+# prime, so that the rests do not keep time with layers that are used in turn.
+PATIENCE = 101
 
 
 def interval_at(name: str, interval: Interval, step: int) -> int:
@@ -51,12 +57,12 @@ class RefreshPlan(ABC):
 
     def __init__(self) -> None:
         self._next: dict[Key, int] = {}  # step of the next refresh
+        self._missed: dict[Key, int] = {}  # steps in a row at which it took no part
 
     def due(self, keys: Iterable[Key], step: int) -> set[Key]:
         """Statistics to refresh at a step; those that never were are."""
         return {key for key in keys if self._next.get(key, 0) <= step}
 
-    @abstractmethod
     def refreshed(self, key: Key, step: int, near: bool, near_before: bool) -> None:
         """Note a refresh.
 
@@ -66,11 +72,24 @@ class RefreshPlan(ABC):
             near: Whether it is near the last one, where that has to do with it.
             near_before: Whether it is near the one before that.
         """
+        self._missed.pop(key, None)
+        self._next[key] = step + self._wait(key, step, near, near_before)
 
-    def postpone(self, keys: Iterable[Key], step: int) -> None:
-        """Try what did not take part in a step again, an interval later."""
-        wait = max(1, round(self.mean_interval(step)))
-        self._next |= dict.fromkeys(keys, step + wait)
+    @abstractmethod
+    def _wait(self, key: Key, step: int, near: bool, near_before: bool) -> int:
+        """Steps from a refresh to the next, of the arguments of `refreshed`."""
+
+    def missed(self, keys: Iterable[Key], step: int) -> None:
+        """Note what was due at a step but took no part: it is due at the next again.
+
+        After `PATIENCE` steps in a row it is given a rest, which makes it due as often
+        as what takes part. Single steps with rests between them might always miss a
+        layer that is used in turn with others.
+        """
+        rest = round(PATIENCE * (self.mean_interval(step) - 1))
+        for key in keys:
+            count = self._missed[key] = self._missed.get(key, 0) + 1
+            self._next[key] = step + 1 + (0 if count % PATIENCE else rest)
 
     @property
     @abstractmethod
@@ -83,11 +102,11 @@ class RefreshPlan(ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """When which statistic is due, in plain data."""
-        return {"next": dict(self._next)}
+        return {"next": dict(self._next), "missed": dict(self._missed)}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Restore what `state_dict` gave."""
-        self._next = dict(saved["next"])
+        self._next, self._missed = dict(saved["next"]), dict(saved["missed"])
 
 
 @final
@@ -105,15 +124,14 @@ class Fixed(RefreshPlan):
         self.interval = interval
         interval_at("factor_interval", interval, 0)
 
-    def refreshed(
+    def _wait(
         self,
-        key: Key,
+        key: Key,  # noqa: ARG002
         step: int,
         near: bool,  # noqa: ARG002
         near_before: bool,  # noqa: ARG002
-    ) -> None:
-        """Note a refresh."""
-        self._next[key] = step + interval_at("factor_interval", self.interval, step)
+    ) -> int:
+        return interval_at("factor_interval", self.interval, step)
 
     def mean_interval(self, step: int) -> float:
         """The interval."""
@@ -139,14 +157,20 @@ class Adaptive(RefreshPlan):
         """Relative change that counts as none."""
         return self._staleness
 
-    def refreshed(self, key: Key, step: int, near: bool, near_before: bool) -> None:
-        """Note a refresh; the first two are followed by one step each."""
+    def _wait(
+        self,
+        key: Key,
+        step: int,  # noqa: ARG002
+        near: bool,
+        near_before: bool,
+    ) -> int:
+        """By the rule; the first two refreshes are followed by one step each."""
         intervals = (1, 1)
         if key in self._last:
             last, before = self._last[key]
             intervals = (next_interval(last, before, near, near_before), last)
         self._last[key] = intervals
-        self._next[key] = step + intervals[0]
+        return intervals[0]
 
     def mean_interval(self, step: int) -> float:  # noqa: ARG002
         """Over all statistics, the present interval."""

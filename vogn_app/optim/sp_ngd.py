@@ -87,7 +87,6 @@ class StalePreconditioner(KroneckerPreconditioner):
             verdicts = self.ownership.agreed(keys, verdicts)
         self._state.take(new, verdicts, self.num_steps)
         self._figures.refreshed += len(verdicts)
-        self._note_missing(keys)
 
     def _mean_gradients(
         self, gathered: Gathered, found: Exchanged
@@ -113,7 +112,7 @@ class SPNGD(KFAC):
 
     Args:
         model: The network; call it with the examples in the first dimension.
-        lr: * Learning rate > 0.
+        lr: * Learning rate >= 0.
         momentum: * Weight of the past in the sum of natural gradients, in [0, 1).
         nesterov: * Whether to look ahead along that sum.
         weight_decay: * Added to the natural gradient times the weights, >= 0; the paper
@@ -153,6 +152,7 @@ class SPNGD(KFAC):
     """
 
     preconditioner: StalePreconditioner
+    _method = "SPNGD"
 
     def __init__(
         self,

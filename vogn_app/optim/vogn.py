@@ -65,9 +65,7 @@ from .groups import (
     Setting,
     batch_norm_parameters,
     check_group,
-    check_names,
     check_prior,
-    check_shapes,
     plain,
     precision_line,
     prior_of,
@@ -75,6 +73,7 @@ from .groups import (
     resolved,
     tempered,
 )
+from .loading import check_method, check_names, check_shapes
 from .sampled import NOISE, NUM_STEPS, Params, SampledOptimizer
 from .sampling import perturb
 
@@ -449,6 +448,7 @@ class VOGN(SampledOptimizer):
         Raises:
             ValueError: If groups, shapes or `num_data` differ.
         """
+        check_method("VOGN", state_dict, ())
         wanted = ("state", "param_groups", NOISE, NUM_STEPS)
         if missing := [key for key in wanted if key not in state_dict]:
             raise ValueError(

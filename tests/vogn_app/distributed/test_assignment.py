@@ -88,7 +88,10 @@ def test_ties_go_to_the_first_item_and_the_lowest_rank():
         (lambda: Grid(4, 0.75), "divides the 4 ranks, got 0.75"),
         (lambda: Grid(4, 1e-9), "divides the 4 ranks, got 1e-09"),
         (lambda: fraction_named("fast", 4), "communication, memory, or a number, got"),
-        (lambda: fraction_named(0.3, 4), "divides the 4 ranks, got 0.3"),
+        (
+            lambda: fraction_named(0.3, 4),
+            "distribution must give a whole number of .* the 4 ranks, got 0.3",
+        ),
         (lambda: fraction_named("memory", 0), "num_ranks must be a whole number >= 1"),
         (lambda: Grid(4).workers_of(4), r"rank must be in \[0, 4\), got 4"),
         (lambda: Grid(4).column_of(-1), r"rank must be in \[0, 4\), got -1"),

@@ -1,6 +1,7 @@
 """K-FAC on several real processes: as one process on all examples."""
 
 import copy
+import warnings
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from tests.vogn_app.curvature.exactness import assert_close
 from tests.vogn_app.distributed.processes import run
-from vogn_app import KFAC
+from vogn_app import KFAC, SPNGD
 
 SHARES = {1: [12], 2: [7, 5], 4: [3, 5, 1, 3]}  # examples of each rank
 
@@ -48,11 +49,11 @@ def rows_of(rank, size):
     return slice(start, start + SHARES[size][rank])
 
 
-def train(optimizer, model, rank, size, steps, ddp=False):
+def train(optimizer, model, rank, size, steps, ddp=False, keep=False):
     for step in steps:
         x, y = batch(step)
         rows = rows_of(rank, size)
-        optimizer.zero_grad()
+        optimizer.zero_grad(set_to_none=not keep)
         loss = F.cross_entropy(model(x[rows]), y[rows])
         if ddp:  # DistributedDataParallel takes the mean of the ranks' means
             loss = loss * len(y[rows]) * size / len(y)
@@ -160,3 +161,116 @@ def test_statistics_in_half_precision(dtype, tmp_path):
         error = (factor - factors[key]).norm()
         assert error <= 2 * 2**-8 * factors[key].norm()
     assert any((results[0][1][key] != factors[key]).any() for key in factors)
+
+
+def with_given_up_batches(rank, size, make, settings, keep, uneven):
+    """As `train`, but each batch comes after one that is given up."""
+    model = network()
+    optimizer = make(model, lr=0.05, **settings)
+    for step in range(4):
+        optimizer.zero_grad(set_to_none=not keep)
+        if not (uneven and rank):
+            x, y = batch(100 + step)
+            F.cross_entropy(model(x[: 5 + rank]), y[: 5 + rank]).backward()
+        train(optimizer, model, rank, size, [step], keep=keep)
+    return {name: p.detach() for name, p in model.named_parameters()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("uneven", [False, True])
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("make", [KFAC, SPNGD])
+def test_ranks_may_give_up_batches(make, keep, uneven, tmp_path):
+    """Also one rank alone, whose gradients others have sent early."""
+    settings = {"damping": 1e-2, "kl_clip": 1e-2}
+    results = run(with_given_up_batches, 2, tmp_path, 2, make, settings, keep, uneven)
+    model = network()
+    optimizer = make(model, lr=0.05, process_group=None, **settings)
+    train(optimizer, model, 0, 1, range(4))
+    expected = {name: p.detach() for name, p in model.named_parameters()}
+    for parameters in results:
+        assert_close(parameters, expected)
+
+
+class Heads(nn.Module):
+    """A body and two heads, of which a call uses one."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Linear(4, 5)
+        self.heads = nn.ModuleList(nn.Linear(5, 3) for _ in range(2))
+        generator = torch.Generator().manual_seed(3)
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.normal_(generator=generator).mul_(0.4)
+
+    def forward(self, x, number):
+        return self.heads[number](torch.tanh(self.body(x)))
+
+
+def in_turn(rank, size, make, settings, group="default"):
+    model = Heads().double()
+    optimizer = make(model, lr=0.05, process_group=group, **settings)
+    due = []
+    for step in range(12):
+        due.append(list(optimizer.preconditioner._due))
+        x, y = batch(step)
+        rows = rows_of(rank, size)
+        optimizer.zero_grad()
+        F.cross_entropy(model(x[rows].double(), step % 2), y[rows]).backward()
+        optimizer.step()
+    return {name: p.detach() for name, p in model.named_parameters()}, due
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("make", "settings"),
+    [(KFAC, {"factor_interval": 4}), (SPNGD, {}),
+     (KFAC, {"factor_interval": 4, "inversion": "ekfac"}),
+     (KFAC, {"factor_interval": 2, "inverse_interval": 8})],
+)  # fmt: skip
+def test_layers_that_are_used_in_turn(make, settings, tmp_path):
+    settings = {**settings, "damping": 1e-2, "kl_clip": 1e-2}
+    expected, due = in_turn(0, 1, make, settings, None)
+    assert [("heads.1", "inputs") in each for each in due[:2]] == [True, True]
+    for parameters, theirs in run(in_turn, 2, tmp_path, 2, make, settings):
+        assert_close(parameters, expected)
+        assert theirs == due
+
+
+def poisoned(rank, size, group="default"):
+    """The gradient of a layer's output is not finite on the last rank, once."""
+    model = network()
+    settings = {**SETTINGS, "inversion": "ekfac", "factor_interval": 1}
+    optimizer = KFAC(model, lr=0.05, process_group=group, **settings)
+    train(optimizer, model, rank, size, [0])
+    bad = torch.full_like(model[-1].bias, torch.nan if rank == size - 1 else 0)
+    handle = model[-1].register_forward_hook(
+        lambda m, a, out: out.register_hook(lambda g: g + bad) and None
+    )
+    x, y = batch(1)
+    rows = rows_of(rank, size)
+    optimizer.zero_grad()
+    F.cross_entropy(model(x[rows]), y[rows]).backward()
+    handle.remove()
+    for parameter in model.parameters():  # the user's own care
+        parameter.grad.zero_()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        optimizer.step()
+    scales = {
+        k: f.mean.value for k, f in optimizer.preconditioner._state.scales.items()
+    }
+    train(optimizer, model, rank, size, [2])
+    parameters = {name: p.detach() for name, p in model.named_parameters()}
+    return parameters, scales, [str(w.message) for w in caught]
+
+
+@pytest.mark.slow
+def test_scales_that_one_rank_spoils_are_left_out_by_all(tmp_path):
+    expected, scales, _ = poisoned(0, 1, None)
+    for parameters, theirs, messages in run(poisoned, 2, tmp_path, 2):
+        assert_close(parameters, expected)
+        assert all(each.isfinite().all() for each in theirs.values())
+        assert_close(theirs, scales)
+        assert len(messages) == 1

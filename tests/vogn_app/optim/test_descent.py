@@ -70,6 +70,18 @@ def test_a_wrong_setting_is_named(name, value):
         check_descent(group)
 
 
+@pytest.mark.parametrize("value", ["yes", 1, 0, None])
+def test_nesterov_is_true_or_false(value):
+    with pytest.raises(
+        ValueError, match=rf"^nesterov must be True or False, got {value!r}\.$"
+    ):
+        check_descent({"lr": 0.1, "momentum": 0.9, "nesterov": value})
+
+
+def test_a_rate_of_zero_is_fine():
+    check_descent({"lr": 0, "momentum": 0.9})  # schedules reach it
+
+
 def test_nesterov_needs_momentum():
     with pytest.raises(ValueError, match=r"^momentum must be > 0 with nesterov"):
         check_descent({"lr": 0.1, "momentum": 0.0, "nesterov": True})

@@ -1,10 +1,9 @@
 """Settings of parameter groups, BatchNorm members, shapes of a state."""
 
 import pytest
-import torch
 from torch import nn
 
-from vogn_app.optim.groups import batch_norm_parameters, check_group, check_shapes
+from vogn_app.optim.groups import batch_norm_parameters, check_group
 
 GOOD = {
     "num_data": 10, "lr": 0.1, "momentum": 0.9, "curvature_decay": 0.9,
@@ -52,17 +51,3 @@ def test_parameters_of_all_batch_norms_and_of_nothing_else_are_found():
     expected = {id(p) for norm in model[:4] for p in norm.parameters()}
     assert len(expected) == 8
     assert batch_norm_parameters(model) == expected
-
-
-def test_shapes_are_compared_where_there_is_a_state():
-    groups = [{"params": [torch.zeros(2)]}, {"params": [torch.zeros(3)]}]
-    saved = {
-        "param_groups": [{"params": [0]}, {"params": [1]}],
-        "state": {1: {"a": torch.zeros(3), "b": torch.zeros(4)}},
-    }
-    check_shapes(groups, saved, ("a",))
-    with pytest.raises(
-        ValueError,
-        match=r"^b must have shape \(3,\) in the state to load, got \(4,\)\.$",
-    ):
-        check_shapes(groups, saved, ("a", "b"))

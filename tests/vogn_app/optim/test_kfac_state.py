@@ -1,5 +1,6 @@
 """What K-FAC saves: resumed runs, states of others, copies."""
 
+import contextlib
 import copy
 import io
 import pickle
@@ -9,8 +10,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.vogn_app.optim.natural import Scale, close, convolutional, images, train
-from vogn_app import KFAC
+from tests.vogn_app.optim.natural import (
+    Scale,
+    close,
+    convolutional,
+    images,
+    kronecker_solve,
+    train,
+)
+from vogn_app import KFAC, SPNGD, VOGN, NoisyKFAC
 
 SETTINGS = {"damping": 0.05, "factor_interval": 2, "factor_decay": 0.8}
 
@@ -119,3 +127,152 @@ def test_copies_of_the_optimizer_are_refused_and_of_the_model_are_plain():
     expected = train(kfac, model, batches)
     for mine, truth in zip(train(other, copied, batches), expected, strict=True):
         close(mine, truth, rtol=0, atol=0)
+
+
+# --- states of other settings ------------------------------------------------------
+
+
+def measured(inversion, batches, model):
+    optimizer = KFAC(model, 0.05, **SETTINGS, inversion=inversion)
+    train(optimizer, model, batches)
+    return optimizer
+
+
+@pytest.mark.parametrize("after", ["cholesky", "eigen", "ekfac"])
+@pytest.mark.parametrize("before", ["cholesky", "eigen", "ekfac"])
+def test_the_statistics_of_another_inversion_are_inverted_anew(before, after):
+    """The inverses are those of the state's statistics at the state's damping."""
+    model = convolutional()
+    saved = measured(before, [images() for _ in range(2)], model)
+    other = convolutional()
+    loaded = KFAC(other, 0.05, **{**SETTINGS, "damping": 9.0}, inversion=after)
+    loaded.load_state_dict(through_a_file(saved.state_dict()))
+    vector = {k: torch.randn_like(p) for k, p in model.named_parameters()}
+    product = loaded.preconditioner.precondition(vector)
+    if before == after:
+        close(product, saved.preconditioner.precondition(vector))
+        return
+    assert not loaded.preconditioner._state.scales
+    means = {k: m.matrix()[0] for k, m in saved.preconditioner.factors().items()}
+    a, g = means["4", "inputs"], means["4", "outputs"]
+    matrix = torch.cat([vector["4.weight"], vector["4.bias"][:, None]], 1)
+    if after == "cholesky":
+        expected = kronecker_solve(a, g, matrix, SETTINGS["damping"])
+    else:
+        whole = torch.kron(g, a) + SETTINGS["damping"] * torch.eye(len(a) * len(g))
+        expected = torch.linalg.solve(whole, matrix.flatten()).view_as(matrix)
+    close(product["4.weight"], expected[:, :-1])
+    for name in ("1.weight", "5.bias"):  # one statistic: no other way to invert
+        close(product[name], saved.preconditioner.precondition(vector)[name])
+
+
+def test_scales_do_not_outlive_the_inversion_that_measures_them():
+    one, other = twins()
+    batches = [images() for _ in range(3)]
+    saved = measured("ekfac", batches[:1], one)
+    loaded = KFAC(other, 1e-9, **{**SETTINGS, "factor_interval": 1}, inversion="eigen")
+    loaded.load_state_dict(through_a_file(saved.state_dict()))
+    train(loaded, other, batches[1:])
+    vector = {k: torch.randn_like(p) for k, p in other.named_parameters()}
+    product = loaded.preconditioner.precondition(vector)
+    again = KFAC(convolutional(), 0.1, **SETTINGS, inversion="eigen")
+    again.load_state_dict(through_a_file(loaded.state_dict()))
+    close(again.preconditioner.precondition(vector), product, rtol=0, atol=0)
+    assert not loaded.state_dict()["preconditioner"]["scales"]
+
+
+def grouped(model):
+    first, *others = model.parameters()
+    return [{"params": [first]}, {"params": others, "lr": 0.01}]
+
+
+OTHERS = {
+    "NoisyKFAC": (
+        lambda model: NoisyKFAC(model, num_data=20),
+        "state_dict must be of a KFAC, got one of a NoisyKFAC",
+    ),
+    "SPNGD": (SPNGD, "state_dict must be of a KFAC, got one of a SPNGD"),
+    "VOGN": (
+        lambda model: VOGN(model, num_data=20),
+        "state_dict must be of a KFAC, got one without method",
+    ),
+    "groups": (
+        lambda model: KFAC(model, params=grouped(model)),
+        "groups of the state to load must hold 10 parameters, got 1, 9",
+    ),
+    "fewer": (
+        lambda model: KFAC(model, params=model[4:].parameters()),
+        "groups of the state to load must hold 10 parameters, got 6",
+    ),
+    "layer": (
+        lambda model: KFAC(model, shape="layer"),
+        "state must be of a preconditioner of the same model and shape, got statistics",
+    ),
+    "diagonal": (
+        lambda model: KFAC(model, shape="diagonal"),
+        "state must be of a preconditioner of the same model and shape, got statistics",
+    ),
+}
+
+
+def stepped(optimizer, model):
+    x, y = images()
+    block = getattr(optimizer, "sampled_params", None)
+    with block(train=True) if block else contextlib.nullcontext():
+        F.cross_entropy(model(x), y).backward()
+    optimizer.step()
+
+
+def is_same(one, other):
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(
+            is_same(one[key], other[key]) for key in one
+        )
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(is_same, one, other))
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_state_of_other_settings_is_refused_and_changes_nothing(name):
+    make, message = OTHERS[name]
+    model, other = twins()
+    ours, theirs = KFAC(model, 0.1, **SETTINGS), make(other)
+    for optimizer, its_model in ((ours, model), (theirs, other)):
+        stepped(optimizer, its_model)
+    before = copy.deepcopy(ours.state_dict())
+    with pytest.raises(ValueError, match=f"^{message}"):
+        ours.load_state_dict(theirs.state_dict())
+    assert is_same(ours.state_dict(), before)
+    stepped(ours, model)
+
+
+def test_a_convolution_with_other_groups_of_the_same_size_is_refused():
+    one = nn.Sequential(nn.Conv2d(2, 4, 2), nn.Flatten())
+    other = nn.Sequential(nn.Conv2d(4, 4, 2, groups=2), nn.Flatten())
+    made = [KFAC(model, 0.1, **SETTINGS) for model in (one, other)]
+    for optimizer, model in zip(made, (one, other), strict=True):
+        x = torch.randn(5, model[0].in_channels, 2, 2)
+        model(x).square().mean().backward()
+        optimizer.step()
+    assert one[0].weight.shape == other[0].weight.shape
+    with pytest.raises(ValueError, match=r"another shape or layer: 0:inputs, 0:outp"):
+        made[0].load_state_dict(made[1].state_dict())
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({}, {"curvature": "fisher"}), ({}, {"sharing": "reduce"}),
+     ({"curvature": "exact"}, {"nesterov": True})],
+)  # fmt: skip
+def test_a_state_of_the_same_statistics_measured_otherwise_is_taken_over(before, after):
+    model, other = twins()
+    ours = KFAC(model, 0.1, **SETTINGS, **before)
+    train(ours, model, [images()])
+    theirs = KFAC(other, 0.1, **SETTINGS, **after)
+    theirs.load_state_dict(through_a_file(ours.state_dict()))
+    mine = ours.preconditioner.factors()
+    for key, moment in theirs.preconditioner.factors().items():
+        assert torch.equal(moment.value, mine[key].value)
+    train(theirs, other, [images()])
+    assert all(p.isfinite().all() for p in other.parameters())

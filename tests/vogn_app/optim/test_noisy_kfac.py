@@ -603,6 +603,58 @@ def test_states_of_others_are_refused():
         optimizer.load_state_dict(other.state_dict())
 
 
+OTHERS = {
+    "KFAC": (KFAC, r"state_dict must be of a NoisyKFAC, got one of a KFAC\."),
+    "shape": (
+        lambda model: NoisyKFAC(model, num_data=20, shape="diagonal"),
+        "state must be of a preconditioner of the same model and shape",
+    ),
+    "groups": (
+        lambda model: NoisyKFAC(
+            model, num_data=20, params=[{"params": [p]} for p in model.parameters()]
+        ),
+        "groups of the state to load must hold 4 parameters, got 1, 1, 1, 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_state_that_is_refused_changes_nothing(name):
+    make, message = OTHERS[name]
+    optimizer, other = NoisyKFAC(network(), **SETTINGS), make(network())
+    train(optimizer, 2)
+    if name == "KFAC":
+        F.cross_entropy(other.model(torch.randn(6, 3)), torch.ones(6).long()).backward()
+        other.step()
+    else:
+        train(other, 1)
+    twin = NoisyKFAC(network(), **SETTINGS)
+    twin.model.load_state_dict(optimizer.model.state_dict())
+    twin.load_state_dict(saved(optimizer)[1])
+    with pytest.raises(ValueError, match=f"^{message}"):
+        optimizer.load_state_dict(other.state_dict())
+    for each in (optimizer, twin):
+        train(each, 5, first=2)
+    assert_bitwise(weights(optimizer.model), weights(twin.model))
+    with pytest.raises(ValueError, match=r"^state_dict must be of a VOGN, got one of "):
+        VOGN(network(), num_data=20).load_state_dict(optimizer.state_dict())
+
+
+@pytest.mark.parametrize("pair", [("cholesky", "eigen"), ("eigen", "cholesky")])
+def test_the_posterior_of_another_inversion_is_that_of_the_same_statistics(pair):
+    made = [NoisyKFAC(network(), **SETTINGS, inversion=each) for each in pair]
+    made[1].model.load_state_dict(made[0].model.state_dict())
+    posteriors = []
+    for optimizer in made:
+        train(optimizer, 1)  # at the mean: there is no noise before the first step
+        posteriors.append(optimizer.posterior())
+    loaded = NoisyKFAC(network(), **SETTINGS, inversion=pair[1])
+    loaded.model.load_state_dict(made[1].model.state_dict())
+    loaded.load_state_dict(saved(made[0])[1])
+    got, expected = loaded.posterior(), posteriors[1]
+    assert_same(got.marginals().precision, expected.marginals().precision)
+
+
 # --- arguments --------------------------------------------------------------------
 
 BAD = {

@@ -2,6 +2,7 @@
 
 import io
 import math
+import warnings
 
 import pytest
 import torch
@@ -71,6 +72,42 @@ def test_a_block_whose_first_statistic_was_left_out_is_inverted_at_the_next():
     natural = preconditioner.natural_gradients()
     expected, *_ = natural_of(model, lambda: backward(model, x, y))
     close(natural["0.weight"], expected["0.weight"])
+
+
+def test_scales_that_are_not_finite_are_left_out_and_training_recovers():
+    model, (x, y) = linear(), rows()
+    preconditioner = made(model, inversion="ekfac", factor_decay=0.9)
+    backward(model, x, y)
+    preconditioner.natural_gradients()
+    before = {k: f.mean.value for k, f in preconditioner._state.scales.items()}
+    poisoned(model, x, y, 0)
+    with pytest.warns(UserWarning, match=r"^Statistics are not finite") as caught:
+        preconditioner.natural_gradients()
+    assert len(caught) == 1  # the scales of what is named go without saying
+    assert torch.equal(preconditioner._state.scales["0"].mean.value, before["0"])
+    assert not torch.equal(preconditioner._state.scales["2"].mean.value, before["2"])
+    backward(model, x, y)
+    natural = preconditioner.natural_gradients()
+    assert all(p.isfinite().all() for p in natural.values())
+
+
+def test_scales_that_overflow_alone_are_named_once():
+    model, (x, y) = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 3)).float(), rows()
+    preconditioner = made(model, inversion="ekfac", factor_decay=0.9)
+    backward(model, x.float(), y)
+    preconditioner.natural_gradients()
+    before = preconditioner._state.scales["0"].mean.value
+    model[0].register_forward_hook(
+        lambda m, a, out: out.register_hook(lambda g: g * 1e15) and None
+    )
+    for messages in (["not finite and left out at step 1: scales of 0."], []):
+        backward(model, 1e6 * x.float(), y)  # squares of a or c are finite, of a c not
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            preconditioner.natural_gradients()
+        said = [f"Statistics are {message}" for message in messages]
+        assert [str(warning.message) for warning in caught] == said
+        assert torch.equal(preconditioner._state.scales["0"].mean.value, before)
 
 
 def test_a_factor_that_cannot_be_inverted_keeps_its_last_inverse(monkeypatch):

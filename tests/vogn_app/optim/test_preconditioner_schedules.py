@@ -115,3 +115,85 @@ def test_a_gradient_of_zero_is_not_clipped():
     run = lambda: (model(x) * 0).sum().backward()  # noqa: E731
     natural, *_ = natural_of(model, run, kl_clip=1e-3)
     assert all(torch.equal(p, torch.zeros_like(p)) for p in natural.values())
+
+
+# --- layers that some steps leave out ----------------------------------------------
+
+
+class Heads(nn.Module):
+    """One body and several heads, of which a call uses one."""
+
+    def __init__(self, num):
+        super().__init__()
+        self.body = nn.Linear(3, 4)
+        self.heads = nn.ModuleList(nn.Linear(4, 3) for _ in range(num))
+
+    def forward(self, x, number):
+        return self.heads[number](torch.tanh(self.body(x)))
+
+
+def turn(preconditioner, model, number):
+    """A step with one head; the blocks whose statistics it was to refresh."""
+    due = {name for name, _ in preconditioner._due}
+    x, y = rows()
+    model.zero_grad()
+    nn.functional.cross_entropy(model(x, number), y).backward()
+    preconditioner.step()
+    return due
+
+
+@pytest.mark.parametrize("inversion", ["cholesky", "ekfac"])
+@pytest.mark.parametrize(("interval", "num"), [(10, 2), (2, 2), (7, 3), (10, 5)])
+def test_layers_that_are_used_in_turn_all_get_curvature(interval, num, inversion):
+    model = Heads(num)
+    preconditioner = made(model, factor_interval=interval, inversion=inversion)
+    for step in range(num):
+        turn(preconditioner, model, step)
+    names = {name for name, _ in preconditioner.factors()}
+    assert names == {"body", *(f"heads.{k}" for k in range(num))}
+    assert all(
+        preconditioner._state.operators_of(b) for b in preconditioner.blocks.values()
+    )
+    due = {}
+    for step in range(num, 8 * interval):
+        for name in turn(preconditioner, model, step % num):
+            due.setdefault(name, []).append(step)
+    assert due["body"] == list(range(interval, 8 * interval, interval))
+    assert all(due[f"heads.{k}"][0] == interval + k for k in range(num))
+
+
+def test_other_statistics_keep_their_interval_while_one_is_waited_for():
+    model = Heads(2)
+    preconditioner = made(model, factor_interval=4)
+    due = [turn(preconditioner, model, 0) for _ in range(6)]
+    every, missing = {"body", "heads.0", "heads.1"}, {"heads.1"}
+    assert due == [every, *[missing] * 3, every, missing]
+    assert ("heads.1", "inputs") not in preconditioner.factors()
+    assert preconditioner.num_inverted == 8
+
+
+def test_what_comes_late_is_inverted_at_once():
+    model = Heads(2)
+    preconditioner = made(model, factor_interval=2, inverse_interval=100)
+    for step in range(2):
+        turn(preconditioner, model, step)
+    assert preconditioner.num_inverted == 6
+    for step in range(6):
+        turn(preconditioner, model, step % 2)
+    assert preconditioner.num_inverted == 6
+
+
+def test_a_gradient_without_curvature_is_told_once():
+    """The weights of a head are used, but not by a call of the head."""
+    model = Heads(2)
+    preconditioner = made(model, factor_interval=3)
+    head = model.heads[1]
+    forward = lambda x, _: nn.functional.linear(  # noqa: E731
+        torch.tanh(model.body(x)), head.weight, head.bias
+    )
+    turn(preconditioner, model, 0)
+    model.forward = forward
+    with pytest.warns(UserWarning, match=r"^heads.1 got gradients but no curvature"):
+        turn(preconditioner, model, 1)
+    for _ in range(5):
+        turn(preconditioner, model, 1)

@@ -1,5 +1,6 @@
 """Vectors times the inverse of the damped curvature."""
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -61,3 +62,50 @@ def test_the_vector_is_left_alone():
     for name, value in vector.items():
         assert torch.equal(value, before[name])
         assert not torch.equal(product[name], value)
+
+
+WRONG = {
+    "no mapping": ([torch.zeros(3)], TypeError, "vector must be a mapping of names"),
+    "unknown": ({"3.weigth": 0}, ValueError, "vector must have names of parameters"),
+    "number": ({"3.weight": 3.0}, TypeError, "3.weight must be a tensor, got 3.0"),
+    "flat": (
+        {"3.weight": torch.zeros(24)},
+        ValueError,
+        r"3.weight must have shape \(3, 8\), got \(24,\)\.",
+    ),
+    "transposed": ({"3.weight": torch.zeros(8, 3)}, ValueError, "3.weight must have"),
+    "one for all": ({"3.bias": torch.zeros(1)}, ValueError, "3.bias must have shape"),
+    "norm": ({"1.weight": torch.zeros(3)}, ValueError, "1.weight must have shape"),
+    "whole": (
+        {"3.bias": torch.zeros(3, dtype=torch.long)},
+        ValueError,
+        "3.bias must be of a floating-point type, got torch.int64",
+    ),
+    "complex": ({"3.bias": torch.zeros(3, dtype=torch.cfloat)}, ValueError, "3.bias"),
+}
+
+
+@pytest.mark.parametrize("measured_before", [False, True])
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_vector_is_named(name, measured_before):
+    model, (vector, error, message) = network(), WRONG[name]
+    preconditioner = KroneckerPreconditioner(model)
+    if measured_before:
+        x, y = torch.randn(6, 1, 4, 4), torch.randint(3, (6,))
+        preconditioner = measured(model, x, y)
+    with pytest.raises(error, match=f"^{message}"):
+        preconditioner.precondition(vector)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_vector_of_another_precision_keeps_it(dtype):
+    model = network()
+    preconditioner = measured(model, torch.randn(6, 1, 4, 4), torch.randint(3, (6,)))
+    vector = {k: v.to(dtype) for k, v in vector_of(model).items()}
+    product = preconditioner.precondition(vector)
+    wide = {k: v.double() for k, v in vector.items()}
+    expected = preconditioner.precondition(wide)
+    for name, value in product.items():
+        torch.testing.assert_close(value, expected[name].to(dtype))
+    single = preconditioner.precondition({"3.weight": vector["3.weight"]})
+    assert single["3.weight"].dtype == dtype

@@ -4,7 +4,13 @@ import itertools
 
 import pytest
 
-from vogn_app.optim.refresh import Adaptive, Fixed, interval_at, next_interval
+from vogn_app.optim.refresh import (
+    PATIENCE,
+    Adaptive,
+    Fixed,
+    interval_at,
+    next_interval,
+)
 
 A, B = ("a", "inputs"), ("a", "outputs")
 
@@ -48,6 +54,62 @@ def test_a_statistic_that_was_not_refreshed_stays_due():
     plan.refreshed(B, 2, near=False, near_before=False)
     assert plan.due([A, B], 5) == {A}
     assert plan.due([A, B], 7) == {A, B}
+
+
+@pytest.mark.parametrize("make", [lambda: Fixed(10), lambda: Adaptive(0.1)])
+def test_what_takes_no_part_is_due_again_at_the_next_step(make):
+    plan = make()
+    for step in range(PATIENCE - 1):
+        assert plan.due([A], step) == {A}
+        plan.missed([A], step)
+    plan.refreshed(A, PATIENCE, near=False, near_before=False)
+    assert A not in plan.due([A], PATIENCE)
+
+
+def tries(plan, used, steps):
+    """Steps at which a statistic is due, until one at which it takes part."""
+    found = []
+    for step in range(steps):
+        if A in plan.due([A], step):
+            found.append(step)
+            if used(step):
+                return found
+            plan.missed([A], step)
+    return found
+
+
+def test_what_never_takes_part_is_due_as_often_as_others():
+    assert len(tries(Fixed(10), lambda step: False, 5050)) == 505
+    assert tries(Fixed(1), lambda step: False, 500) == list(range(500))
+
+
+@pytest.mark.parametrize("period", [2, 3, 5, 10, 125])
+@pytest.mark.parametrize("interval", [1, 2, 7, 10])
+def test_what_takes_part_in_turn_is_met_however_late(interval, period):
+    for phase in range(period):
+        used = lambda step, at=phase: step % period == at and step >= 1000  # noqa: E731
+        assert used(tries(Fixed(interval), used, 6000)[-1])
+
+
+def test_intervals_are_those_of_the_plan_again_once_it_takes_part():
+    plan = Fixed(10)
+    for step in range(3):
+        plan.missed([A], step)
+    plan.refreshed(A, 3, near=False, near_before=False)
+    assert next(step for step in range(4, 30) if A in plan.due([A], step)) == 13
+    plan.missed([A], 13)
+    assert A in plan.due([A], 14)
+
+
+def test_misses_are_part_of_the_state():
+    one, other = Fixed(10), Fixed(10)
+    for step in range(PATIENCE - 1):
+        one.missed([A], step)
+    other.load_state_dict(one.state_dict())
+    for plan in (one, other):
+        plan.missed([A], PATIENCE - 1)
+    assert one.state_dict() == other.state_dict()
+    assert A not in other.due([A], PATIENCE)
 
 
 @pytest.mark.parametrize("interval", [0, -1, 1.5, "2", lambda step: 0, True])
