@@ -135,7 +135,7 @@ def _climb(
             if output is None:
                 return []
             here = known is None or further in known
-            if here and _spreads(above, shape, output, num_examples):
+            if here and spreads(above, shape, output, num_examples):
                 source = None if node is leaf else GradientEdge(node, 0)
                 found.append(Meeting(above, position, source, shape, further))
             elif not _of_parameters_alone(above):
@@ -152,7 +152,7 @@ def _output_shape(node: Node) -> tuple[int, ...] | None:
     return tuple(metadata[0].shape) if len(metadata) == 1 else None
 
 
-def _spreads(
+def spreads(
     node: Node, shape: tuple[int, ...], output: tuple[int, ...], num_examples: int
 ) -> bool:
     """Whether the operation spreads an operand of this shape over the examples."""
@@ -199,7 +199,7 @@ def watch(
     ) -> None:
         try:
             with torch.no_grad(), paused():
-                contributions = _contributions(meeting, parameter, outputs[0])
+                contributions = contributions_at(meeting, parameter, outputs[0])
         except Exception:  # a saved tensor is gone, an operation has no batched form
             contributions = None
         receive(contributions)
@@ -207,9 +207,19 @@ def watch(
     return meeting.node.register_hook(hook)
 
 
-def _contributions(
-    meeting: Meeting, parameter: Tensor, gradient: Tensor | None
+def contributions_at(
+    meeting: Meeting, start: Tensor | GradientEdge, gradient: Tensor | None
 ) -> Tensor | None:
+    """Pull the examples' gradients of an operation back to what it spreads over them.
+
+    Args:
+        meeting: The operation.
+        start: The parameter, or what else was spread.
+        gradient: Of the operation's output [N, ...], None for zero.
+
+    Returns:
+        Contributions [N, *shape], None for zero.
+    """
     if gradient is None:
         return None
     pulled = _OPERAND_GRADIENTS[meeting.node.name()](
@@ -219,9 +229,8 @@ def _contributions(
     if meeting.source is None:
         return pulled
     (result,) = torch.autograd.grad(
-        [meeting.source], [parameter], [pulled],
-        is_grads_batched=True, retain_graph=True,
-    )  # fmt: skip
+        meeting.source, start, pulled, is_grads_batched=True, retain_graph=True
+    )
     return result
 
 

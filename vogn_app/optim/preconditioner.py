@@ -126,8 +126,7 @@ class KroneckerPreconditioner:
 
     Gradients of parameters without a block (`coverage`) stay as they are, and so do all
     until their block was first measured. Calls of the model before one backward pass
-    count as views of the same examples; a layer whose input has as many tokens as
-    examples is taken to have the examples first.
+    count as views of the same examples where they have as many, else as other examples.
 
     Example:
         >>> model = nn.Linear(2, 3)
@@ -377,13 +376,7 @@ class KroneckerPreconditioner:
         Calls of the model that wait for theirs stay. What other ranks were already sent
         is sent again, as whatever changes before the step.
         """
-        calls = self._capture._calls
-        if not calls.any_used:
-            return
-        self._capture.gathering.clear()
-        self._capture._kept.clear()
-        waiting = [[c for c in group if not c.used] for group in calls._groups]
-        calls._groups = [group for group in waiting if group]
+        self._capture.forget_passes()
 
     def _give_up(self) -> None:
         """End a step that is under way, on all ranks."""

@@ -78,6 +78,25 @@ def test_checkpoints_change_no_step(reentrant, options):
     assert changed == set(parameters_of(other))
 
 
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_checkpoints_change_no_step_of_parts_of_a_batch(reentrant, options):
+    plain, other = Network(), Network()
+    other.load_state_dict(plain.state_dict())
+    other.reentrant = reentrant
+    settings = {"damping": 0.05, "factor_interval": 2, **options}
+    batches = [data(7) for _ in range(3)]
+    for model in (plain, other):
+        optimizer = KFAC(model, 0.1, **settings)
+        for x, y in batches:
+            optimizer.zero_grad()
+            for part, labels in zip(x.split([3, 4]), y.split([3, 4]), strict=True):
+                (F.cross_entropy(model(part), labels, reduction="sum") / 7).backward()
+            optimizer.step()
+    for name, truth in parameters_of(plain).items():
+        close(parameters_of(other)[name], truth)
+
+
 def test_a_reentrant_checkpoint_is_an_error_at_labels_of_the_model_s_own():
     model, (x, _) = Network(), data()
     model.reentrant = True

@@ -51,7 +51,10 @@ class Call:
 
 @final
 class Calls:
-    """Calls in groups on the same examples: those one backward pass goes through."""
+    """Calls in groups: those that one backward pass goes through.
+
+    Of these, calls of one size are on the same examples.
+    """
 
     def __init__(self) -> None:
         self._groups: list[list[Call]] = []
@@ -79,7 +82,7 @@ class Calls:
         if not outputs:
             return None
         call = Call(ModuleCall.of(args, dict(kwargs), outputs).num_examples)
-        if not self._groups or any(each.used for each in self._groups[-1]):
+        if not self._groups or self.returned:
             self._groups.append([])
         self._groups[-1].append(call)
         mark = partial(_mark, call, accumulates)
@@ -94,18 +97,36 @@ class Calls:
     @property
     def num_examples(self) -> int:
         """Examples of all calls that backward passes went through."""
-        used = ([call for call in group if call.used] for group in self._groups)
-        return sum(group[0].num_examples for group in used if group)
+        return sum(
+            sum({call.num_examples for call in group if call.used})
+            for group in self._groups
+        )
+
+    def present(self, rows: int) -> int | None:
+        """Examples of the call that a backward pass runs parts of again.
+
+        Args:
+            rows: What such a part has in the place of the examples.
+
+        Returns:
+            Their number, 0 if it may be one or another, None before any call.
+        """
+        if not self._groups:
+            return None
+        sizes = {call.num_examples for call in self._groups[-1]}
+        return rows if rows in sizes else sizes.pop() if len(sizes) == 1 else 0
 
     @property
-    def last(self) -> int | None:
-        """Examples of the last call."""
-        return self._groups[-1][-1].num_examples if self._groups else None
+    def returned(self) -> bool:
+        """Whether the examples of a call that begins are new ones."""
+        return bool(self._groups) and any(call.used for call in self._groups[-1])
 
     @property
     def lone(self) -> int | None:
         """Examples of all calls, if one backward pass goes through them."""
-        return self._groups[0][0].num_examples if len(self._groups) == 1 else None
+        sizes = {call.num_examples for group in self._groups for call in group}
+        alone = len(self._groups) == 1 and len(sizes) == 1
+        return sizes.pop() if alone else None
 
     @property
     def only(self) -> Call | None:
@@ -132,6 +153,11 @@ class Calls:
         """Calls of linear maps in all calls that backward passes went through."""
         calls = (call for group in self._groups for call in group if call.used)
         return [use for call in calls for use in call.uses]
+
+    def forget_used(self) -> None:
+        """Forget the calls that backward passes went through."""
+        waiting = [[call for call in g if not call.used] for g in self._groups]
+        self._groups = [group for group in waiting if group]
 
     def clear(self) -> None:
         """Forget all calls: their outputs may be kept."""

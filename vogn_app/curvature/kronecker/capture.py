@@ -31,6 +31,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.hooks import RemovableHandle
 
 from ..evidence import full_precision
 from ..labels import labelled_output
@@ -42,12 +43,14 @@ from .calls import Call, Calls, Moments, Use
 from .copies import Hook
 from .gathering import Gathering
 from .kept_uses import KeptUses
-from .layout import blocks_of, find_watched
+from .layout import Watched, blocks_of, find_watched
 from .passes import Later, Passes, run_passes
+from .present import LayerCall, Present
 from .rules import Sharing
 from .settled import OpenUses
 from .watching import LayerWatch
 from .watching_attention import AttentionWatch
+from .watching_reruns import RerunWatch
 
 Due = Mapping[str, frozenset[str]]  # sides by block
 
@@ -104,6 +107,8 @@ class FactorCapture:
         self.gathering = Gathering()
         self._kept = KeptUses(self.parameters, self.blocks)
         self._calls = Calls()
+        self.present: Present | None = None  # the call of the model that runs
+        self._meetings: list[RemovableHandle] = []
         self._stack, self._eager = ExitStack(), False
         self._begin()
         self._model_handles = (
@@ -129,6 +134,18 @@ class FactorCapture:
         self._kept.clear()
         self._open_uses = OpenUses()
         self._calls.clear()
+        self.present = None
+        self._spoiled: set[str] = set()  # blocks some calls of which say nothing
+        for handle in self._meetings:
+            handle.remove()
+        self._meetings = []
+
+    def forget_passes(self) -> None:
+        """Drop what backward passes have said; calls that wait for theirs stay."""
+        if self._calls.any_used:
+            self.gathering.clear()
+            self._kept.clear()
+            self._calls.forget_used()
 
     def arm(self, due: Due, kept: Collection[str] = ()) -> None:
         """Watch for the statistics that the next step refreshes.
@@ -142,8 +159,7 @@ class FactorCapture:
         wanted = self._due.keys() | set(kept)
         for each in self.watched:
             if wanted & {block.name for block in each.blocks}:
-                kind = AttentionWatch if each.layer.is_attention else LayerWatch
-                self._stack.enter_context(kind(self, each).installed())
+                self._stack.enter_context(_watch_of(self, each).installed())
         self._kept.want(kept, self._stack)
         self.run_uncompiled()
 
@@ -182,8 +198,10 @@ class FactorCapture:
                 "the model that the optimizer was given must itself be called, got "
                 "calls of its layers alone: it tells the number of examples."
             )
+        sums = {k: v for k, v in sums.items() if k[0] not in self._spoiled}
         uses = self._calls.uses() if plain else self._kept.uses
-        return Gathered(sums, num, plain, tuple(uses))
+        known = (use for use in uses if use.block not in self._spoiled)
+        return Gathered(sums, num, plain, tuple(known))
 
     @property
     def listens(self) -> bool:
@@ -194,10 +212,14 @@ class FactorCapture:
             and not torch._C._are_functorch_transforms_active()
         )
 
-    @property
-    def num_present(self) -> int | None:
-        """Examples of the model's last call."""
-        return self._calls.last
+    def place(self, call: LayerCall) -> None:
+        """Tell a layer's call how many examples there are, if it is not known yet."""
+        if call.num_examples is None:
+            call.num_examples = self._calls.present(call.rows)
+
+    def spoil(self, blocks: Iterable[Block]) -> None:
+        """Note a call of blocks that does not say what it adds to their gradients."""
+        self._spoiled.update(block.name for block in blocks)
 
     def lone_examples(self) -> int | None:
         """Examples of all calls so far, if they are the same ones."""
@@ -220,6 +242,8 @@ class FactorCapture:
 
     def so_far(self, block: str) -> Moments:
         """Sums of a block; `gather` gives the same objects unless more comes."""
+        if block in self._spoiled:
+            return {}
         if self.passes is not None:
             call = self._calls.only
             sums = {} if call is None else call.moments
@@ -245,10 +269,15 @@ class FactorCapture:
 
     def _before_model(self, *_: Any) -> None:
         """Drop what has been seen if the gradients that it goes with are gone."""
-        if not self.listens or in_backward() or not self._calls.any_used:
+        if not self.listens or in_backward():
             return
-        if all(p.grad is None for p in self.parameters.values()):
+        if self._calls.any_used and all(
+            p.grad is None for p in self.parameters.values()
+        ):
             self._forget()
+        if self._calls.returned:
+            self.gathering.flush()
+        self.present = Present() if self._due else None
 
     def _after_model(
         self,
@@ -262,9 +291,15 @@ class FactorCapture:
         wrapper = DistributedDataParallel._get_active_ddp_module()
         self.in_parallel = wrapper is not None
         call = self._calls.note(args, kwargs, output, self._is_used)
-        if call is not None and self.passes is not None and self._later:
-            self._take(call, labelled_output(output))
-        self._later = []
+        if call is not None and self.present is not None:
+            self._meetings += self.present.end(
+                call.num_examples, (args, kwargs), output
+            )
+        self.present = None
+        later, self._later = self._later, []
+        if call is not None and self.passes is not None and later:
+            self._take(call, labelled_output(output), later)
+        self._later = []  # of checkpoints that ran again meanwhile
 
     def _is_used(self) -> bool:
         """Whether the backward pass that begins makes a call count."""
@@ -274,12 +309,19 @@ class FactorCapture:
                 self.on_settled(name)
         return used
 
-    def _take(self, call: Call, output: Tensor) -> None:
+    def _take(self, call: Call, output: Tensor, later: list[Later]) -> None:
         """Run the passes from labels of the model's own."""
         assert self.passes is not None
         if not (output.requires_grad and call.num_examples):
             return
         with full_precision(output):
             starts = self.passes(output, call.num_examples)
-            run_passes(self._later, output, starts, self.gathering)
+            run_passes(later, output, starts, self.gathering)
         call.moments, call.uses = self.gathering.take(), self._kept.take()
+
+
+def _watch_of(capture: FactorCapture, watched: Watched) -> LayerWatch:
+    if watched.layer.is_attention:
+        return AttentionWatch(capture, watched)
+    kind = RerunWatch if watched.layer.rule is None else LayerWatch
+    return kind(capture, watched)

@@ -18,7 +18,7 @@ class ExampleGradients:
 
     What several layers or several calls of one contribute to the same examples is
     added before it is squared. Examples are new once a forward pass follows a backward
-    pass.
+    pass; calls of different sizes are on different ones.
 
     Args:
         block: The block.
@@ -29,7 +29,7 @@ class ExampleGradients:
         self._moment: Moment | None = None
         self._known: Moment | None = None  # with what is pending
         self._uses, self._returned, self._recomputed = 0, 0, False
-        self._pending: dict[str, Tensor] = {}
+        self._pending: dict[int, dict[str, Tensor]] = {}  # by number of examples
 
     def open(self, *, recomputed: bool) -> None:
         """Note a use in a forward pass.
@@ -42,25 +42,35 @@ class ExampleGradients:
             self._recomputed = True
             return
         if self._returned:
-            self._flush()
+            self.flush()
         self._uses += 1
 
-    def add(self, names: Mapping[str, str], evidence: Evidence | RerunEvidence) -> None:
+    def add(
+        self,
+        names: Mapping[str, str],
+        evidence: Evidence | RerunEvidence,
+        num_examples: int | None = None,
+    ) -> None:
         """Take what the backward pass of a use says.
 
         Args:
             names: Local name -> name in the model, perhaps with rows.
             evidence: The call and the gradient of its output.
+            num_examples: Examples; the call may have several windows of each, one after
+                the other. None if it has the examples themselves.
         """
         self._returned += 1
-        if self._uses == 1 and not self._recomputed and self._can_square(names):
+        num = evidence.num_examples if num_examples is None else num_examples
+        plain = num == evidence.num_examples and not self._recomputed
+        if self._uses == 1 and plain and self._can_square(names):
             squares = evidence.sums(list(names)).squares
             named = {name: squares[local] for local, name in names.items()}
             self._take(named, evidence.num_examples)
             return
         parts = list(evidence.chunks(list(names)))
         for local, name in names.items():
-            self._put(name, torch.cat([promoted(part[local]) for part in parts]))
+            each = torch.cat([promoted(part[local]) for part in parts])
+            self._put(name, each if len(each) == num else _per_example(each, num))
 
     def _can_square(self, names: Mapping[str, str]) -> bool:
         """Whether a lone use says all of a diagonal block, without its examples."""
@@ -73,7 +83,8 @@ class ExampleGradients:
 
     def _put(self, key: str, new: Tensor) -> None:
         name, rows = split_rows(key)
-        before = self._pending.get(name)
+        pending = self._pending.setdefault(len(new), {})
+        before = pending.get(name)
         if rows is not None:
             shape = (len(new), *self.block.parts[name].shape)
             before = new.new_zeros(shape) if before is None else before
@@ -81,11 +92,11 @@ class ExampleGradients:
             new = before
         elif before is not None:
             new = before + new
-        self._pending[name] = new
+        pending[name] = new
         self._known = None
 
-    def _flush(self) -> None:
-        """Square what is pending, once no more can come for its examples."""
+    def flush(self) -> None:
+        """Square what is pending, as no more can come for its examples."""
         self._moment = self.so_far()
         self._uses, self._returned, self._recomputed = 0, 0, False
         self._pending = {}
@@ -94,14 +105,12 @@ class ExampleGradients:
         """The sum if no more comes, the same object until more does, or None."""
         if self._known is None:
             self._known = self._moment
-            if self._pending:
-                new = self._pending_moment()
-                self._known = new if self._moment is None else self._moment + new
+            for num, pending in self._pending.items():
+                new = self._pending_moment(num, pending)
+                self._known = new if self._known is None else self._known + new
         return self._known
 
-    def _pending_moment(self) -> Moment:
-        pending = self._pending
-        num = len(next(iter(pending.values())))
+    def _pending_moment(self, num: int, pending: Mapping[str, Tensor]) -> Moment:
         return self.block.moment({
             name: pending[name] if name in pending else self._zeros(name, num, pending)
             for name in self.block.parts
@@ -117,5 +126,11 @@ class ExampleGradients:
 
     def finish(self) -> Moment | None:
         """The sum over all examples so far, None without any."""
-        self._flush()
+        self.flush()
         return self._moment
+
+
+def _per_example(contributions: Tensor, num_examples: int) -> Tensor:
+    """Sums over the windows of each example."""
+    windows: Tensor = contributions.unflatten(0, (num_examples, -1))
+    return windows.sum(1)

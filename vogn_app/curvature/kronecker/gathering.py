@@ -38,6 +38,11 @@ class Gathering:
         moment, (side,) = examples.so_far(), examples.block.sides
         return {} if moment is None else {(block, side): moment}
 
+    def flush(self) -> None:
+        """Note that what comes next is about other examples."""
+        for examples in self._examples.values():
+            examples.flush()
+
     def finish(self) -> Moments:
         """All sums, once no more can come for the examples so far."""
         for name, examples in self._examples.items():

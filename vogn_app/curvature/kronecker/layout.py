@@ -19,6 +19,7 @@ from .blocks import (
     Shape,
     UnitBlock,
 )
+from .measurable import check_initialised, measurable
 from .rules import Sharing, kronecker_rule_for
 
 # Layers derived from these have a scale and a shift of channels, too.
@@ -60,9 +61,13 @@ def find_watched(
 
     Returns:
         The layers; one without blocks is left out.
+
+    Raises:
+        ValueError: If a layer has no weights yet, or sparse gradients.
     """
+    check_initialised(parameters)
     names = {module: name for name, module in model.named_modules()}
-    layers = [layer for layer in find_layers(model, parameters) if _can_run(layer)]
+    layers = measurable(find_layers(model, parameters), names)
     if shape == "kronecker":
         found = [(each, _natural(each, names[each.module], sharing)) for each in layers]
     else:
@@ -79,15 +84,6 @@ def find_watched(
 def blocks_of(watched: Iterable[Watched]) -> dict[str, Block]:
     """The blocks by name."""
     return {block.name: block for each in watched for block in each.blocks}
-
-
-def _can_run(layer: Layer) -> bool:
-    """Whether its gradients can be had: a second run would draw another dropout."""
-    module = layer.module
-    dropout = (
-        isinstance(module, nn.RNNBase) and module.dropout and module.num_layers > 1
-    )
-    return not dropout
 
 
 def _natural(layer: Layer, name: str, sharing: Sharing) -> tuple[Block, ...]:

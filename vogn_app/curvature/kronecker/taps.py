@@ -26,8 +26,10 @@ class _Tap(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (x,) = ctx.saved_tensors
-        with torch.no_grad():
-            ctx.receive(x.detach(), gradient.detach())
+        # Of many gradients at once (`is_grads_batched`) none accumulates.
+        if not torch._C._functorch.is_legacy_batchedtensor(gradient):
+            with torch.no_grad():
+                ctx.receive(x.detach(), gradient.detach())
         return gradient, None, None
 
 

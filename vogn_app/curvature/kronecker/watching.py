@@ -8,25 +8,30 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor, nn
-from torch.autograd.graph import get_gradient_edge, register_multi_grad_hook
+from torch.autograd.graph import (
+    GradientEdge,
+    get_gradient_edge,
+)
 from torch.utils import _pytree as pytree
+from torch.utils.hooks import RemovableHandle
 
+from ..broadcast import Meeting
 from ..evidence import Evidence, RerunEvidence, full_precision, promoted_pair
-from ..functional import ModuleCall, output_tensors
-from ..recurrent import recurrent_rows
 from ..uses import accumulates, in_backward
 from .blocks import INPUTS, OUTPUTS, Block, ExampleBlock, KroneckerBlock
 from .copies import Hook
 from .layout import Watched
-from .passes import Later, Take
+from .passes import Later
+from .present import LayerCall, Meet
+from .spreading import on_spread, pulled_back
 from .taps import tapped
 
 if TYPE_CHECKING:
     from .capture import FactorCapture
 
-Measure = Callable[[Tensor, Tensor, bool], None]  # with whether the input is new
+# Takes input and output gradient, the examples first, and whether the input is new.
+Measure = Callable[[LayerCall, Tensor, Tensor, bool], None]
 
 
 class LayerWatch:
@@ -80,41 +85,107 @@ class LayerWatch:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         output: Any,
-    ) -> Tensor | None:
+    ) -> Any:
+        """After a call of the module; gives the output to be used instead, or None."""
         names, rule = self.trained(), self.layer.rule
         if not names:
             return None
-        if rule is None:
-            self._watch_call(names, args, kwargs, output)
-            return None
+        assert rule is not None
         x = next(iter(pytree.tree_leaves((args, kwargs))), None)
         if not isinstance(x, Tensor) or not isinstance(output, Tensor):
             return None
-        if rule.accepts(module, x):
-            return self._watch(output, kept(x, names), partial(self._measure, names))
-        batched = x.unsqueeze(0)  # an example alone, which some layers allow
-        if rule.input_gradient is None or not rule.accepts(module, batched):
-            return None
-        take = lambda x, g, new: self._measure(names, x, g.unsqueeze(0), new)  # noqa: E731
-        return self._watch(output, kept(batched, names), take)
+        alone = not self._accepts(x)
+        batched = x.unsqueeze(0) if alone else x  # an example alone
+        if alone and not (rule.input_gradient and rule.accepts(module, batched)):
+            return self._watch(output, x, partial(self._measure, names), None)
+        call = LayerCall(module, batched.shape, self._num_tokens(batched), alone)
+        held = kept(batched, names)
+        return self._watch(output, held, partial(self._measure, names), call, x)
 
-    def _watch(self, output: Tensor, x: Tensor, measure: Measure) -> Tensor | None:
-        """Measure a call once the gradient of its output is known."""
+    def _accepts(self, x: Tensor) -> bool:
+        """Whether a call of a layer with a rule has an examples dimension."""
+        assert self.layer.rule is not None
+        if isinstance(self.module, nn.Embedding):
+            # A `max_norm` has shortened rows before, which no gradient sees.
+            return x.ndim >= 1
+        return self.layer.rule.accepts(self.module, x)
+
+    def _num_tokens(self, x: Tensor) -> int:
+        """Dimensions of an input that are not features, 0 of layers not of tokens."""
+        if not self.layer.takes_sequences_first:
+            return 0
+        if isinstance(self.module, nn.Embedding):
+            return x.ndim
+        shape: Any = getattr(self.module, "normalized_shape", (1,))
+        return x.ndim - len(shape)
+
+    def _watch(
+        self,
+        output: Tensor,
+        x: Tensor,
+        measure: Measure,
+        call: LayerCall | None,
+        source: Tensor | None = None,
+    ) -> Tensor | None:
+        """Measure a call once the gradient of its output is known.
+
+        Args:
+            output: What it gave.
+            x: Its input, to be kept.
+            measure: Takes what it says.
+            call: The call; None if nothing can be said of it.
+            source: The input with its graph.
+
+        Returns:
+            The output to be used instead, if another one is.
+        """
         if not (output.requires_grad and output.numel()):
             return None
+        receive = partial(self._receive, measure, call)
         if self.capture.passes is None:
             self._open()
-            received = partial(self._receive, measure)
-            return tapped(output, x, received)
-        held = x.detach()
+            result = tapped(output, x, partial(self._receive_wanted, receive))
+            hooked = None if call is None else partial(self._meet, call)
+            self._note_call(call, [result], source, hooked)
+            return result
+        held, meetings = x.detach(), list[Meeting]()
 
         def take(gradients: list[Tensor | None], new: bool) -> None:
-            if gradients[0] is not None:
-                measure(held, gradients[0], new)
+            own, *spread = gradients
+            if own is not None:
+                pairs = zip(meetings, spread, strict=True)
+                parts = [pulled_back(each, edges[0], g) for each, g in pairs]
+                if call is not None:
+                    call.parts = parts
+                receive(held, own, new)
+
+        def meet(start: GradientEdge, meeting: Meeting) -> None:  # noqa: ARG001
+            meetings.append(meeting)
+            edges.append(GradientEdge(meeting.node, 0))
 
         edges = [get_gradient_edge(output)]
         self.capture.postpone(Later(self.example_block, edges, take))
+        self._note_call(call, [output], source, meet)
         return None
+
+    def _note_call(
+        self,
+        call: LayerCall | None,
+        outputs: list[Tensor],
+        source: Tensor | None,
+        meet: Meet | None = None,
+    ) -> None:
+        present = self.capture.present
+        if call is not None and source is not None and present is not None:
+            edges = [get_gradient_edge(each) for each in outputs]
+            present.add(call, edges, source, meet)
+
+    def _meet(
+        self, call: LayerCall, start: GradientEdge, meeting: Meeting
+    ) -> RemovableHandle:
+        """Gather what a meeting says in the passes whose gradients are wanted."""
+        wanted = partial(accumulates, self._parameters)
+        return on_spread(meeting, start, wanted, call.parts.append)
 
     def _open(self) -> None:
         self.capture.note_use(self.watched.blocks)
@@ -122,33 +193,61 @@ class LayerWatch:
             examples = self.capture.gathering.examples(self.example_block)
             examples.open(recomputed=in_backward())
 
-    def _receive(self, measure: Measure, x: Tensor, g: Tensor) -> None:
+    def _receive_wanted(
+        self, receive: Callable[[Tensor, Tensor, bool], None], x: Tensor, g: Tensor
+    ) -> None:
         if accumulates(self._parameters):
             with full_precision(g):
-                measure(x, g, True)
+                receive(x, g, True)
             self.capture.note_return(self.watched.blocks)
 
+    def _receive(
+        self,
+        measure: Measure,
+        call: LayerCall | None,
+        x: Tensor,
+        g: Tensor,
+        new: bool,
+    ) -> None:
+        """Measure a call with the examples first, if it has them."""
+        found = None
+        if call is not None:
+            self.capture.place(call)
+            found = call.examples_first(x, g)
+        if call is None or found is None or not self._takes(call):
+            self.capture.spoil(self.watched.blocks)
+            return
+        measure(call, *found, new)
+
+    def _takes(self, call: LayerCall) -> bool:
+        """Whether there is anything to take from the rows of a call.
+
+        Which examples a part of them are is not known.
+        """
+        return self.example_block is None or not call.is_part
+
     def _measure(
-        self, names: Mapping[str, str], x: Tensor, g: Tensor, new: bool
+        self, names: Mapping[str, str], call: LayerCall, x: Tensor, g: Tensor, new: bool
     ) -> None:
         """Take what a call with a rule says."""
-        if self._has_no_examples(x):
-            return
-        x, g = self._examples_first(*promoted_pair(x, g))
+        x, g = promoted_pair(x, g)
         if self.example_block is None:
             self._measure_map(self.watched.blocks[0], x, g, new)
             return
         assert self.layer.rule is not None
         evidence = Evidence.of(self.layer.rule, self.module, x, g, 0)
-        self.capture.gathering.examples(self.example_block).add(names, evidence)
+        self._add_examples(names, call, evidence)
 
-    def _has_no_examples(self, x: Tensor) -> bool:
-        """Whether an embedding is looked up once for all examples, as of positions.
-
-        The gradient of its output is then summed over them.
-        """
-        table = isinstance(self.module, nn.Embedding)
-        return table and x.ndim == 1 and self.capture.num_present not in {None, len(x)}
+    def _add_examples(
+        self,
+        names: Mapping[str, str],
+        call: LayerCall,
+        evidence: Evidence | RerunEvidence,
+    ) -> None:
+        """Take per-example gradients."""
+        assert self.example_block is not None
+        examples = self.capture.gathering.examples(self.example_block)
+        examples.add(names, evidence, call.num_examples)
 
     def _measure_map(self, block: Block, x: Tensor, g: Tensor, new: bool) -> None:
         """Take both sides of a linear map."""
@@ -158,81 +257,6 @@ class LayerWatch:
         if self.capture.is_due(block.name, OUTPUTS):
             self.capture.gathering.add(block.name, OUTPUTS, block.outputs(x, g))
         self.capture.keep(block, x, g)
-
-    def _examples_first(self, x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
-        """Put the examples first, where a layer of tokens has them elsewhere."""
-        num = self.capture.num_present
-        if num in {None, len(x)} or not self.layer.takes_sequences_first:
-            return x, g
-        if self._num_before_features(x) > 1 and x.shape[1] == g.shape[1] == num:
-            return x.transpose(0, 1), g.transpose(0, 1)
-        if num and len(x) % num == 0:  # windows of an example, one after the other
-            return x.unflatten(0, (num, -1)), g.unflatten(0, (num, -1))
-        return x, g
-
-    def _num_before_features(self, x: Tensor) -> int:
-        """Dimensions of an input that are not features."""
-        if isinstance(self.module, nn.Embedding):
-            return x.ndim
-        shape: Any = getattr(self.module, "normalized_shape", (1,))
-        return x.ndim - len(shape)
-
-    def _watch_call(
-        self,
-        names: Mapping[str, str],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        output: Any,
-    ) -> None:
-        """Measure a call of a layer that has to run again, by its output gradients."""
-        outputs = output_tensors(output)
-        if not any(x.numel() for x in outputs.values()):
-            return
-        call = ModuleCall.of(args, kwargs, outputs)
-        positions, tensors = list(outputs), list(outputs.values())
-
-        def take(gradients: list[Tensor | None], new: bool) -> None:
-            call.gradients.clear()
-            pairs = zip(positions, gradients, strict=True)
-            call.gradients.update({k: g for k, g in pairs if g is not None})
-            if call.gradients:
-                self._measure_call(names, call, new)
-
-        if self.capture.passes is None:
-            self._open()
-            self._take_in_backward(tensors, take)
-        else:
-            edges = [get_gradient_edge(x) for x in tensors]
-            self.capture.postpone(Later(self.example_block, edges, take))
-
-    def _take_in_backward(self, outputs: list[Tensor], take: Take) -> None:
-        """Take the gradients of a call's outputs if those of weights are wanted."""
-
-        def receive(gradients: Any) -> None:
-            if accumulates(self._parameters):
-                with torch.no_grad(), full_precision(outputs[0]):
-                    take(gradients, True)
-                    self.capture.note_return(self.watched.blocks)
-
-        if len(outputs) == 1:
-            outputs[0].register_hook(lambda gradient: receive([gradient]))
-        else:
-            register_multi_grad_hook(outputs, receive)
-
-    def _measure_call(
-        self, names: Mapping[str, str], call: ModuleCall, new: bool
-    ) -> None:
-        if self.example_block is None:
-            module = self.module
-            assert isinstance(module, nn.RNNBase)
-            for end, x, g in recurrent_rows(module, list(names), call):
-                self._measure_map(self.by_end[end], x, g, new)
-            return
-        num = self.layer.num_examples(call)
-        if num is not None:
-            again = self.layer.chunks_of
-            evidence = RerunEvidence(self.module, call, again, num)
-            self.capture.gathering.examples(self.example_block).add(names, evidence)
 
 
 def kept(x: Tensor, names: Mapping[str, str]) -> Tensor:

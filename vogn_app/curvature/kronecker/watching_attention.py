@@ -13,6 +13,7 @@ from ..evidence import Evidence, promoted_pair
 from ..hooks import ROWS, Projection
 from ..rules.linear import LINEAR
 from .copies import Forward
+from .present import LayerCall
 from .watching import LayerWatch
 
 
@@ -51,7 +52,8 @@ class AttentionWatch(LayerWatch):
         if rows is None:
             return output
         measure = partial(self._measure_projection, names, weight, bias, rows)
-        result = self._watch(output, x, measure)
+        call = LayerCall(self.module, x.shape)
+        result = self._watch(output, x, measure, call, x)
         return output if result is None else result
 
     def _rows(self, used: Tensor | None) -> tuple[str, int, int] | None:
@@ -68,6 +70,7 @@ class AttentionWatch(LayerWatch):
         weight: Tensor,
         bias: Tensor | None,
         rows: tuple[str, int, int],
+        call: LayerCall,
         x: Tensor,
         g: Tensor,
         new: bool,
@@ -79,7 +82,7 @@ class AttentionWatch(LayerWatch):
             found = {end: rows for end, rows in used.items() if rows is not None}
             keys = {k: _key(*v) for k, v in found.items() if v[0] in names.values()}
             evidence = Evidence.of(LINEAR, Projection(weight, bias), x, g, 0)
-            self.capture.gathering.examples(self.example_block).add(keys, evidence)
+            self._add_examples(keys, call, evidence)
             return
         for block in self.watched.blocks:
             part = next(iter(block.parts.values()))

@@ -18,7 +18,7 @@ def called(calls, num, accumulates=True):
 def test_a_call_counts_once_a_backward_pass_went_through_it():
     calls = Calls()
     call, output = called(calls, 5)
-    assert (calls.num_examples, calls.last, calls.any_used) == (0, 5, False)
+    assert (calls.num_examples, calls.lone, calls.any_used) == (0, 5, False)
     output.sum().backward()
     assert call.used
     assert (calls.num_examples, calls.any_used) == (5, True)
@@ -43,6 +43,20 @@ def test_calls_before_one_backward_pass_are_on_the_same_examples():
     assert calls.largest_group == 2
 
 
+def test_calls_of_other_sizes_are_on_other_examples():
+    calls = Calls()
+    outputs = [called(calls, num)[1] for num in (5, 3, 5)]
+    assert calls.lone is None
+    assert [calls.present(rows) for rows in (5, 3, 1)] == [5, 3, 0]
+    assert not calls.returned
+    sum(output.sum() for output in outputs).backward()
+    assert calls.num_examples == 8
+    assert calls.returned
+    called(calls, 2)
+    assert not calls.returned
+    assert [calls.present(rows) for rows in (2, 1)] == [2, 2]
+
+
 def test_a_call_that_was_for_nothing_is_left_out_of_its_group():
     calls = Calls()
     called(calls, 7)
@@ -62,7 +76,8 @@ def test_a_cleared_call_says_no_more():
     calls.clear()
     output.sum().backward()
     assert not call.used
-    assert (calls.num_examples, calls.last, calls.largest_group) == (0, None, 0)
+    assert (calls.num_examples, calls.lone, calls.largest_group) == (0, None, 0)
+    assert calls.present(5) is None
 
 
 def test_sums_of_calls_that_were_used_are_added():

@@ -86,6 +86,9 @@ LAYERS = {
     "embedding, one token": (
         lambda: nn.Embedding(6, 3), lambda: torch.randint(6, (N,)),
     ),
+    "embedding, of bounded norm": (
+        lambda: nn.Embedding(6, 3, max_norm=0.5), lambda: torch.randint(6, (N, 4)),
+    ),
     "embedding, padded": (
         lambda: nn.Embedding(6, 3, padding_idx=2), lambda: torch.randint(6, (N, 4)),
     ),
@@ -174,6 +177,7 @@ def test_layers_that_run_without_the_model_are_an_error():
     F.cross_entropy(model.forward(x), y).backward()
     with pytest.raises(RuntimeError, match=r"^the model that the optimizer was given"):
         capture.gather()
+    capture.close()
 
 
 def test_nothing_is_watched_that_is_not_due():
@@ -233,3 +237,4 @@ def test_activations_die_with_the_graph():
     assert found[0]() is None
     del value
     assert means(capture.gather())
+    capture.close()

@@ -157,16 +157,36 @@ def expected_of(each, shape):
 
 
 @pytest.mark.parametrize("shape", ["kronecker", "diagonal", "layer", "full"])
-def test_parts_of_a_batch_are_other_examples(shape):
-    model, x = Repeated(), torch.randn(N, 3)
+@pytest.mark.parametrize("reentrant", [None, False, True])
+@pytest.mark.parametrize("sizes", [[2, 4], [3, 3], [1, 1, 4]])
+def test_parts_of_a_batch_are_other_examples(sizes, reentrant, shape):
+    model, x = Repeated(), torch.randn(6, 3)
 
     def parts():
-        for part in x.split([2, 3]):
-            (loss(model(part)).sum() / N).backward()
+        for part in x.split(sizes):
+            (loss(model(part)).sum() / 6).backward()
 
     run = lambda: loss(model(x)).mean().backward()  # noqa: E731
     expected = captured(model, run, shape=shape)
+    model.reentrant = reentrant
     all_close(captured(model, parts, shape=shape), expected)
+
+
+@pytest.mark.parametrize("shape", ["kronecker", "diagonal", "layer", "full"])
+@pytest.mark.parametrize("reentrant", [None, False, True])
+def test_calls_of_other_sizes_before_a_backward_pass_are_other_examples(
+    reentrant, shape
+):
+    model, x = Repeated(), torch.randn(7, 3)
+
+    def at_once():
+        value = sum(loss(model(part)).sum() for part in x.split([2, 5]))
+        (value / 7).backward()
+
+    run = lambda: loss(model(x)).mean().backward()  # noqa: E731
+    expected = captured(model, run, shape=shape)
+    model.reentrant = reentrant
+    all_close(captured(model, at_once, shape=shape), expected)
 
 
 class Partial(nn.Module):

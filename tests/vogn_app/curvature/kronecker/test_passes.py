@@ -154,6 +154,7 @@ def test_several_calls_before_a_backward_pass_are_an_error():
     (model(x) - model(x + 1)).square().sum().backward()
     with pytest.raises(RuntimeError, match=r"^curvature must be 'empirical' when the"):
         capture.gather()
+    capture.close()
 
 
 def test_gradients_are_left_alone():

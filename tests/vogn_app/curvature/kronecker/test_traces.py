@@ -201,3 +201,4 @@ def test_two_backward_passes_through_a_graph_count_its_examples_once():
     capture = armed(model)
     run()
     assert capture.gather().num_examples == 6
+    capture.close()

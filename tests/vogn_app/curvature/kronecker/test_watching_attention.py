@@ -227,6 +227,7 @@ def test_a_copied_model_is_plain_and_can_be_watched_itself(copied):
     assert "forward" not in vars(other.attention)
     again = copied(model)  # and watched before it ever ran
     all_close(captured(again, lambda: loss(again(x, x, x)).backward()), expected)
+    capture.close()
 
 
 def test_attention_with_a_forward_of_its_own_is_left_alone():

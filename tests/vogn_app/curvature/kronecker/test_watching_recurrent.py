@@ -128,3 +128,4 @@ def test_a_gradient_with_respect_to_a_recurrent_output_leaves_no_trace():
     assert capture.gather().moments == {}
     value.backward()
     assert len(capture.gather().moments) == 4
+    capture.close()
