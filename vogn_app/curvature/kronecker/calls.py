@@ -41,12 +41,14 @@ class Call:
         moments: Sums that were taken when it ended, at labels of the model's own.
         used: Whether a backward pass of the user's has since gone through it.
         uses: Calls of linear maps behind the moments, where they are kept.
+        spoiled: Blocks of which the moments do not say all.
     """
 
     num_examples: int
     moments: Moments = field(default_factory=dict)
     used: bool = False
     uses: list[Use] = field(default_factory=list)
+    spoiled: set[str] = field(default_factory=set)
 
 
 @final
@@ -85,7 +87,7 @@ class Calls:
         if not self._groups or self.returned:
             self._groups.append([])
         self._groups[-1].append(call)
-        mark = partial(_mark, call, accumulates)
+        mark = partial(self._mark, call, accumulates)
         self._marks += [tensor.register_hook(mark) for tensor in outputs.values()]
         return call
 
@@ -154,20 +156,39 @@ class Calls:
         calls = (call for group in self._groups for call in group if call.used)
         return [use for call in calls for use in call.uses]
 
+    @property
+    def spoiled(self) -> set[str]:
+        """Blocks of which the moments of a call that counts do not say all."""
+        used = (call for group in self._groups for call in group if call.used)
+        return {name for call in used for name in call.spoiled}
+
     def forget_used(self) -> None:
-        """Forget the calls that backward passes went through."""
+        """Forget the calls that backward passes went through, until another does."""
         waiting = [[call for call in g if not call.used] for g in self._groups]
+        for group in self._groups:
+            for call in group:
+                call.used = False
         self._groups = [group for group in waiting if group]
+        self._marks = [mark for mark in self._marks if mark.hooks_dict_ref()]
+
+    def _mark(
+        self,
+        call: Call,
+        accumulates: Callable[[], bool],
+        gradient: Tensor,  # noqa: ARG002
+    ) -> None:
+        """Note that a backward pass is at a call, which may have been forgotten."""
+        if call.used or not accumulates():
+            return
+        call.used = True
+        if not any(call is each for group in self._groups for each in group):
+            self._groups.append([call])
 
     def clear(self) -> None:
         """Forget all calls: their outputs may be kept."""
         for mark in self._marks:
             mark.remove()
         self._groups, self._marks = [], []
-
-
-def _mark(call: Call, accumulates: Callable[[], bool], gradient: Tensor) -> None:  # noqa: ARG001
-    call.used = call.used or accumulates()
 
 
 def add_all(sums: Moments, new: Mapping[Key, Moment]) -> None:

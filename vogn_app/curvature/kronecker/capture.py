@@ -108,7 +108,7 @@ class FactorCapture:
         self._kept = KeptUses(self.parameters, self.blocks)
         self._calls = Calls()
         self.present: Present | None = None  # the call of the model that runs
-        self._meetings: list[RemovableHandle] = []
+        self._handles: list[RemovableHandle] = []  # of hooks in graphs
         self._stack, self._eager = ExitStack(), False
         self._begin()
         self._model_handles = (
@@ -136,16 +136,21 @@ class FactorCapture:
         self._calls.clear()
         self.present = None
         self._spoiled: set[str] = set()  # blocks some calls of which say nothing
-        for handle in self._meetings:
+        for handle in self._handles:
             handle.remove()
-        self._meetings = []
+        self._handles = []
 
     def forget_passes(self) -> None:
         """Drop what backward passes have said; calls that wait for theirs stay."""
         if self._calls.any_used:
             self.gathering.clear()
             self._kept.clear()
+            self._spoiled.clear()
             self._calls.forget_used()
+
+    def hold(self, handle: RemovableHandle) -> None:
+        """Remove a hook in a graph when what it has said is dropped."""
+        self._handles.append(handle)
 
     def arm(self, due: Due, kept: Collection[str] = ()) -> None:
         """Watch for the statistics that the next step refreshes.
@@ -198,9 +203,10 @@ class FactorCapture:
                 "the model that the optimizer was given must itself be called, got "
                 "calls of its layers alone: it tells the number of examples."
             )
-        sums = {k: v for k, v in sums.items() if k[0] not in self._spoiled}
+        spoiled = self._spoiled | self._calls.spoiled
+        sums = {k: v for k, v in sums.items() if k[0] not in spoiled}
         uses = self._calls.uses() if plain else self._kept.uses
-        known = (use for use in uses if use.block not in self._spoiled)
+        known = (use for use in uses if use.block not in spoiled)
         return Gathered(sums, num, plain, tuple(known))
 
     @property
@@ -242,7 +248,7 @@ class FactorCapture:
 
     def so_far(self, block: str) -> Moments:
         """Sums of a block; `gather` gives the same objects unless more comes."""
-        if block in self._spoiled:
+        if block in self._spoiled or block in self._calls.spoiled:
             return {}
         if self.passes is not None:
             call = self._calls.only
@@ -264,7 +270,8 @@ class FactorCapture:
 
     def postpone(self, later: Later) -> None:
         """Note a layer's call whose gradients come from a pass of ours."""
-        if not in_backward():  # a checkpoint that runs again was watched before
+        # A checkpoint that runs again was watched before; a layer alone has no labels.
+        if not in_backward() and self.present is not None:
             self._later.append(later)
 
     def _before_model(self, *_: Any) -> None:
@@ -277,7 +284,7 @@ class FactorCapture:
             self._forget()
         if self._calls.returned:
             self.gathering.flush()
-        self.present = Present() if self._due else None
+        self.present, self._later = Present() if self._due else None, []
 
     def _after_model(
         self,
@@ -292,9 +299,7 @@ class FactorCapture:
         self.in_parallel = wrapper is not None
         call = self._calls.note(args, kwargs, output, self._is_used)
         if call is not None and self.present is not None:
-            self._meetings += self.present.end(
-                call.num_examples, (args, kwargs), output
-            )
+            self._handles += self.present.end(call.num_examples, (args, kwargs), output)
         self.present = None
         later, self._later = self._later, []
         if call is not None and self.passes is not None and later:
@@ -318,6 +323,7 @@ class FactorCapture:
             starts = self.passes(output, call.num_examples)
             run_passes(later, output, starts, self.gathering)
         call.moments, call.uses = self.gathering.take(), self._kept.take()
+        call.spoiled, self._spoiled = self._spoiled, set()
 
 
 def _watch_of(capture: FactorCapture, watched: Watched) -> LayerWatch:

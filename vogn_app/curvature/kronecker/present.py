@@ -222,7 +222,7 @@ def _is_doubtful(seen: _Seen, given: set[int]) -> bool:
     if not call.has_place:
         return True
     # As many positions as examples, or a multiple: then what is neither the model's
-    # input nor made by an operation may be the same for all.
+    # input nor made from weights may be the same for all.
     by_chance = call.tokens == 1 or call.rows != num
     return by_chance and seen.below is None and seen.source not in given
 

@@ -1,6 +1,6 @@
 """What is seen of the calls of layers that have to run again for what they say."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import torch
@@ -61,16 +61,18 @@ class RerunWatch(LayerWatch):
     def _take_in_backward(self, outputs: list[Tensor], take: Take) -> None:
         """Take the gradients of a call's outputs if those of weights are wanted."""
 
-        def receive(gradients: Any) -> None:
-            if accumulates(self._parameters):
-                with torch.no_grad(), full_precision(outputs[0]):
-                    take(gradients, True)
+        # It must not refer to the outputs, which refer to it where no collector looks.
+        def receive(gradients: Sequence[Tensor | None]) -> None:
+            known = next((g for g in gradients if g is not None), None)
+            if known is not None and accumulates(self._parameters):
+                with torch.no_grad(), full_precision(known):
+                    take(list(gradients), True)
                     self.capture.note_return(self.watched.blocks)
 
         if len(outputs) == 1:
             outputs[0].register_hook(lambda gradient: receive([gradient]))
         else:
-            register_multi_grad_hook(outputs, receive)
+            self.capture.hold(register_multi_grad_hook(outputs, receive))
 
     def _receive_again(
         self,
