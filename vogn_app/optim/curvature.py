@@ -1,7 +1,7 @@
 """The statistics of all blocks, when they are refreshed, and their inverses."""
 
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, final
 
 import torch
@@ -330,11 +330,17 @@ class Curvature:
                 "its statistics by another rule."
             )
         known = {key_text((n, side)): (n, side) for n, side in self.keys}
-        unknown = [
+        unknown = {
             text
-            for text, entry in state["factors"].items()
-            if text not in known or not self._fits(known[text], entry)
-        ]
+            for text, saved in _moments_of(state)
+            if text not in known or not self._fits(known[text], saved)
+        }
+        shapes = {name: block.matrix_shape for name, block in self.blocks.items()}
+        unknown |= {
+            f"{SCALES} of {name}"
+            for name, saved in state["scales"].items()
+            if saved["value"].shape != shapes.get(name)
+        }
         if unknown:
             raise ValueError(
                 "state must be of a preconditioner of the same model and shape, got "
@@ -346,7 +352,7 @@ class Curvature:
         name, side = key
         expected, found = entry_of(self.blocks[name], side).shape, saved["value"].shape
         if saved["form"] == "rows":  # any number of them
-            return (found[0], found[2], found[2]) == expected
+            return len(found) == 3 and (found[0], found[2], found[2]) == expected
         return tuple(found) == expected
 
     def _restore_inverses(self) -> None:
@@ -374,11 +380,23 @@ class Curvature:
         if not keys:  # on no rank
             return
         self.factors.complete(division.given_to_all(keys, mine), division)
-        numbers = division.totals([len(self._seen.get(key, [])) for key in keys])
+        numbers = division.totals([
+            len(self._seen.get(key, [])) * division.inverts(key[0]) for key in keys
+        ])
         seen: dict[Key, list[Moment]] = {}
         for age in range(2):
             wanted = [k for k, num in zip(keys, numbers, strict=True) if num > age]
             own = {k: last[age] for k, last in self._seen.items() if len(last) > age}
             for key, moment in division.given_to_all(wanted, own).items():
-                seen.setdefault(key, []).append(moment)
+                seen.setdefault(key, []).append(own.get(key, moment))
         self._seen = seen
+
+
+def _moments_of(state: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Saved statistics of a state: averages, those behind inverses, and the last."""
+    for text, entry in state["factors"].items():
+        yield text, entry
+        if entry.get("inverted") is not None:
+            yield text, entry["inverted"]
+    for text, last in state["seen"].items():
+        yield from ((text, saved) for saved in last)

@@ -131,7 +131,7 @@ class Division(Cooperation):
     def given_to_all(
         self, keys: Sequence[Key], owned: Mapping[Key, Moment]
     ) -> dict[Key, Moment]:
-        """Give all ranks the statistics of every owner."""
+        """Give all ranks the statistics of every owner, each in memory of its own."""
         by_owner = self._by_owner(keys)
         layouts = [self._layout(each) for each in by_owner]
         rank = self.ranks.rank
@@ -140,7 +140,13 @@ class Division(Cooperation):
         parts = gather_from_owners(mine, sizes, self.ranks).wait()
         result: dict[Key, Moment] = {}
         for each, layout, part in zip(by_owner, layouts, parts, strict=True):
-            result |= self._moments(zip(each, layout.unpack(part), strict=True))
+            values = [
+                value if entry.symmetric else value.clone()  # of the whole buffer
+                for entry, value in zip(
+                    layout.entries, layout.unpack(part), strict=True
+                )
+            ]
+            result |= self._moments(zip(each, values, strict=True))
         return {key: result[key] for key in keys}
 
     def _layout(self, keys: Iterable[Key]) -> Layout:

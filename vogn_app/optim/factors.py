@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, final
 
 import torch
@@ -11,6 +10,8 @@ from torch import Tensor
 from ..curvature.kronecker.calls import Key
 from ..curvature.kronecker.moments import Form, Moment
 from .division import Division
+
+_NEVER, _SAME, _OLDER = range(3)  # what is inverted: nothing, the average, another
 
 
 @dataclass(frozen=True)
@@ -174,27 +175,48 @@ class Factors:
             every: Averages of all statistics.
             division: Sums what belongs to them over the ranks.
         """
+        said = self._said(every, division)
+        dampings = self._all_dampings(every, division)
+        older = [key for key in every if said[key][2] == _OLDER]
+        own = {key: self.inverted[key] for key in older if key in self.inverted}
+        behind = division.given_to_all(older, own) if older else {}
+        for key, moment in every.items():
+            mass, step, state = said[key]
+            self.present.setdefault(key, Factor(moment, mass, int(step)))
+            if state != _NEVER:
+                mean = self.present[key].mean
+                self.inverted.setdefault(key, behind.get(key, mean))
+                self.dampings.setdefault(key, dampings[key])
+
+    def _all_dampings(
+        self, every: Mapping[Key, Moment], division: Division
+    ) -> dict[Key, Tensor]:
+        """Dampings of all statistics, from the ranks that hold them."""
         like = next(iter(every.values())).value
         sizes = [division.num_dampings(key) for key in every]
-        ends = list(accumulate(sizes))
-        flat = like.new_zeros(ends[-1] if ends else 0)
-        for key, end, size in zip(every, ends, sizes, strict=True):
+        flat = like.new_zeros(sum(sizes))
+        for key, place in zip(every, flat.split(sizes), strict=True):
             if key in self.dampings:
-                flat[end - size : end] = self.dampings[key]
-        whole = division.total(flat)
-        ages = self._ages(every, division)
-        for key, end, size in zip(every, ends, sizes, strict=True):
-            mass, step = ages[key]
-            self.present.setdefault(key, Factor(every[key], mass, int(step)))
-            self.inverted.setdefault(key, self.present[key].mean)
-            self.dampings.setdefault(key, whole[end - size : end].clone())
+                place.copy_(self.dampings[key])
+        whole = division.total(flat).split(sizes)
+        return {key: each.clone() for key, each in zip(every, whole, strict=True)}
 
-    def _ages(
+    def _said(
         self, every: Mapping[Key, Moment], division: Division
     ) -> dict[Key, list[float]]:
-        """Mass and step of all averages, from the ranks that hold them."""
-        own = [self.present.get(key) for key in every]
-        ages = [[0.0, 0] if each is None else [each.mass, each.step] for each in own]
+        """What owners say: mass and step of averages, and what is inverted of them."""
+        own = [
+            [self.present[key].mass, self.present[key].step, self._inverse_of(key)]
+            if division.inverts(key[0])
+            else [0.0, 0, _NEVER]
+            for key in every
+        ]
         device = next(iter(every.values())).value.device
-        numbers = torch.tensor(ages, dtype=torch.float64, device=device)
+        numbers = torch.tensor(own, dtype=torch.float64, device=device)
         return dict(zip(every, division.total(numbers).tolist(), strict=True))
+
+    def _inverse_of(self, key: Key) -> int:
+        if key not in self.inverted:
+            return _NEVER
+        same = self.inverted[key] is self.present[key].mean
+        return _SAME if same else _OLDER

@@ -13,7 +13,8 @@ def check_method(
 
     Args:
         method: Our kind.
-        state_dict: The state to load; if it does not say its kind, it is ours.
+        state_dict: The state to load; if it does not say its kind, it counts as ours
+            unless `METHOD` is wanted.
         wanted: Keys that it must have.
 
     Raises:

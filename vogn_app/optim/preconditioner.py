@@ -60,6 +60,7 @@ from .cooperation import Alone, Cooperation, Exchanged
 from .covered import kinds_of, named_parameters, warn_of_uncovered
 from .curvature import Curvature
 from .division import Division, check_distribution, check_half
+from .early import wide
 from .figures import Figures
 from .gathered import LossScale, scale_of
 from .measures import Share, means_of, share_of
@@ -495,14 +496,14 @@ class KroneckerPreconditioner:
             ValueError: If a name, a shape or a type is wrong.
         """
         check_vector(vector, self.parameters)
-        wide = {
-            name: value.to(
-                torch.promote_types(value.dtype, self.parameters[name].dtype)
-            )
+        given = {n: v.to(wide(self.parameters[n])) for n, v in vector.items()}
+        products = self._products(given)
+        return {
+            name: value
+            if products[name] is given[name]
+            else products[name].to(value.dtype)
             for name, value in vector.items()
         }
-        products = self._products(wide)
-        return {name: products[name].to(value.dtype) for name, value in vector.items()}
 
     def _row_pairs(self, gradients: Mapping[str, Tensor]) -> Rows:
         """Rows whose products are the gradients of their blocks."""

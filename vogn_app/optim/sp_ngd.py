@@ -55,12 +55,22 @@ class StalePreconditioner(KroneckerPreconditioner):
     Args:
         model: The network.
         staleness: As `SPNGD`.
+        factor_decay: As `SPNGD`.
         settings: As `KroneckerPreconditioner`.
     """
 
-    def __init__(self, model: nn.Module, staleness: float, **settings: Any) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        staleness: float,
+        *,
+        factor_decay: float,
+        **settings: Any,
+    ) -> None:
         self._staleness = staleness
-        super().__init__(model, factor_interval=1, **settings)
+        super().__init__(
+            model, factor_interval=1, factor_decay=factor_decay, **settings
+        )
 
     def _plan(self, factor_interval: Interval) -> RefreshPlan:  # noqa: ARG002
         return Adaptive(self._staleness)
@@ -80,6 +90,28 @@ class StalePreconditioner(KroneckerPreconditioner):
     def owns(self, name: str) -> bool:
         """Whether this rank updates a parameter."""
         return self.ownership is None or self.ownership.updates(name)
+
+    def precondition(self, vector: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """As `KroneckerPreconditioner.precondition`, in one process.
+
+        Args:
+            vector: Tensors in the shapes of the parameters, by name.
+
+        Returns:
+            The product by the same names.
+
+        Raises:
+            RuntimeError: If several ranks hold a share of the statistics each.
+            TypeError: If it is no mapping, or holds what is no tensor.
+            ValueError: If a name, a shape or a type is wrong.
+        """
+        if self.ownership is not None:
+            raise RuntimeError(
+                "precondition must be called in one process, got "
+                f"{self.ownership.ranks.size} ranks that hold a share of the "
+                "statistics each."
+            )
+        return super().precondition(vector)
 
     def _take(self, keys: Sequence[Key], new: Mapping[Key, Moment]) -> None:
         verdicts = self._state.judge(new)

@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tests.vogn_app.curvature.exactness import assert_close
 from tests.vogn_app.distributed.processes import message_of, run
 from tests.vogn_app.integration.test_kfac_ddp import batch, network, rows_of
+from tests.vogn_app.optim.test_kfac_state import is_same
 from vogn_app import SPNGD
 
 SETTINGS = {"lr": 0.05, "damping": 1e-2, "kl_clip": 1e-2, "weight_decay": 1e-3}
@@ -116,3 +117,51 @@ def fresh(rank):
 @pytest.mark.slow
 def test_a_state_from_before_the_first_step(tmp_path):
     assert run(fresh, 2, tmp_path) == [{}, {}]
+
+
+def moments_of(state):
+    """All statistics of a state, whatever holds them."""
+    factors = state["factors"].values()
+    behind = [each["inverted"] for each in factors if each.get("inverted")]
+    return [
+        *factors,
+        *behind,
+        *(each for last in state["seen"].values() for each in last),
+    ]
+
+
+def consolidated(rank):
+    """What ranks hold before the state is consolidated, then once, and then twice."""
+    model = network()
+    optimizer = SPNGD(model, staleness=0.5, **SETTINGS)
+    train(optimizer, model, rank, 2, range(4))
+    preconditioner = optimizer.preconditioner
+    factors = preconditioner._state.factors
+    never, older, *_ = factors.present
+    del factors.inverted[never], factors.dampings[never]
+    factors.inverted[older] = factors.present[older].mean.scaled(0.5)
+    refused = message_of(preconditioner.precondition, {})[0]
+    states = [copy.deepcopy(preconditioner.state_dict())]
+    for _ in range(2):
+        optimizer.consolidate_state_dict()
+        states.append(preconditioner.state_dict())
+    extra = [
+        each["value"].untyped_storage().nbytes() - each["value"].nbytes
+        for each in moments_of(states[-1])
+    ]
+    return states, extra, refused
+
+
+def test_every_rank_gets_what_owners_have_and_no_more(tmp_path):
+    results = run(consolidated, 2, tmp_path)
+    for part in ("factors", "seen"):
+        own = [states[0][part] for states, *_ in results]
+        expected = own[0] | own[1]
+        assert len(expected) == len(own[0]) + len(own[1]) > 0
+        for (_, *wholes), *_ in results:
+            for whole in wholes:
+                assert is_same(whole[part], expected)
+    for _, extra, refused in results:
+        assert not any(extra)  # no memory of what others have sent
+        assert "precondition must be called in one process" in refused
+        assert "got 2 ranks" in refused

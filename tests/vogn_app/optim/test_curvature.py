@@ -126,3 +126,41 @@ def test_the_state_is_plain_and_comes_back(tmp_path):
     assert torch.equal(other.inverses[A].matrix, state.inverses[A].matrix)
     new = statistics(1.03)
     assert other.judge(new) == state.judge(new)
+
+
+def saved(value, form="matrix"):
+    return {"form": form, "value": value}
+
+
+DAMAGED = {
+    "factors": {":inputs": saved(torch.eye(2)[None])},
+    "seen": {":inputs": [saved(torch.eye(3)[None]), saved(torch.ones(3, 3))]},
+    "a layer seen": {"0:inputs": [saved(torch.eye(3)[None])]},
+    "rows seen": {":inputs": [saved(torch.ones(3), "rows")]},
+    "scales": {"": saved(torch.ones(1, 3, 2), "diagonal")},
+    "a layer's scales": {"0": saved(torch.ones(1, 2, 3), "diagonal")},
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_statistics_of_another_shape_or_layer_are_refused(name):
+    state = curvature()
+    take(state, 0)
+    whole = state.state_dict() | {
+        "seen": {
+            ":inputs": [saved(torch.eye(3)[None]), saved(torch.ones(1, 2, 3), "rows")]
+        },
+        "scales": {"": saved(torch.ones(1, 2, 3), "diagonal")},
+    }
+    state.check_state(whole)
+    with pytest.raises(ValueError, match="statistics of another shape or layer: "):
+        state.check_state(whole | {name.split()[-1]: DAMAGED[name]})
+
+
+def test_a_statistic_behind_an_inverse_has_its_shape():
+    state = curvature()
+    take(state, 0)
+    whole = state.state_dict()
+    whole["factors"][":inputs"]["inverted"] = saved(torch.eye(2)[None])
+    with pytest.raises(ValueError, match=r"another shape or layer: :inputs\."):
+        state.check_state(whole)

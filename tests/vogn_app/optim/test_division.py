@@ -71,10 +71,14 @@ def pieces(rank, fraction):
         for name, block in blocks.items()
         if made.works_on(name)
     }
+    every = made.given_to_all(keys, owned)
     return {
         "inverts": {name for name in blocks if made.inverts(name)},
         "works": set(products),
-        "every": {k: m.value for k, m in made.given_to_all(keys, owned).items()},
+        "every": {k: m.value for k, m in every.items()},
+        "memory": {
+            m.value.untyped_storage().nbytes() == m.value.nbytes for m in every.values()
+        },
         "scales": made.summed_scales(scales, names),
         "products": made.share_products(list(blocks), products),
         "owners": made.owners,
@@ -96,6 +100,7 @@ def test_what_one_rank_has_reaches_those_who_need_it(fraction, tmp_path):
     for each in results:
         assert len(each["inverts"]) < len(blocks)
         assert each["inverts"] <= each["works"]
+        assert each["memory"] == {True}  # none of a whole buffer
         assert (each["works"] == set(blocks)) == (fraction == 1)
         for (name, side), got in each["every"].items():
             assert torch.equal(got, value_of(blocks[name], side))

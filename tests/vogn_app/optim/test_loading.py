@@ -13,6 +13,8 @@ def test_the_method_that_a_state_names_is_the_one():
         ValueError, match=r"^state_dict must be of a KFAC, got one of a NoisyKFAC\.$"
     ):
         check_method("KFAC", {METHOD: "NoisyKFAC"}, (METHOD, "a"))
+    with pytest.raises(ValueError, match=rf"one without {METHOD}\.$"):
+        check_method("KFAC", {"a": 1}, (METHOD, "a"))
 
 
 def test_what_a_state_lacks_is_named():

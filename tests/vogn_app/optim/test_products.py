@@ -109,3 +109,21 @@ def test_a_vector_of_another_precision_keeps_it(dtype):
         torch.testing.assert_close(value, expected[name].to(dtype))
     single = preconditioner.precondition({"3.weight": vector["3.weight"]})
     assert single["3.weight"].dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_a_vector_of_another_precision_than_a_single_model_keeps_it(dtype):
+    model = network().float()
+    x, y = torch.randn(6, 1, 4, 4).float(), torch.randint(3, (6,))
+    preconditioner = measured(model, x, y)
+    vector = {k: v.to(dtype) for k, v in vector_of(model).items()}
+    product = preconditioner.precondition(vector)
+    expected = preconditioner.precondition({k: v.float() for k, v in vector.items()})
+    for name, value in product.items():
+        assert torch.equal(value, expected[name].to(dtype))
+
+
+def test_what_was_never_measured_loses_no_digits():
+    preconditioner = KroneckerPreconditioner(network().float())
+    vector = {"3.bias": torch.rand(3, dtype=torch.float64)}
+    assert preconditioner.precondition(vector)["3.bias"] is vector["3.bias"]

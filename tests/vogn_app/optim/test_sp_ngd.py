@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from tests.vogn_app.optim.natural import close, convolutional, images, parameters_of
 from vogn_app import KFAC, SPNGD
 from vogn_app.curvature.kronecker.blocks import INPUTS
+from vogn_app.optim.sp_ngd import StalePreconditioner
 
 
 def step(optimizer, model, x, y):
@@ -148,3 +149,8 @@ def test_the_state_of_k_fac_is_refused_and_nothing_is_lost():
     for name, factor in before["preconditioner"]["factors"].items():
         now = after["preconditioner"]["factors"][name]
         assert torch.equal(now["value"], factor["value"])
+
+
+def test_the_decay_of_stale_statistics_has_no_other_default():
+    with pytest.raises(TypeError, match="factor_decay"):
+        StalePreconditioner(nn.Linear(2, 2), 0.1)
