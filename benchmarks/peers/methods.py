@@ -122,9 +122,9 @@ def kfac(model: nn.Module, **options: Any) -> Optimizer:
     return KFAC(model, **SLOW, **{"factor_interval": INTERVAL, **options})
 
 
-def sp_ngd(model: nn.Module) -> Optimizer:
-    """SP-NGD with its defaults."""
-    return SPNGD(model, **SLOW)
+def sp_ngd(model: nn.Module, **options: Any) -> Optimizer:
+    """SP-NGD with its defaults but for some options."""
+    return SPNGD(model, **SLOW, **options)
 
 
 def own(make: Callable[..., Optimizer], cycle: int = 1, **options: Any) -> Method:
@@ -148,6 +148,7 @@ METHODS = {
     "kfac_every_step": own(kfac, factor_interval=1),
     "kfac_no_history": own(kfac, INTERVAL, factor_decay=0.0),
     "sp_ngd": own(sp_ngd, WINDOW),
+    "sp_ngd_no_history": own(sp_ngd, WINDOW, factor_decay=0.0),
     "ivon": Method(ivon_step, is_peer=True),
     "backpack": Method(
         partial(peer_step, backpack_squares), backpack_squares, is_peer=True

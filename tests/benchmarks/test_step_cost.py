@@ -55,7 +55,7 @@ def test_a_network_has_a_row_for_every_method():
             assert row["milliseconds"] > 0
             exact = METHODS[row["method"]].squares is not None
             assert row["squares"] == ("exact" if exact else "-")
-            tells = row["method"] in {*OWN_SECOND_ORDER, "sp_ngd"}
+            tells = row["method"] in {*OWN_SECOND_ORDER, "sp_ngd", "sp_ngd_no_history"}
             assert (row["refreshed_share"] is not None) == tells
 
 
