@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from sklearn.datasets import make_moons
 from torch import nn
 from torch.nn import functional as F
 
@@ -154,3 +155,20 @@ def test_the_state_of_k_fac_is_refused_and_nothing_is_lost():
 def test_the_decay_of_stale_statistics_has_no_other_default():
     with pytest.raises(TypeError, match="factor_decay"):
         StalePreconditioner(nn.Linear(2, 2), 0.1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_small_batches_train_with_the_defaults(seed):
+    """Half the loss of a coin at most; with statistics of one batch it diverged."""
+    inputs, labels = make_moons(1000, noise=0.2, random_state=0)
+    x, y = torch.tensor(inputs, dtype=torch.float32), torch.tensor(labels)
+    torch.manual_seed(seed)
+    with torch.random.fork_rng():
+        model = nn.Sequential(
+            nn.Linear(2, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 2)
+        ).float()
+    optimizer = SPNGD(model)
+    for _ in range(200):
+        rows = torch.randint(len(x), (32,))
+        step(optimizer, model, x[rows], y[rows])
+    assert F.cross_entropy(model(x), y) < 0.35
