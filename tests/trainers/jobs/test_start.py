@@ -17,6 +17,12 @@ from trainers.jobs.processes import ROLE
 from trainers.jobs.start import ensure_dispatcher, spawn
 
 
+def removed(folder):
+    """Remove a folder in which somebody may just be writing; whether it is gone."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
+
+
 def test_a_dispatcher_is_started_once(engine):
     engine.home.prepare()
     with ThreadPoolExecutor(8) as many:
@@ -93,7 +99,7 @@ def test_it_ends_with_its_folder_or_lock(engine, whole):
     wait_for(lambda: is_held(engine.home.dispatcher_lock))
     (dispatcher,) = dispatchers(engine.home)
     if whole:
-        shutil.rmtree(engine.home.folder)
+        wait_for(lambda: removed(engine.home.folder))
     else:
         engine.home.dispatcher_lock.unlink()
     began = time.monotonic()
