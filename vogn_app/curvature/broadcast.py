@@ -16,7 +16,6 @@ is not found here.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -174,20 +173,14 @@ def _of_parameters_alone(node: Node) -> bool:
     return len(seen) <= LONGEST_CHAIN
 
 
-def watch(
-    meeting: Meeting,
-    parameter: Tensor,
-    receive: Callable[[Tensor | None], None],
-    paused: Callable[[], AbstractContextManager[None]],
+def on_gradient(
+    meeting: Meeting, receive: Callable[[Tensor | None], None]
 ) -> RemovableHandle:
-    """Pull the examples' gradients back to the parameter when the operation's runs.
+    """Be told the gradient of an operation's output whenever backward comes by.
 
     Args:
         meeting: The operation.
-        parameter: The parameter.
-        receive: Gets the contributions of this use [N, *shape], None if they cannot be
-            had.
-        paused: Context in which hooks of the model's layers do nothing.
+        receive: Gets the gradient [N, ...], None for zero.
 
     Returns:
         What removes the hook, which refers to the operation that has it.
@@ -197,17 +190,12 @@ def watch(
         inputs: tuple[Tensor | None, ...],  # noqa: ARG001
         outputs: tuple[Tensor | None, ...],
     ) -> None:
-        try:
-            with torch.no_grad(), paused():
-                contributions = contributions_at(meeting, parameter, outputs[0])
-        except Exception:  # a saved tensor is gone, an operation has no batched form
-            contributions = None
-        receive(contributions)
+        receive(outputs[0])
 
     return meeting.node.register_hook(hook)
 
 
-def contributions_at(
+def pulled_back(
     meeting: Meeting, start: Tensor | GradientEdge, gradient: Tensor | None
 ) -> Tensor | None:
     """Pull the examples' gradients of an operation back to what it spreads over them.
@@ -218,10 +206,20 @@ def contributions_at(
         gradient: Of the operation's output [N, ...], None for zero.
 
     Returns:
-        Contributions [N, *shape], None for zero.
+        Contributions [N, *shape]; None for zero, and if they cannot be had.
     """
     if gradient is None:
         return None
+    try:
+        with torch.no_grad():
+            return _contributions(meeting, start, gradient)
+    except Exception:  # a saved tensor is gone, an operation has no batched form
+        return None
+
+
+def _contributions(
+    meeting: Meeting, start: Tensor | GradientEdge, gradient: Tensor
+) -> Tensor:
     pulled = _OPERAND_GRADIENTS[meeting.node.name()](
         meeting.node, meeting.position, gradient
     )

@@ -13,7 +13,15 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.hooks import RemovableHandle
 
 from .accumulator import SquareAccumulator
-from .broadcast import Consumers, Path, find_meetings, paths_of, watch
+from .broadcast import (
+    Consumers,
+    Meeting,
+    Path,
+    find_meetings,
+    on_gradient,
+    paths_of,
+    pulled_back,
+)
 from .evidence import Evidence, RerunEvidence, promoted
 from .functional import ModuleCall, output_tensors
 from .hooks import LayerHooks, split_rows
@@ -223,13 +231,16 @@ class Recording:
             self.paths[name] = paths_of(meetings)
             for meeting in meetings:
                 state.use()
-                receive = partial(self._receive, name)
-                handle = watch(meeting, names[name], receive, self.paused)
-                self.handles.append(handle)
+                receive = partial(self._receive, name, meeting, names[name])
+                self.handles.append(on_gradient(meeting, receive))
 
-    def _receive(self, name: str, contributions: Tensor | None) -> None:
+    def _receive(
+        self, name: str, meeting: Meeting, parameter: Tensor, gradient: Tensor | None
+    ) -> None:
         if not self.active:
             return
+        with self.paused():
+            contributions = pulled_back(meeting, parameter, gradient)
         state = self.shared[name]
         if contributions is None or self.capture.spread.get(name) is None:
             state.unfit = True

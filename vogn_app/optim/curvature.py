@@ -1,7 +1,7 @@
 """The statistics of all blocks, when they are refreshed, and their inverses."""
 
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, final
 
 import torch
@@ -23,7 +23,6 @@ from ..curvature.kronecker.scales import scale_sums
 from .conversion import converted
 from .cooperation import Cooperation
 from .division import Division
-from .entries import entry_of
 from .factors import (
     Factor,
     Factors,
@@ -315,46 +314,6 @@ class Curvature:
         known.inverted = {key: known.inverted[key] for key in dampings}
         known.dampings = dampings
 
-    def check_state(self, state: Mapping[str, Any]) -> None:
-        """Check a state to load.
-
-        Args:
-            state: The state.
-
-        Raises:
-            ValueError: If it has statistics of other blocks, or another plan.
-        """
-        if state["plan"].keys() != self.plan.state_dict().keys():
-            raise ValueError(
-                "state must be of the same kind of optimizer, got one that refreshes "
-                "its statistics by another rule."
-            )
-        known = {key_text((n, side)): (n, side) for n, side in self.keys}
-        unknown = {
-            text
-            for text, saved in _moments_of(state)
-            if text not in known or not self._fits(known[text], saved)
-        }
-        shapes = {name: block.matrix_shape for name, block in self.blocks.items()}
-        unknown |= {
-            f"{SCALES} of {name}"
-            for name, saved in state["scales"].items()
-            if saved["value"].shape != shapes.get(name)
-        }
-        if unknown:
-            raise ValueError(
-                "state must be of a preconditioner of the same model and shape, got "
-                f"statistics of another shape or layer: {listed(sorted(unknown))}."
-            )
-
-    def _fits(self, key: Key, saved: Mapping[str, Any]) -> bool:
-        """Whether a saved statistic has the shape of ours."""
-        name, side = key
-        expected, found = entry_of(self.blocks[name], side).shape, saved["value"].shape
-        if saved["form"] == "rows":  # any number of them
-            return len(found) == 3 and (found[0], found[2], found[2]) == expected
-        return tuple(found) == expected
-
     def _restore_inverses(self) -> None:
         behind, dampings = self.factors.inverted, self.factors.dampings
         made = invert(list(behind), behind, dampings, self.inversion)
@@ -390,13 +349,3 @@ class Curvature:
             for key, moment in division.given_to_all(wanted, own).items():
                 seen.setdefault(key, []).append(own.get(key, moment))
         self._seen = seen
-
-
-def _moments_of(state: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Saved statistics of a state: averages, those behind inverses, and the last."""
-    for text, entry in state["factors"].items():
-        yield text, entry
-        if entry.get("inverted") is not None:
-            yield text, entry["inverted"]
-    for text, last in state["seen"].items():
-        yield from ((text, saved) for saved in last)

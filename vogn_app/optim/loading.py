@@ -1,9 +1,19 @@
 """What is checked of a state to load, before anything is changed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ..curvature.functional import listed
+from ..curvature.kronecker.blocks import Block
+from .entries import entry_of
+from .factors import key_text
+from .refresh import RefreshPlan
+
 METHOD = "method"  # key of a state: the optimizer that it is of
+STATISTICS = (
+    "num_steps", "seed", "figures", "rows", "inversion", "factors", "seen", "scales",
+    "plan", "known", "stale", "next_inverse",
+)  # fmt: skip
 
 
 def check_method(
@@ -102,3 +112,71 @@ def check_shapes(
                     f"{key} must have shape {tuple(parameter.shape)} in the state to "
                     f"load, got {tuple(state[key].shape)}."
                 )
+
+
+def check_statistics(
+    blocks: Mapping[str, Block], plan: RefreshPlan, state: Mapping[str, Any]
+) -> None:
+    """Check that a preconditioner's state to load has the statistics of our blocks.
+
+    Args:
+        blocks: Ours by name.
+        plan: When ours are refreshed.
+        state: The state to load.
+
+    Raises:
+        ValueError: If it has others, or they are refreshed by another rule.
+    """
+    if missing := [name for name in STATISTICS if name not in state]:
+        raise ValueError(
+            f"state must be of a preconditioner, got none of {', '.join(missing)}."
+        )
+    if state["plan"].keys() != plan.state_dict().keys():
+        raise ValueError(
+            "state must be of the same kind of optimizer, got one that refreshes "
+            "its statistics by another rule."
+        )
+    if unknown := {*_unknown_moments(blocks, state), *_unknown_scales(blocks, state)}:
+        raise ValueError(
+            "state must be of a preconditioner of the same model and shape, got "
+            f"statistics of another shape or layer: {listed(sorted(unknown))}."
+        )
+
+
+def _unknown_moments(
+    blocks: Mapping[str, Block], state: Mapping[str, Any]
+) -> Iterator[str]:
+    shapes = {
+        key_text((name, side)): entry_of(block, side).shape
+        for name, block in blocks.items()
+        for side in block.sides
+    }
+    for text, saved in _moments_of(state):
+        if text not in shapes or not _fits(shapes[text], saved):
+            yield text
+
+
+def _moments_of(state: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Saved statistics: averages, those behind inverses, and the last."""
+    for text, entry in state["factors"].items():
+        yield text, entry
+        if entry.get("inverted") is not None:
+            yield text, entry["inverted"]
+    for text, last in state["seen"].items():
+        yield from ((text, saved) for saved in last)
+
+
+def _fits(expected: tuple[int, ...], saved: Mapping[str, Any]) -> bool:
+    """Whether a saved statistic has a shape, or rows that make one of it."""
+    found = tuple(saved["value"].shape)
+    if saved["form"] == "rows":  # any number of them
+        return len(found) == 3 and (found[0], found[2], found[2]) == expected
+    return found == expected
+
+
+def _unknown_scales(
+    blocks: Mapping[str, Block], state: Mapping[str, Any]
+) -> Iterator[str]:
+    for name, saved in state["scales"].items():
+        if name not in blocks or saved["value"].shape != blocks[name].matrix_shape:
+            yield f"scales of {name}"

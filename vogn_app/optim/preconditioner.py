@@ -63,6 +63,7 @@ from .division import Division, check_distribution, check_half
 from .early import wide
 from .figures import Figures
 from .gathered import LossScale, scale_of
+from .loading import check_statistics
 from .measures import Share, means_of, share_of
 from .noise import NoiseSource
 from .passes import passes_named
@@ -556,15 +557,7 @@ class KroneckerPreconditioner:
         Raises:
             ValueError: If it is not of a preconditioner of the same model and shape.
         """
-        wanted = (
-            "num_steps", "seed", "figures", "rows", "inversion", "factors", "seen",
-            "scales", "plan", "known", "stale", "next_inverse",
-        )  # fmt: skip
-        if missing := [name for name in wanted if name not in state]:
-            raise ValueError(
-                f"state must be of a preconditioner, got none of {', '.join(missing)}."
-            )
-        self._state.check_state(state)
+        check_statistics(self._state.blocks, self._state.plan, state)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what `state_dict` gave; on every rank.

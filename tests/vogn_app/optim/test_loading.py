@@ -2,8 +2,18 @@
 
 import pytest
 import torch
+from torch import nn
 
-from vogn_app.optim.loading import METHOD, check_method, check_shapes, check_sizes
+from vogn_app.curvature.kronecker.layout import blocks_of, find_watched
+from vogn_app.optim.loading import (
+    METHOD,
+    check_method,
+    check_shapes,
+    check_sizes,
+    check_statistics,
+)
+from vogn_app.optim.preconditioner import KroneckerPreconditioner
+from vogn_app.optim.refresh import Fixed
 
 
 def test_the_method_that_a_state_names_is_the_one():
@@ -46,3 +56,48 @@ def test_shapes_are_compared_where_there_is_a_state():
         match=r"^b must have shape \(3,\) in the state to load, got \(4,\)\.$",
     ):
         check_shapes(groups, saved, ("a", "b"))
+
+
+def saved(value, form="matrix"):
+    return {"form": form, "value": value}
+
+
+DAMAGED = {
+    "factors": {":inputs": saved(torch.eye(2)[None])},
+    "seen": {":inputs": [saved(torch.eye(3)[None]), saved(torch.ones(3, 3))]},
+    "a layer seen": {"0:inputs": [saved(torch.eye(3)[None])]},
+    "rows seen": {":inputs": [saved(torch.ones(3), "rows")]},
+    "scales": {"": saved(torch.ones(1, 3, 2), "diagonal")},
+    "a layer's scales": {"0": saved(torch.ones(1, 2, 3), "diagonal")},
+}
+
+
+def measured():
+    """Blocks of a layer, when they are refreshed, and a state with their statistics."""
+    model = nn.Linear(2, 2)
+    preconditioner = KroneckerPreconditioner(model, factor_interval=1)
+    model(torch.randn(3, 2)).square().sum(1).mean().backward()
+    preconditioner.step()
+    blocks = blocks_of(find_watched(model, dict(model.named_parameters())))
+    return blocks, Fixed(1), preconditioner.state_dict()
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_statistics_of_another_shape_or_layer_are_refused(name):
+    blocks, plan, state = measured()
+    whole = state | {
+        "seen": {
+            ":inputs": [saved(torch.eye(3)[None]), saved(torch.ones(1, 2, 3), "rows")]
+        },
+        "scales": {"": saved(torch.ones(1, 2, 3), "diagonal")},
+    }
+    check_statistics(blocks, plan, whole)
+    with pytest.raises(ValueError, match="statistics of another shape or layer: "):
+        check_statistics(blocks, plan, whole | {name.split()[-1]: DAMAGED[name]})
+
+
+def test_a_statistic_behind_an_inverse_has_its_shape():
+    blocks, plan, whole = measured()
+    whole["factors"][":inputs"]["inverted"] = saved(torch.eye(2)[None])
+    with pytest.raises(ValueError, match=r"another shape or layer: :inputs\."):
+        check_statistics(blocks, plan, whole)

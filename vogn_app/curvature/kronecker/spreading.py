@@ -7,19 +7,17 @@ the gradient of each example is pulled back from there. That these add up to the
 gradient of the layer's output proves that nothing was overlooked.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, Node
-from torch.utils.hooks import RemovableHandle
 
 from ..broadcast import (
     LONGEST_CHAIN,
     Consumers,
     Meeting,
-    contributions_at,
     spreads,
 )
 
@@ -70,45 +68,6 @@ def _uses(node: Node, consumers: Consumers) -> Iterator[tuple[Node, int, int]]:
 def _shape(node: Node, number: int) -> tuple[int, ...]:
     metadata: Any = node._input_metadata
     return tuple(metadata[number].shape)
-
-
-def on_spread(
-    meeting: Meeting,
-    start: GradientEdge,
-    wanted: Callable[[], bool],
-    receive: Callable[[Tensor | None], None],
-) -> RemovableHandle:
-    """Pull examples' gradients back to a layer's output when backward comes by.
-
-    Args:
-        meeting: Where the output meets the examples.
-        start: The output.
-        wanted: Whether the pass that runs is to be seen.
-        receive: Gets the gradients [N, *shape]; None if they cannot be had.
-
-    Returns:
-        What removes the hook, which refers to the operation that has it.
-    """
-
-    def hook(
-        inputs: tuple[Tensor | None, ...],  # noqa: ARG001
-        outputs: tuple[Tensor | None, ...],
-    ) -> None:
-        if wanted():
-            receive(pulled_back(meeting, start, outputs[0]))
-
-    return meeting.node.register_hook(hook)
-
-
-def pulled_back(
-    meeting: Meeting, start: GradientEdge, gradient: Tensor | None
-) -> Tensor | None:
-    """Examples' gradients of a layer's output, from that of a meeting's output."""
-    try:
-        with torch.no_grad():
-            return contributions_at(meeting, start, gradient)
-    except Exception:  # an operation has no batched form
-        return None
 
 
 def explains(parts: list[Tensor | None], gradient: Tensor) -> Tensor | None:

@@ -9,14 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
-from torch.autograd.graph import (
-    GradientEdge,
-    get_gradient_edge,
-)
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.utils import _pytree as pytree
 from torch.utils.hooks import RemovableHandle
 
-from ..broadcast import Meeting
+from ..broadcast import Meeting, on_gradient, pulled_back
 from ..evidence import Evidence, RerunEvidence, full_precision, promoted_pair
 from ..uses import accumulates, in_backward
 from .blocks import INPUTS, OUTPUTS, Block, ExampleBlock, KroneckerBlock
@@ -24,7 +21,6 @@ from .copies import Hook
 from .layout import Watched
 from .passes import Later
 from .present import LayerCall, Meet
-from .spreading import on_spread, pulled_back
 from .taps import tapped
 
 if TYPE_CHECKING:
@@ -184,8 +180,12 @@ class LayerWatch:
         self, call: LayerCall, start: GradientEdge, meeting: Meeting
     ) -> RemovableHandle:
         """Gather what a meeting says in the passes whose gradients are wanted."""
-        wanted = partial(accumulates, self._parameters)
-        return on_spread(meeting, start, wanted, call.parts.append)
+
+        def receive(gradient: Tensor | None) -> None:
+            if accumulates(self._parameters):
+                call.parts.append(pulled_back(meeting, start, gradient))
+
+        return on_gradient(meeting, receive)
 
     def _open(self) -> None:
         self.capture.note_use(self.watched.blocks)
