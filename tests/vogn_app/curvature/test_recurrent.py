@@ -4,84 +4,31 @@ from itertools import combinations
 
 import pytest
 import torch
-from torch import nn
 from torch.nn.utils import parametrizations
-from torch.nn.utils.rnn import PackedSequence, pack_sequence
+from torch.nn.utils.rnn import PackedSequence
 
 from tests.helpers.closed_form import example_gradients
 from tests.vogn_app.curvature.exactness import assert_close
+from tests.vogn_app.curvature.recurrent_calls import (
+    IN,
+    LAYERS,
+    LENGTHS,
+    OPTIONS,
+    N,
+    T,
+    call_of,
+    initial,
+    make,
+    names_of,
+    packed_example,
+    packed_input,
+    padded_example,
+    padded_input,
+    pull,
+)
 from vogn_app import UnsupportedLayerError
 from vogn_app.curvature import recurrent
-from vogn_app.curvature.functional import ModuleCall, output_tensors
-
-N, T, IN, HIDDEN = 5, 6, 3, 4
-LENGTHS = [4, 6, 1, 3, 6]
-
-LAYERS = {
-    "lstm": nn.LSTM,
-    "gru": nn.GRU,
-    "rnn tanh": nn.RNN,
-    "rnn relu": lambda *sizes, **options: nn.RNN(
-        *sizes, nonlinearity="relu", **options
-    ),
-    "lstm projected": lambda *sizes, **options: nn.LSTM(*sizes, proj_size=2, **options),
-}
-OPTIONS = {
-    "plain": {},
-    "batch first": {"batch_first": True},
-    "without bias": {"bias": False},
-    "bidirectional": {"bidirectional": True},
-    "three layers": {"num_layers": 3},
-    "everything": {
-        "num_layers": 2,
-        "bidirectional": True,
-        "batch_first": True,
-        "bias": False,
-    },
-}
-
-
-@pytest.fixture(autouse=True)
-def _double():
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-def make(layer="lstm", **options):
-    return LAYERS[layer](IN, HIDDEN, **options)
-
-
-def initial(module, num=N):
-    """Random h_0, or (h_0, c_0) of an LSTM."""
-    count = module.num_layers * (2 if module.bidirectional else 1)
-    h = torch.randn(count, num, module.proj_size or HIDDEN)
-    return (h, torch.randn(count, num, HIDDEN)) if module.mode == "LSTM" else h
-
-
-def padded_input(module):
-    x = torch.randn(T, N, IN)
-    return x.transpose(0, 1) if module.batch_first else x
-
-
-def packed_input(lengths=LENGTHS, is_sorted=False):
-    sequences = [torch.randn(length, IN) for length in lengths]
-    return pack_sequence(sequences, enforce_sorted=is_sorted)
-
-
-def call_of(module, *args, missing=(), **kwargs):
-    """A call and random gradients of its outputs, some of them missing."""
-    outputs = output_tensors(module(*args, **kwargs))
-    call = ModuleCall.of(args, kwargs, outputs)
-    for place, (leaf, output) in enumerate(outputs.items()):
-        if place not in missing:
-            call.gradients[leaf] = torch.randn_like(output)
-    return call
-
-
-def names_of(module):
-    return [name for name, p in module.named_parameters() if p.requires_grad]
+from vogn_app.curvature.functional import ModuleCall
 
 
 def contributions(module, call, names=None):
@@ -89,55 +36,6 @@ def contributions(module, call, names=None):
         names = names or names_of(module)
         parts = list(recurrent.recurrent_contributions(module, names, call))
     return {name: torch.cat([part[name] for part in parts]) for name in names}
-
-
-def pull(module, call):
-    """`<outputs, gradients>` of the whole call."""
-    outputs = output_tensors(module(*call.args, **call.kwargs))
-    return sum((outputs[i] * g).sum() for i, g in call.gradients.items())
-
-
-def padded_example(module, call, i):
-    """The call of example i alone."""
-    x, hx = recurrent._arguments(call)
-    place = slice(i, i + 1)
-
-    def part(tensor):
-        return tensor[:, place] if tensor is not None else None
-
-    x = x[place] if module.batch_first else x[:, place]
-    state = tuple(map(part, hx)) if isinstance(hx, tuple) else part(hx)
-    gradients = {
-        k: g[place] if k == 0 and module.batch_first else g[:, place]
-        for k, g in call.gradients.items()
-    }
-    return ModuleCall((x, state), {}, {}, gradients)
-
-
-def unpacked(packed, data):
-    """Sequences of a packed tensor, in the order before packing, step by step."""
-    order = packed.sorted_indices
-    order = range(int(packed.batch_sizes[0])) if order is None else order.tolist()
-    rows, start = {i: [] for i in order}, 0
-    for size in packed.batch_sizes.tolist():
-        for place, i in enumerate(list(order)[:size]):
-            rows[i].append(data[start + place])
-        start += size
-    return [torch.stack(rows[i]) for i in sorted(rows)]
-
-
-def packed_example(module, call, i):
-    """The call of sequence i alone, without packing, without padding."""
-    packed, hx = recurrent._arguments(call)
-    axis = 0 if module.batch_first else 1
-    x = unpacked(packed, packed.data)[i].unsqueeze(axis)
-    gradients = {k - 3: g[:, i : i + 1] for k, g in call.gradients.items() if k}
-    if 0 in call.gradients:
-        gradients[0] = unpacked(packed, call.gradients[0])[i].unsqueeze(axis)
-    states = hx if isinstance(hx, tuple) or hx is None else (hx,)
-    state = None if states is None else tuple(s[:, i : i + 1] for s in states)
-    state = state[0] if isinstance(hx, torch.Tensor) else state
-    return ModuleCall((x, state), {}, {}, gradients)
 
 
 def by_loop(module, call, num=N):
@@ -351,60 +249,3 @@ def test_weights_made_of_others_are_refused():
         UnsupportedLayerError, match=r"must come from the plain weights of .*freeze"
     ):
         contributions(module, call)
-
-
-# --- rows of the linear maps -------------------------------------------------------
-
-
-def gradients_of_rows(module, call):
-    """Gradients of all parameters, as sums over the rows of their maps."""
-    result = {}
-    with torch.no_grad():
-        for end, x, g in recurrent.recurrent_rows(module, names_of(module), call):
-            assert len(x) == len(g)
-            parts = {f"weight_{end}": g.T @ x, f"bias_{end}": g.sum(0)}
-            for name, part in parts.items():
-                result[name] = result.get(name, 0) + part
-    return {name: result[name] for name in names_of(module)}
-
-
-@pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("layer", LAYERS)
-def test_rows_of_all_steps_make_up_the_gradient(layer, options, packed):
-    module = make(layer, **OPTIONS[options])
-    x = packed_input() if packed else padded_input(module)
-    call = call_of(module, x, initial(module))
-    expected = torch.autograd.grad(pull(module, call), list(module.parameters()))
-    got = gradients_of_rows(module, call)
-    assert_close(got, dict(zip(names_of(module), expected, strict=True)))
-
-
-def test_padding_is_left_out_and_chunks_change_nothing(monkeypatch):
-    module = make("lstm", bidirectional=True)
-    call = call_of(module, packed_input())
-    whole = list(recurrent.recurrent_rows(module, names_of(module), call))
-    assert [len(x) for _, x, _ in whole] == [sum(LENGTHS)] * 4
-    monkeypatch.setattr(recurrent, "CHUNK_ELEMENTS", 1)
-    parts = list(recurrent.recurrent_rows(module, names_of(module), call))
-    assert len(parts) == N * len(whole)
-    for end, x, g in whole:
-        each = [(u, v) for other, u, v in parts if other == end]
-        inputs, gradients = (torch.cat(rows) for rows in zip(*each, strict=True))
-        assert len(inputs) == len(x)
-        torch.testing.assert_close(gradients.T @ inputs, g.T @ x)
-        torch.testing.assert_close(inputs.T @ inputs, x.T @ x)
-
-
-def test_maps_without_wanted_parameters_give_no_rows():
-    module = make("gru")
-    call = call_of(module, padded_input(module))
-    found = recurrent.recurrent_rows(module, ["bias_hh_l0"], call)
-    assert [end for end, _, _ in found] == ["hh_l0"]
-
-
-def test_rows_have_the_same_obstacles_as_contributions():
-    module = make("lstm", num_layers=2, dropout=0.5)
-    call = call_of(module, padded_input(module))
-    with pytest.raises(UnsupportedLayerError, match="without dropout"):
-        list(recurrent.recurrent_rows(module, names_of(module), call))
