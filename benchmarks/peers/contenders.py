@@ -55,23 +55,6 @@ SETTINGS = {
     "kfac": bounds_and_dampings((3e-3, 1e-2), (3e-3, 1e-3)),
     "sp_ngd": bounds_and_dampings((3e-3, 1e-2), (3e-3, 1e-3)),
 }
-# Where batches are larger, learning rates at the edge of those above may be the best.
-LARGE = 1_024
-LARGE_SETTINGS = {"sgd": rates(0.2, 0.1, 0.4, 0.05)}
-
-
-def settings_of(method: str, batch_size: int) -> tuple[Setting, ...]:
-    """The settings tried for a method, in the order of trying.
-
-    Args:
-        method: Name in `SETTINGS`.
-        batch_size: Examples of a step.
-
-    Returns:
-        Four of them.
-    """
-    found = SETTINGS[method]
-    return LARGE_SETTINGS.get(method, found) if batch_size >= LARGE else found
 
 
 def config_of(method: str, setting: Setting, batch_size: int) -> OptimizerConfig:

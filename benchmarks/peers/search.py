@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.peers.contenders import config_of, settings_of
+from benchmarks.peers.contenders import SETTINGS, config_of
 from benchmarks.peers.learning import Attempt, Curve, Curves, steps_per_epoch
 
 TARGETS = (0.88, 0.895)
@@ -73,7 +73,7 @@ def winner(curves: Curves, method: str, batch_size: int, plan: Plan) -> Attempt:
     limit = plan.limits[batch_size]
     left = [
         Attempt(method, batch_size, setting, SEARCH_SEED, limit)
-        for setting in settings_of(method, batch_size)[: plan.num_settings]
+        for setting in SETTINGS[method][: plan.num_settings]
     ]
     total = limit * steps_per_epoch(curves.problem, batch_size)
     while len(left) > 1:

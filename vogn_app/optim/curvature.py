@@ -166,11 +166,7 @@ class Curvature:
             if all((name, side) in means for side in block.sides):
                 each = dampings_of(block, means, damping, self.inversion)
                 dampings |= {(name, side): value for side, value in each.items()}
-        mine = [key for key in ready if cooperation.inverts(key[0])]
-        self.num_inverted += len(mine)
-        shared = cooperation.share_inverses(
-            ready, invert(mine, means, dampings, self.inversion)
-        )
+        shared = self._inverted(ready, means, dampings, cooperation)
         failed = [key for key, inverse in shared.items() if inverse is None]
         self._warn("not inverted: the last inverses stay", failed, shared)
         for key, inverse in shared.items():
@@ -179,6 +175,19 @@ class Curvature:
                 if key in means:
                     self.factors.inverted[key] = means[key]
                     self.factors.dampings[key] = dampings[key]
+
+    def _inverted(
+        self,
+        keys: Sequence[Key],
+        means: Statistics,
+        dampings: Mapping[Key, Tensor],
+        cooperation: Cooperation,
+    ) -> dict[Key, Operator | None]:
+        """Inverses, each made by one process."""
+        mine = [key for key in keys if cooperation.inverts(key[0])]
+        self.num_inverted += len(mine)
+        own = invert(mine, means, dampings, self.inversion)
+        return cooperation.share_inverses(keys, own)
 
     def _is_whole(self, name: str) -> bool:
         return all((name, side) in self.known for side in self.blocks[name].sides)
@@ -283,29 +292,36 @@ class Curvature:
             "next_inverse": self.next_inverse,
         }
 
-    def load_state_dict(self, state: Mapping[str, Any], like: Tensor) -> None:
+    def load_state_dict(
+        self,
+        state: Mapping[str, Any],
+        likes: Mapping[str, Tensor],
+        cooperation: Cooperation,
+    ) -> None:
         """Restore what `state_dict` gave, and make its inverses.
 
         Args:
             state: The state, checked; it may be of another inversion.
-            like: A tensor on the device that is wanted.
+            likes: A parameter of each block, whose device and type are wanted.
+            cooperation: Shares the inverses.
         """
         self.forget()
-        self.factors.load_state_dict(state["factors"], like)
-        self._seen = {
-            key_of(text): [loaded_moment(saved, like) for saved in last]
-            for text, last in state["seen"].items()
-        }
+        self.factors.load_state_dict(state["factors"], likes)
+        for text, last in state["seen"].items():
+            key = key_of(text)
+            self._seen[key] = [loaded_moment(saved, likes[key[0]]) for saved in last]
         if state["inversion"] == self.inversion:
             saved = state["scales"].items()
-            self.scales = {name: loaded_factor(each, like) for name, each in saved}
+            self.scales = {n: loaded_factor(each, likes[n]) for n, each in saved}
         else:
             self._convert(state["inversion"])
         self.plan.load_state_dict(state["plan"])
         self.known = {(name, side) for name, side in state["known"]}
         self.stale = {(name, side) for name, side in state["stale"]}
         self.next_inverse = state["next_inverse"]
-        self._restore_inverses()
+        behind, dampings = self.factors.inverted, self.factors.dampings
+        made = self._inverted(list(behind), behind, dampings, cooperation)
+        self.inverses = {key: x for key, x in made.items() if x is not None}
 
     def _convert(self, before: Inversion) -> None:
         """Have dampings of our inversion for statistics that another has inverted."""
@@ -314,13 +330,8 @@ class Curvature:
         known.inverted = {key: known.inverted[key] for key in dampings}
         known.dampings = dampings
 
-    def _restore_inverses(self) -> None:
-        behind, dampings = self.factors.inverted, self.factors.dampings
-        made = invert(list(behind), behind, dampings, self.inversion)
-        self.inverses = {key: x for key, x in made.items() if x is not None}
-
     def keep(self, held: Callable[[str], bool]) -> None:
-        """Keep the statistics of some blocks alone; the inverses of others remain.
+        """Keep the statistics of some blocks alone, and all inverses.
 
         Args:
             held: Whether a block's statistics are kept.

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..curvature.kronecker.calls import Key
 from ..curvature.kronecker.moments import Form, Moment
 from .division import Division
+from .early import wide
 
 _NEVER, _SAME, _OLDER = range(3)  # what is inverted: nothing, the average, another
 
@@ -101,11 +102,15 @@ def saved_moment(moment: Moment) -> dict[str, Any]:
     return {"form": moment.form, "value": moment.value}
 
 
+def loaded(value: Tensor, like: Tensor) -> Tensor:
+    """A saved tensor on a parameter's device, in the type of its statistics."""
+    return value.to(like.device, wide(like), copy=True)
+
+
 def loaded_moment(saved: Mapping[str, Any], like: Tensor) -> Moment:
-    """A mean from plain data, on the device of a tensor."""
+    """A mean from plain data, for a parameter."""
     form: Form = saved["form"]
-    value: Tensor = saved["value"]
-    return Moment(form, value.to(like.device, copy=True), 1)
+    return Moment(form, loaded(saved["value"], like), 1)
 
 
 def saved_factor(factor: Factor) -> dict[str, Any]:
@@ -114,7 +119,7 @@ def saved_factor(factor: Factor) -> dict[str, Any]:
 
 
 def loaded_factor(saved: Mapping[str, Any], like: Tensor) -> Factor:
-    """An average from plain data, on the device of a tensor."""
+    """An average from plain data, for a parameter."""
     return Factor(loaded_moment(saved, like), saved["mass"], saved["step"])
 
 
@@ -149,18 +154,26 @@ class Factors:
             result[key_text(key)] = entry
         return result
 
-    def load_state_dict(self, saved: Mapping[str, Any], like: Tensor) -> None:
-        """Restore what `state_dict` gave."""
+    def load_state_dict(
+        self, saved: Mapping[str, Any], likes: Mapping[str, Tensor]
+    ) -> None:
+        """Restore what `state_dict` gave.
+
+        Args:
+            saved: What it gave.
+            likes: A parameter of each block, whose device and type are wanted.
+        """
         self.present, self.inverted, self.dampings = {}, {}, {}
         for text, entry in saved.items():
             key = key_of(text)
-            mean = loaded_moment(entry, like)
-            self.present[key] = Factor(mean, entry["mass"], entry["step"])
+            like = likes[key[0]]
+            self.present[key] = loaded_factor(entry, like)
+            mean = self.present[key].mean
             if "damping" in entry:
                 other = entry["inverted"]
                 behind = mean if other is None else loaded_moment(other, like)
                 self.inverted[key] = behind
-                self.dampings[key] = entry["damping"].to(like.device, copy=True)
+                self.dampings[key] = loaded(entry["damping"], like)
 
     def keep(self, held: Callable[[str], bool]) -> None:
         """Keep the averages of some blocks alone."""

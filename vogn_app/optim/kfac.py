@@ -45,11 +45,14 @@ from ..curvature.kronecker.rules import Sharing
 from ..distributed import DEFAULT_GROUP, Group
 from ..likelihoods import Likelihood
 from .descent import MOMENTUM, buffer_of, check_descent, descend
+from .early import wide
+from .factors import loaded
 from .gathered import LossScale, scale_of
-from .loading import METHOD, check_method, check_shapes, check_sizes
+from .groups import plain
+from .loading import METHOD, check_method, check_settings, check_shapes, check_sizes
 from .preconditioner import Damping, KroneckerPreconditioner
 from .refresh import Interval
-from .trust_region import step_change, velocity_change
+from .trust_region import inner, step_change, velocity_change
 
 # Keys of the state.
 PRECONDITIONER, CHANGES = "preconditioner", "changes"  # changes: q of each group
@@ -178,7 +181,8 @@ class KFAC(Optimizer):
         groups: Any = params
         if params is None:
             groups = [p for p in model.parameters() if p.requires_grad]
-        Optimizer.__init__(self, groups, defaults)
+        given = {name: plain(value) for name, value in defaults.items()}
+        Optimizer.__init__(self, groups, given)
         every = [p for group in self.param_groups for p in group["params"]]
         self.preconditioner = preconditioner(model, params=every, **settings)
         named = self.preconditioner.parameters.items()
@@ -186,13 +190,14 @@ class KFAC(Optimizer):
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, as in any torch optimizer; its settings are checked."""
-        check_descent({**self.defaults, **param_group})
+        rest = {k: plain(v) for k, v in param_group.items() if k != "params"}
+        check_descent({**self.defaults, **rest})
         if "preconditioner" in vars(self):
             raise ValueError(
                 "params must all be given when the optimizer is made, got a group that "
                 "came later."
             )
-        super().add_param_group(param_group)
+        super().add_param_group({**param_group, **rest})
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear gradients, and what the passes that made them have said with them."""
@@ -264,15 +269,14 @@ class KFAC(Optimizer):
     ) -> Tensor:
         """<P, g> and <v, g> over a group."""
         first = group["params"][0]
-        total = torch.zeros(2, dtype=first.dtype, device=first.device)
+        total = torch.zeros(2, dtype=wide(first), device=first.device)
         for parameter in group["params"]:
             name = self._names[id(parameter)]
             if name in natural:
-                gradient = gradients[name].flatten()
-                total[0] += torch.dot(natural[name].flatten(), gradient)
+                gradient = gradients[name]
+                total[0] += inner(natural[name], gradient)
                 if group["momentum"]:
-                    velocity = self._buffer(parameter).flatten()
-                    total[1] += torch.dot(velocity, gradient)
+                    total[1] += inner(self._buffer(parameter), gradient)
         return total
 
     def _summed(self, numbers: Tensor) -> Tensor:
@@ -335,9 +339,16 @@ class KFAC(Optimizer):
         wanted = METHOD, PRECONDITIONER, CHANGES, *groups
         check_method(self._method, state_dict, wanted)
         check_sizes(self.param_groups, state_dict)
+        check_settings(self.param_groups, state_dict, self.defaults)
         check_shapes(self.param_groups, state_dict, (MOMENTUM,))
+        changes, num = state_dict[CHANGES], len(self.param_groups)
+        if changes is not None and changes.shape != (num,):
+            raise ValueError(
+                f"{CHANGES} must have shape ({num},) in the state to load, got "
+                f"{tuple(changes.shape)}."
+            )
         self.preconditioner.check_state(state_dict[PRECONDITIONER])
         super().load_state_dict({key: state_dict[key] for key in groups})
         self.preconditioner.load_state_dict(state_dict[PRECONDITIONER])
-        changes, like = state_dict[CHANGES], self.param_groups[0]["params"][0]
-        self._changes = None if changes is None else changes.to(like.device)
+        like = self.param_groups[0]["params"][0]
+        self._changes = None if changes is None else loaded(changes, like)

@@ -62,10 +62,10 @@ def _listed(numbers: Iterable[int]) -> str:
     return ", ".join(map(str, numbers))
 
 
-def check_names(
-    groups: list[dict[str, Any]], state_dict: dict[str, Any], settings: Iterable[str]
+def check_settings(
+    groups: list[dict[str, Any]], state_dict: Mapping[str, Any], settings: Iterable[str]
 ) -> None:
-    """Check that groups to load have the settings and the parameters of ours.
+    """Check that groups to load have the settings of ours.
 
     Args:
         groups: The optimizer's parameter groups.
@@ -82,6 +82,19 @@ def check_names(
                 f"groups of the state to load must have {', '.join(missing)}, got "
                 "none: it is of another optimizer or version."
             )
+
+
+def check_names(groups: list[dict[str, Any]], state_dict: Mapping[str, Any]) -> None:
+    """Check that groups to load hold the parameters of ours.
+
+    Args:
+        groups: The optimizer's parameter groups.
+        state_dict: The state to load.
+
+    Raises:
+        ValueError: If they do not; names the first difference.
+    """
+    for ours, theirs in zip(groups, state_dict["param_groups"], strict=False):
         names = ours["param_names"], theirs.get("param_names")
         if names[0] != names[1]:
             raise ValueError(
@@ -125,7 +138,7 @@ def check_statistics(
         state: The state to load.
 
     Raises:
-        ValueError: If it has others, or they are refreshed by another rule.
+        ValueError: If it has others, or not all, or another rule of refreshing them.
     """
     if missing := [name for name in STATISTICS if name not in state]:
         raise ValueError(
@@ -140,6 +153,12 @@ def check_statistics(
         raise ValueError(
             "state must be of a preconditioner of the same model and shape, got "
             f"statistics of another shape or layer: {listed(sorted(unknown))}."
+        )
+    known = {key_text(key) for key in state["known"]}
+    if apart := known - state["factors"].keys():
+        raise ValueError(
+            "state must hold the statistics of all layers, got none of "
+            f"{listed(sorted(apart))}: of several processes each may hold a part."
         )
 
 

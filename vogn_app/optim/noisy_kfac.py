@@ -79,7 +79,7 @@ from .blockwise import BlockPreconditioner
 from .descent import MOMENTUM, buffer_of, check_descent, descend
 from .gathered import Block, LossScale, scale_of
 from .groups import AUTO, AUTO_PRIOR, Setting, plain
-from .loading import METHOD, check_method, check_shapes, check_sizes
+from .loading import METHOD, check_method, check_settings, check_shapes, check_sizes
 from .matrix_noise import MatrixNoise
 from .noise import TRAINING
 from .refresh import Interval
@@ -279,11 +279,12 @@ class NoisyKFAC(SampledOptimizer):
                 "params must all be given when the optimizer is made, got another "
                 "group: include frozen ones that are to be trained later."
             )
-        check_descent({**self.defaults, **param_group})
+        rest = {k: plain(v) for k, v in param_group.items() if k != "params"}
+        check_descent({**self.defaults, **rest})
         params = param_group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
         members = [self._named(parameter)[1] for parameter in params]
-        super().add_param_group({**param_group, "params": members})
+        super().add_param_group({**rest, "params": members})
 
     # --- settings ---------------------------------------------------------------------
 
@@ -478,6 +479,7 @@ class NoisyKFAC(SampledOptimizer):
                 f"{state_dict.get(NUM_DATA)!r}."
             )
         check_sizes(self.param_groups, state_dict)
+        check_settings(self.param_groups, state_dict, self.defaults)
         check_shapes(self.param_groups, state_dict, (MOMENTUM,))
         self.preconditioner.check_state(state_dict[PRECONDITIONER])
         super().load_state_dict(state_dict)

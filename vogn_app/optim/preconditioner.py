@@ -572,11 +572,15 @@ class KroneckerPreconditioner:
             ValueError: If it is of another; nothing has changed then.
         """
         self.check_state(state)
-        like = next(iter(self.parameters.values()))
-        self._state.load_state_dict(state, like)
+        likes = {
+            name: self.parameters[next(iter(block.parts.values())).name]
+            for name, block in self.blocks.items()
+        }
+        self._give_up()
         self.num_steps, self._noise.seed = state["num_steps"], state["seed"]
         self._figures.load_state_dict(state["figures"])
         self._rows.load_state_dict(state["rows"])
-        self._give_up()
-        self._ranks = Ranks()  # to meet again
+        self._ranks, self._cooperation = Ranks(), Alone()  # to meet again
+        self._meet_ranks()
+        self._state.load_state_dict(state, likes, self._cooperation)
         self._arm()

@@ -68,6 +68,7 @@ class StalePreconditioner(KroneckerPreconditioner):
         **settings: Any,
     ) -> None:
         self._staleness = staleness
+        self.is_whole = False  # whether this rank holds everything
         super().__init__(
             model, factor_interval=1, factor_decay=factor_decay, **settings
         )
@@ -78,7 +79,7 @@ class StalePreconditioner(KroneckerPreconditioner):
     def _divide(self, ranks: Ranks) -> Ownership:
         half = self.communication_dtype
         ownership = Ownership(self.parameters, self.blocks, ranks, half)
-        self._state.keep(ownership.inverts)
+        self._keep(ownership)
         return ownership
 
     @property
@@ -130,11 +131,21 @@ class StalePreconditioner(KroneckerPreconditioner):
         """Give all ranks all statistics."""
         if self.ownership is not None:
             self._state.complete(self.ownership)
+            self.is_whole = True
 
     def release(self) -> None:
         """Keep what this rank owns alone."""
         if self.ownership is not None:
-            self._state.keep(self.ownership.inverts)
+            self._keep(self.ownership)
+
+    def _keep(self, ownership: Ownership) -> None:
+        self._state.keep(ownership.inverts)
+        self.is_whole = False
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """As `KroneckerPreconditioner.load_state_dict`; keeps what this rank owns."""
+        super().load_state_dict(state)
+        self.release()
 
 
 class SPNGD(KFAC):
@@ -207,7 +218,6 @@ class SPNGD(KFAC):
         seed: int = 0,
         params: Params | None = None,
     ) -> None:
-        self._whole_at: int | None = None  # step at which this rank held everything
         settings = {
             "lr": lr,
             "momentum": momentum,
@@ -266,7 +276,6 @@ class SPNGD(KFAC):
             self.state[parameters[name]][MOMENTUM] = value.to(
                 parameters[name].dtype, copy=True
             )
-        self._whole_at = self.preconditioner.num_steps
 
     def state_dict(self) -> dict[str, Any]:
         """State, groups and statistics.
@@ -275,7 +284,7 @@ class SPNGD(KFAC):
             RuntimeError: If several ranks hold it and it was not consolidated.
         """
         several = self.preconditioner.ownership is not None
-        if several and self._whole_at != self.preconditioner.num_steps:
+        if several and not self.preconditioner.is_whole:
             raise RuntimeError(
                 "consolidate_state_dict() must be called on all ranks before "
                 "state_dict(), got a state that several ranks hold in part."

@@ -36,12 +36,19 @@ def clip(
     """
     if not natural:
         return
-    change = next(iter(natural.values())).new_zeros(())
-    for name, gradient in gradients.items():
-        product = torch.dot(natural[name].flatten(), gradient.flatten())
-        change += product * rates[name] ** 2
+    products = [
+        inner(natural[name], gradient) * rates[name] ** 2
+        for name, gradient in gradients.items()
+    ]
+    change = torch.stack(products).sum()
     factor = (bound / change.abs()).sqrt().clamp(max=1.0)
     torch._foreach_mul_(list(natural.values()), factor)
+
+
+def inner(left: Tensor, right: Tensor) -> Tensor:
+    """The inner product of two tensors of a shape, in single precision at least."""
+    dtype = torch.promote_types(left.dtype, torch.float32)
+    return torch.dot(left.flatten().to(dtype), right.flatten().to(dtype))
 
 
 def velocity_change(momentum: float, products: Tensor, old: Tensor) -> Tensor:

@@ -73,7 +73,7 @@ from .groups import (
     resolved,
     tempered,
 )
-from .loading import check_method, check_names, check_shapes
+from .loading import check_method, check_names, check_settings, check_shapes
 from .sampled import NOISE, NUM_STEPS, Params, SampledOptimizer
 from .sampling import perturb
 
@@ -462,7 +462,8 @@ class VOGN(SampledOptimizer):
                     f"num_data must be {ours['num_data']} in the state to load, "
                     f"got {theirs.get('num_data')!r}."
                 )
-        check_names(self.param_groups, state_dict, self.defaults)
+        check_settings(self.param_groups, state_dict, self.defaults)
+        check_names(self.param_groups, state_dict)
         check_shapes(self.param_groups, state_dict, (MOMENTUM, CURVATURE))
         super().load_state_dict(state_dict)
         _restore_wide(self.param_groups, self.state, state_dict)

@@ -6,11 +6,9 @@ from torch import nn
 from torch.optim import SGD, AdamW
 
 from benchmarks.peers.contenders import (
-    LARGE,
     SETTINGS,
     Setting,
     build_contender,
-    settings_of,
 )
 from trainers.catalogue import optimizer_spec
 from vogn_app import KFAC, SPNGD
@@ -40,11 +38,3 @@ def test_a_setting_is_what_the_optimizer_has_beside_the_products_defaults(method
 def test_kfac_renews_its_curvature_with_the_examples_it_sees(batch_size, interval):
     optimizer = build_contender("kfac", Setting(), batch_size, nn.Linear(2, 3))
     assert optimizer.figures()["factor_interval"] == interval
-
-
-@pytest.mark.parametrize("method", SETTINGS)
-def test_as_many_settings_are_tried_at_every_batch_size(method):
-    small, large = settings_of(method, LARGE - 1), settings_of(method, LARGE)
-    assert small == SETTINGS[method]
-    assert len(set(small)) == len(set(large)) == 4
-    assert (small != large) == (method == "sgd")

@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tests.vogn_app.curvature.exactness import assert_close
 from tests.vogn_app.distributed.processes import run
 from vogn_app import KFAC, SPNGD
+from vogn_app.optim.division import ELSEWHERE
 
 SHARES = {1: [12], 2: [7, 5], 4: [3, 5, 1, 3]}  # examples of each rank
 
@@ -102,6 +103,47 @@ def alone(settings, steps, state=None):
 
 
 SETTINGS = {"factor_interval": 2, "damping": 1e-2, "kl_clip": 1e-2}
+
+
+def loaded(rank, make, settings):
+    """How many inverses a rank makes and holds, in training and after a load."""
+    model = network()
+    optimizer = make(model, lr=0.05, **settings)
+    train(optimizer, model, rank, 2, range(1))
+    if isinstance(optimizer, SPNGD):
+        optimizer.consolidate_state_dict()
+    other = network()
+    again = make(other, lr=0.05, **settings)
+    again.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    both = [each.preconditioner for each in (optimizer, again)]
+    vector = {name: torch.ones_like(p) for name, p in model.named_parameters()}
+    products = None
+    if make is KFAC:
+        products = [each.precondition(vector) for each in both]
+    return [(each.num_inverted, holdings(each)) for each in both], products
+
+
+def holdings(preconditioner):
+    inverses = preconditioner._state.inverses
+    return {key for key, each in inverses.items() if each is not ELSEWHERE}
+
+
+@pytest.mark.parametrize(
+    ("make", "settings"),
+    [(SPNGD, {}), (KFAC, {"distribution": "memory"}), (KFAC, {"inversion": "ekfac"})],
+)
+def test_a_loaded_state_is_inverted_by_its_owners_as_in_training(
+    make, settings, tmp_path
+):
+    shares = []
+    for (trained, again), products in run(loaded, 2, tmp_path, make, settings):
+        assert again == trained
+        shares.append(again[0])
+        if products is not None:
+            assert_close(*products[::-1])
+    assert all(shares)
+    whole = alone({"factor_interval": 1}, range(1))[2]
+    assert sum(shares) == whole
 
 
 @pytest.mark.slow

@@ -119,6 +119,26 @@ def test_a_state_from_before_the_first_step(tmp_path):
     assert run(fresh, 2, tmp_path) == [{}, {}]
 
 
+def gone_back(rank):
+    """What ranks say when asked for a state after another one was loaded."""
+    model = network()
+    optimizer = SPNGD(model, staleness=0.5, **SETTINGS)
+    train(optimizer, model, rank, 2, range(3))
+    optimizer.consolidate_state_dict()
+    state = copy.deepcopy(optimizer.state_dict())
+    train(optimizer, model, rank, 2, range(3, 5))
+    optimizer.load_state_dict(copy.deepcopy(state))
+    refused = message_of(optimizer.state_dict)[0]
+    optimizer.consolidate_state_dict()
+    return refused, is_same(optimizer.state_dict(), state)
+
+
+def test_a_state_that_was_loaded_is_shared_out_until_it_is_consolidated(tmp_path):
+    for refused, same in run(gone_back, 2, tmp_path):
+        assert "consolidate_state_dict() must be called on all ranks" in refused
+        assert same
+
+
 def moments_of(state):
     """All statistics of a state, whatever holds them."""
     factors = state["factors"].values()

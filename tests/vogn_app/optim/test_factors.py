@@ -14,7 +14,6 @@ from vogn_app.optim.factors import (
     key_text,
 )
 
-LIKE = torch.zeros(1)
 KEY = ("body.conv:1", "inputs")
 
 
@@ -93,8 +92,8 @@ def test_a_state_has_everything_and_shares_no_memory_when_loaded():
     factors.inverted = {KEY: factors.present[KEY].mean}
     factors.dampings = {KEY: torch.tensor([0.1])}
     factors.take({KEY: moment("matrix")}, 0.9, 3)
-    other = Factors()
-    other.load_state_dict(factors.state_dict(), LIKE)
+    other, likes = Factors(), {name: torch.zeros(1) for name, _ in (KEY, later)}
+    other.load_state_dict(factors.state_dict(), likes)
     assert list(other.present) == [KEY, later]
     for key, factor in factors.present.items():
         copy = other.present[key]
@@ -115,7 +114,7 @@ def test_what_is_inverted_is_saved_once_where_it_is_the_average():
     state = factors.state_dict()
     assert state[key_text(KEY)]["inverted"] is None
     other = Factors()
-    other.load_state_dict(state, LIKE)
+    other.load_state_dict(state, {KEY[0]: torch.zeros(1)})
     assert other.inverted[KEY] is other.present[KEY].mean
 
 

@@ -1,5 +1,8 @@
 """K-FAC is a preconditioner and SGD; groups, closures, state, copies, lifetime."""
 
+from functools import partial
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -15,7 +18,7 @@ from tests.vogn_app.optim.natural import (
     parameters_of,
     train,
 )
-from vogn_app import KFAC, KroneckerPreconditioner
+from vogn_app import KFAC, SPNGD, KroneckerPreconditioner, NoisyKFAC
 
 SETTINGS = {"damping": 0.05, "factor_interval": 2, "factor_decay": 0.8}
 
@@ -214,6 +217,30 @@ def test_parameters_without_a_gradient_stay():
 def test_a_wrong_setting_is_named(name, options):
     with pytest.raises(ValueError, match=rf"^{name} must be "):
         KFAC(nn.Linear(2, 2), **options)
+
+
+@pytest.mark.parametrize("number", [np.float32(0.5), torch.tensor(0.5)], ids=str)
+@pytest.mark.parametrize("make", [KFAC, SPNGD, partial(NoisyKFAC, num_data=9)])
+def test_numbers_may_be_those_of_numpy_and_torch(make, number):
+    model = nn.Linear(2, 2)
+    groups = [{"params": [model.weight], "lr": number}, {"params": [model.bias]}]
+    optimizer = make(model, lr=number, momentum=number, params=groups)
+    for group in optimizer.param_groups:
+        assert type(group["lr"]) is type(group["momentum"]) is float
+        assert group["lr"] == group["momentum"] == 0.5
+
+
+def test_many_small_layers_in_half_precision_all_count_in_the_trust_region():
+    model = nn.ModuleList(nn.Linear(8, 8, bias=False) for _ in range(600))
+    model = model.to(torch.bfloat16)
+    optimizer = KFAC(model, kl_clip=1e-6, momentum=0.0)
+    names = optimizer.preconditioner.parameters
+    gradients = {name: torch.randn(8, 8).to(torch.bfloat16) for name in names}
+    natural = {name: 0.01 * gradient for name, gradient in gradients.items()}
+    product = sum((natural[n].double() * gradients[n].double()).sum() for n in names)
+    expected = (1e-6 / (0.1**2 * product)).sqrt()
+    factor = optimizer._factor(gradients, natural).double()
+    torch.testing.assert_close(factor, expected, rtol=1e-5, atol=0)
 
 
 def test_a_group_that_comes_later_is_refused():

@@ -276,3 +276,60 @@ def test_a_state_of_the_same_statistics_measured_otherwise_is_taken_over(before,
         assert torch.equal(moment.value, mine[key].value)
     train(theirs, other, [images()])
     assert all(p.isfinite().all() for p in other.parameters())
+
+
+def without_momentum(state):
+    del state["param_groups"][0]["momentum"]
+
+
+def without_a_layer(state):
+    del state["preconditioner"]["factors"]["6:inputs"]
+
+
+def of_three_groups(state):
+    state["changes"] = torch.zeros(3)
+
+
+DAMAGES = {
+    without_momentum: "groups of the state to load must have momentum, got none",
+    without_a_layer: "state must hold the statistics of all layers, got none of 6:inp",
+    of_three_groups: r"changes must have shape \(1,\) in the state to load, got \(3,\)",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_state_is_refused_and_changes_nothing(damage):
+    model, other = twins()
+    ours, theirs = KFAC(model, 0.1, **SETTINGS), KFAC(other, 0.1, **SETTINGS)
+    for optimizer, its_model in ((ours, model), (theirs, other)):
+        train(optimizer, its_model, [images()])
+    before, state = copy.deepcopy(ours.state_dict()), copy.deepcopy(theirs.state_dict())
+    damage(state)
+    with pytest.raises(ValueError, match=f"^{DAMAGES[damage]}"):
+        ours.load_state_dict(state)
+    assert is_same(ours.state_dict(), before)
+
+
+@pytest.mark.parametrize("make", [KFAC, SPNGD])
+@pytest.mark.parametrize("inversion", ["cholesky", "ekfac"])
+@pytest.mark.parametrize("before", [torch.float32, torch.float64])
+def test_a_state_goes_on_in_another_floating_type(make, inversion, before):
+    settings = {"factor_interval": 3, "inversion": inversion} if make is KFAC else {}
+    after = torch.float64 if before == torch.float32 else torch.float32
+    batches = [images() for _ in range(6)]
+    model, other = twins()
+    model, ours = model.to(before), None
+    for x, y in batches[:2]:
+        ours = ours or make(model, 0.05, **settings)
+        train(ours, model, [(x.to(before), y)])
+    theirs = make(other.to(after), 0.05, **settings)
+    other.load_state_dict(model.state_dict())
+    theirs.load_state_dict(through_a_file(ours.state_dict()))
+    factors = theirs.preconditioner.factors().values()
+    assert {moment.value.dtype for moment in factors} == {after}
+    for x, y in batches[2:]:
+        train(ours, model, [(x.to(before), y)])
+        train(theirs, other, [(x.to(after), y)])
+    pairs = zip(model.parameters(), other.parameters(), strict=True)
+    for one, two in pairs:
+        torch.testing.assert_close(two.double(), one.double(), rtol=1e-3, atol=1e-4)

@@ -36,6 +36,16 @@ def test_each_parameter_counts_at_its_own_rate():
     assert torch.equal(first, second)
 
 
+def test_many_small_parts_in_half_precision_all_count():
+    names = [str(number) for number in range(600)]
+    natural = {n: torch.full((8,), 0.01, dtype=torch.bfloat16) for n in names}
+    gradients = {n: torch.ones(8, dtype=torch.bfloat16) for n in names}
+    product = 600 * 8 * natural["0"][0].double()
+    expected = natural["0"].double() * (1e-3 / product).sqrt()
+    clip(natural, gradients, dict.fromkeys(names, 1.0), 1e-3)
+    torch.testing.assert_close(natural["0"].double(), expected, rtol=0.01, atol=0)
+
+
 def test_nothing_to_clip_is_fine():
     clip({}, {}, {}, 1e-3)
 

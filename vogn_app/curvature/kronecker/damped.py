@@ -148,7 +148,7 @@ def _read(flags: Sequence[Tensor]) -> list[list[bool]]:
     """Flags of all requests, brought to the host in one piece."""
     if not flags:
         return []
-    values = iter(torch.cat([flag.to(flags[0].device) for flag in flags]).tolist())
+    values = iter(torch.cat(list(flags)).tolist())
     return [list(islice(values, len(flag))) for flag in flags]
 
 

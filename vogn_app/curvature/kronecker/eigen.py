@@ -163,8 +163,7 @@ def _finite(bases: Sequence[Eigenbasis | None]) -> list[Eigenbasis | None]:
     sums = [_checksum(basis) for basis in bases if basis is not None]
     if not sums:
         return list(bases)
-    home = sums[0].device
-    flags = iter(torch.stack([x.to(home) for x in sums]).isfinite().tolist())
+    flags = iter(torch.stack(sums).isfinite().tolist())
     return [basis if basis is not None and next(flags) else None for basis in bases]
 
 
