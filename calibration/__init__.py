@@ -8,6 +8,7 @@ model or a framework, so the predictions of any will do.
 from calibration._checks import check_labels, check_probabilities, predictive
 from calibration.evaluation import DEFINITIONS, evaluate
 from calibration.gallery import select_examples
+from calibration.intervals import Estimate, wilson_interval
 from calibration.maps import uncertainty_map
 from calibration.metrics import (
     accuracy,
@@ -25,13 +26,13 @@ from calibration.ood import (
 from calibration.reliability import (
     ReliabilityDiagram,
     reliability_diagram,
-    wilson_interval,
 )
 from calibration.uncertainty import UncertaintyDecomposition, decompose, entropy
 
 __all__ = [
     "DEFINITIONS",
     "FPR95_DEFINITION",
+    "Estimate",
     "ReliabilityDiagram",
     "ScoreHistogram",
     "UncertaintyDecomposition",

@@ -144,6 +144,34 @@ def check_at_least_one(value: int, name: str) -> int:
     return int(value)
 
 
+def check_groups(groups: ArrayLike, num_examples: int) -> NDArray[np.intp]:
+    """Return clusters of examples, numbered from 0, if there is one for each.
+
+    Args:
+        groups: Cluster of each example (its image, patient, user): whole numbers or
+            text, ``[N]``.
+        num_examples: N.
+
+    Returns:
+        Numbers 0..G-1 of the clusters, ``[N]``.
+
+    Raises:
+        ValueError: If they are not a vector of N whole numbers or texts.
+    """
+    array = np.asarray(groups)
+    if array.shape != (num_examples,):
+        raise ValueError(
+            f"groups must be a vector with one entry for each of {num_examples} "
+            f"examples, got shape {array.shape}."
+        )
+    if array.dtype.kind not in "iuU":
+        raise ValueError(
+            f"groups must be whole numbers or text, got dtype {array.dtype}."
+        )
+    numbers: NDArray[np.intp] = np.unique(array, return_inverse=True)[1]
+    return numbers
+
+
 def predictive(
     probabilities: ArrayLike, name: str = "probabilities"
 ) -> NDArray[np.float64]:

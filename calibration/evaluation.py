@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calibration._checks import check_labels, check_probabilities, predictive
+from calibration.intervals import wilson_interval
 from calibration.metrics import accuracy, brier_score, negative_log_likelihood
 from calibration.ood import FPR95_DEFINITION, auroc, fpr_at_recall, score_histogram
 from calibration.reliability import (
     ReliabilityDiagram,
     reliability_diagram,
     top_label,
-    wilson_interval,
 )
 from calibration.uncertainty import UncertaintyDecomposition, decompose
 

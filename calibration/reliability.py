@@ -9,12 +9,12 @@ given a number nobody observed.
 """
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calibration._checks import check_at_least_one, predictive_and_labels
+from calibration.intervals import wilson_interval
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,43 +117,3 @@ def top_label(
     """
     mean, labels = predictive_and_labels(probabilities, labels)
     return mean.max(axis=1), mean.argmax(axis=1) == labels
-
-
-def wilson_interval(
-    successes: ArrayLike, counts: ArrayLike, confidence: float = 0.95
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return Wilson's score interval for proportions.
-
-    Unlike the normal interval it stays inside 0..1 and keeps its width where every
-    trial of a small bin succeeded.
-
-    Args:
-        successes: Number of successes, in 0..count, of any shape.
-        counts: Number of trials, at least 1, of the same shape.
-        confidence: Coverage aimed at, strictly between 0 and 1.
-
-    Returns:
-        Lower and upper ends, in 0..1, of the same shape.
-
-    Raises:
-        ValueError: If a number is outside its range.
-    """
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be between 0 and 1, got {confidence}.")
-    counts = np.asarray(counts, dtype=np.float64)
-    successes = np.asarray(successes, dtype=np.float64)
-    if not np.all(counts >= 1):
-        raise ValueError(f"counts must be at least 1, got {counts.min():g}.")
-    if not np.all((successes >= 0) & (successes <= counts)):
-        raise ValueError(
-            "successes must be in 0..counts, "
-            f"got {successes.tolist()} of {counts.tolist()}."
-        )
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share = successes / counts
-    shrink = 1 + z**2 / counts
-    centre = (share + z**2 / (2 * counts)) / shrink
-    spread = np.sqrt(share * (1 - share) / counts + (z / (2 * counts)) ** 2)
-    half = z * spread / shrink
-    # At 0 and at 1 one end is the proportion itself, which rounding must not pass.
-    return np.clip(centre - half, 0.0, share), np.clip(centre + half, share, 1.0)
