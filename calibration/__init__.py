@@ -6,6 +6,7 @@ model or a framework, so the predictions of any will do.
 """
 
 from calibration._checks import check_labels, check_probabilities, predictive
+from calibration.calibration_errors import expected_calibration_error
 from calibration.evaluation import DEFINITIONS, evaluate
 from calibration.gallery import select_examples
 from calibration.intervals import Estimate, wilson_interval
@@ -13,7 +14,6 @@ from calibration.maps import uncertainty_map
 from calibration.metrics import (
     accuracy,
     brier_score,
-    expected_calibration_error,
     negative_log_likelihood,
 )
 from calibration.ood import (

@@ -13,38 +13,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calibration._checks import check_labels, check_probabilities, predictive
-from calibration.intervals import wilson_interval
-from calibration.metrics import accuracy, brier_score, negative_log_likelihood
-from calibration.ood import FPR95_DEFINITION, auroc, fpr_at_recall, score_histogram
-from calibration.reliability import (
-    ReliabilityDiagram,
-    reliability_diagram,
-    top_label,
-)
+from calibration.definitions import MEASURES
+from calibration.intervals import Estimate
+from calibration.measures import headline, measure
+from calibration.ood import auroc, fpr_at_recall, score_histogram
+from calibration.reliability import ReliabilityDiagram, reliability_diagram
 from calibration.uncertainty import UncertaintyDecomposition, decompose
 
 SCHEMA = 1
 
-DEFINITIONS = MappingProxyType({
-    "accuracy": "Fraction of examples whose most probable class is the true one.",
-    "nll": "Mean negative log-likelihood of the true class, in nats; lower is better.",
-    "brier": "Mean squared distance between the probabilities and the one-hot label, "
-    "summed over classes, 0 to 2; lower is better.",
-    "ece": "Expected calibration error: mean gap between confidence and accuracy over "
-    "equal-width, right-closed bins of confidence, 0 to 1; lower is better.",
-    "predictive_entropy": "Mean entropy of the posterior predictive, in nats: total "
-    "uncertainty.",
-    "expected_entropy": "Mean entropy of the single posterior samples, in nats: "
-    "aleatoric uncertainty.",
-    "mutual_information": "Predictive less expected entropy, in nats: how far the "
-    "posterior samples disagree, epistemic uncertainty.",
-    "intervals": "95 % Wilson score interval over examples.",
-    "mean": "The same metrics for the network at the posterior mean.",
-    "auroc": "Probability that an out-of-distribution example scores above an "
-    "in-distribution one, ties counting half; 0.5 is chance.",
-    "fpr95": FPR95_DEFINITION,
-    "auroc_mutual_information": "The AUROC with mutual information as the score.",
-})
+# Each number of evaluation.json in a sentence.
+DEFINITIONS = MappingProxyType(
+    {name: each.sentence for name, each in MEASURES.items()}
+    | {
+        "intervals": "95 % intervals over examples, closed-form or by bootstrap.",
+        "mean": "Accuracy, NLL, Brier score and ECE of the network at the posterior "
+        "mean.",
+        "auroc_mutual_information": "The AUROC with mutual information as the score.",
+    }
+)
 
 _BIN_FIELDS = (
     "lower",
@@ -88,13 +75,14 @@ def evaluate(
     labels = check_labels(labels, *mean.shape)
     parts = decompose(samples)
     diagram = reliability_diagram(mean, labels, num_bins)
+    found = measure(samples, labels, num_bins)
     return {
         "schema": SCHEMA,
         "num_examples": len(mean),
         "num_classes": mean.shape[1],
         "num_samples": _num_samples(samples),
-        "metrics": _headline(mean, labels, diagram) | _mean_uncertainty(parts),
-        "intervals": {"accuracy": _accuracy_interval(mean, labels)},
+        "metrics": _values(found),
+        "intervals": {name: [each.low, each.high] for name, each in found.items()},
         "mean": _at_mean(mean_probabilities, mean, labels, num_bins),
         "reliability": {"num_bins": diagram.num_bins, "bins": _bins(diagram)},
         "ood": {
@@ -109,31 +97,8 @@ def _num_samples(probabilities: NDArray[Any]) -> int:
     return len(probabilities) if probabilities.ndim == 3 else 1
 
 
-def _headline(
-    mean: NDArray[np.float64], labels: NDArray[np.intp], diagram: ReliabilityDiagram
-) -> dict[str, float]:
-    return {
-        "accuracy": accuracy(mean, labels),
-        "nll": negative_log_likelihood(mean, labels),
-        "brier": brier_score(mean, labels),
-        "ece": diagram.ece,
-    }
-
-
-def _mean_uncertainty(parts: UncertaintyDecomposition) -> dict[str, float]:
-    return {
-        "predictive_entropy": float(parts.total.mean()),
-        "expected_entropy": float(parts.expected.mean()),
-        "mutual_information": float(parts.mutual_information.mean()),
-    }
-
-
-def _accuracy_interval(
-    mean: NDArray[np.float64], labels: NDArray[np.intp]
-) -> list[float]:
-    correct = top_label(mean, labels)[1]
-    low, high = wilson_interval(correct.sum(), len(correct))
-    return [float(low), float(high)]
+def _values(found: Mapping[str, Estimate]) -> dict[str, float]:
+    return {name: float(each) for name, each in found.items()}
 
 
 def _at_mean(
@@ -150,8 +115,7 @@ def _at_mean(
             f"mean_probabilities must be [N, C] = {predicted.shape} like the "
             f"probabilities, got shape {array.shape}."
         )
-    mean = predictive(array)
-    return _headline(mean, labels, reliability_diagram(mean, labels, num_bins))
+    return _values(headline(array, labels, num_bins))
 
 
 def _bins(diagram: ReliabilityDiagram) -> list[dict[str, Any]]:
@@ -173,17 +137,23 @@ def _evaluate_ood(
             f"got {out_samples.shape[-1]}."
         )
     out = decompose(out_samples)
+    area = auroc(parts.total, out.total)
+    false_positives = fpr_at_recall(parts.total, out.total)
     report = {
         "score": "predictive entropy",
         "num_examples": len(out.total),
-        "auroc": auroc(parts.total, out.total),
-        "fpr95": fpr_at_recall(parts.total, out.total),
+        "auroc": float(area),
+        "fpr95": float(false_positives),
+        "intervals": {
+            "auroc": [area.low, area.high],
+            "fpr95": [false_positives.low, false_positives.high],
+        },
         "histogram": _histogram(parts.total, out.total),
     }
     # A single model disputes nothing: all its mutual information is 0, no score.
     if min(_num_samples(samples), _num_samples(out_samples)) > 1:
-        report["auroc_mutual_information"] = auroc(
-            parts.mutual_information, out.mutual_information
+        report["auroc_mutual_information"] = float(
+            auroc(parts.mutual_information, out.mutual_information)
         )
     return report
 

@@ -5,51 +5,106 @@ mean over the S samples (not the mean of the samples' own scores, which is anoth
 for the two proper scores, never a smaller number).
 
 *Papers*: Brier (1950), Monthly Weather Review 78:1, eq. 2; Gneiting and Raftery (2007),
-JASA 102:359, on proper scores; Guo et al. (2017), arXiv:1706.04599, on ECE.
+JASA 102:359, on proper scores; Murphy (1973), J. Applied Meteorology 12:595, on the
+parts of the Brier score, and Stephenson, Coelho and Jolliffe (2008), Weather and
+Forecasting 23:752, on the two that bins leave within them. Sharpness is that of
+Gneiting, Balabdaoui and Raftery (2007), JRSS B 69:243, in squares: its expectation is
+one less the Brier score where labels are drawn from the probabilities.
 """
 
-import numpy as np
-from numpy.typing import ArrayLike
+from dataclasses import dataclass
 
-from calibration._checks import predictive_and_labels
-from calibration.reliability import reliability_diagram, top_label
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from calibration._binned import batches, per_example, share
+from calibration._checks import predictive, predictive_and_labels
+from calibration._distances import Distance, without_empty
+from calibration.intervals import (
+    Estimate,
+    deal,
+    from_draws,
+    mean,
+    proportion,
+    resample,
+    sums_by_group,
+)
+from calibration.reliability import bin_edges, find_bins, top_label
 
 # A label that was given probability 0 costs -log(2.2e-308) = 708.4 nats, not infinity,
 # which no mean, chart or JSON file survives.
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).tiny)
 
+LARGEST_NLL = -float(np.log(SMALLEST_PROBABILITY))
+LARGEST_BRIER = 2.0
 
-def accuracy(probabilities: ArrayLike, labels: ArrayLike) -> float:
+
+@dataclass(frozen=True, kw_only=True)
+class BrierDecomposition:
+    """Brier score = reliability - resolution + uncertainty + within_bin.
+
+    Args:
+        reliability: Squared gaps between probabilities and frequencies of bins, in
+            0..2; 0 is calibrated. Chance raises it, by about B (C - 1) / N or less.
+        resolution: Squared differences between the frequencies of bins and those of
+            all examples, in 0..1; larger tells examples better apart.
+        uncertainty: Brier score of the frequencies of all examples, in 0..1 - 1/C,
+            whatever the model.
+        within_bin: What the bins hide: the variance of probabilities within them, less
+            twice their covariance with the labels, in -1..2; near 0 for narrow bins.
+    """
+
+    reliability: Estimate
+    resolution: Estimate
+    uncertainty: Estimate
+    within_bin: Estimate
+
+
+def accuracy(
+    probabilities: ArrayLike, labels: ArrayLike, groups: ArrayLike | None = None
+) -> Estimate:
     """Return the fraction of examples whose most probable class is the true one.
 
     Args:
         probabilities: Class probabilities, ``[N, C]`` or ``[S, N, C]``.
         labels: True classes, integers in 0..C-1, ``[N]``.
+        groups: Cluster of each example, ``[N]``; see `calibration.intervals`.
 
     Returns:
         A fraction in 0..1; of equally probable classes the first is the prediction.
+
+    Raises:
+        ValueError: If an argument is outside its range.
     """
-    return float(top_label(probabilities, labels)[1].mean())
+    return proportion(top_label(probabilities, labels)[1], groups)
 
 
-def negative_log_likelihood(probabilities: ArrayLike, labels: ArrayLike) -> float:
+def negative_log_likelihood(
+    probabilities: ArrayLike, labels: ArrayLike, groups: ArrayLike | None = None
+) -> Estimate:
     """Return the mean of -log p(true class), in nats.
 
     Args:
         probabilities: Class probabilities, ``[N, C]`` or ``[S, N, C]``.
         labels: True classes, integers in 0..C-1, ``[N]``.
+        groups: Cluster of each example, ``[N]``.
 
     Returns:
         Nats per example, from 0 (certain and right) to 708.4, the price of a true
         class held impossible (`SMALLEST_PROBABILITY`).
+
+    Raises:
+        ValueError: If an argument is outside its range.
     """
-    mean, labels = predictive_and_labels(probabilities, labels)
-    likelihood = mean[np.arange(len(labels)), labels]
-    # Adding 0.0 turns the -0.0 of certainty into 0.0.
-    return float(-np.log(np.maximum(likelihood, SMALLEST_PROBABILITY)).mean()) + 0.0
+    rows, labels = predictive_and_labels(probabilities, labels)
+    likelihood = rows[np.arange(len(labels)), labels]
+    nats = -np.log(np.maximum(likelihood, SMALLEST_PROBABILITY))
+    return mean(nats, (0.0, LARGEST_NLL), groups)
 
 
-def brier_score(probabilities: ArrayLike, labels: ArrayLike) -> float:
+def brier_score(
+    probabilities: ArrayLike, labels: ArrayLike, groups: ArrayLike | None = None
+) -> Estimate:
     """Return the squared distance to the one-hot label, summed over classes.
 
     Brier's own form. For two classes it is twice the one-column form that some
@@ -58,29 +113,134 @@ def brier_score(probabilities: ArrayLike, labels: ArrayLike) -> float:
     Args:
         probabilities: Class probabilities, ``[N, C]`` or ``[S, N, C]``.
         labels: True classes, integers in 0..C-1, ``[N]``.
+        groups: Cluster of each example, ``[N]``.
 
     Returns:
         The mean over examples, from 0 (certain and right) to 2 (certain and wrong).
+
+    Raises:
+        ValueError: If an argument is outside its range.
     """
     errors, labels = predictive_and_labels(probabilities, labels)
     errors[np.arange(len(labels)), labels] -= 1
-    return float((errors**2).sum(axis=1).mean())
+    return mean((errors**2).sum(axis=1), (0.0, LARGEST_BRIER), groups)
 
 
-def expected_calibration_error(
-    probabilities: ArrayLike, labels: ArrayLike, num_bins: int = 15
-) -> float:
-    """Return the mean gap between confidence and accuracy over confidence bins.
+def brier_decomposition(
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    num_bins: int = 15,
+    groups: ArrayLike | None = None,
+) -> BrierDecomposition:
+    """Split the Brier score into what calibration, skill and the labels make of it.
 
-    The number depends on the bins and, with few examples, is biased upwards: give
-    `num_bins` and N beside it, or better the diagram itself.
+    Each class against the rest, in bins of its own probability, summed over classes.
 
     Args:
         probabilities: Class probabilities, ``[N, C]`` or ``[S, N, C]``.
         labels: True classes, integers in 0..C-1, ``[N]``.
-        num_bins: Number of equal-width bins, at least 1.
+        num_bins: Number of equal-width bins of each class, at least 1.
+        groups: Cluster of each example, ``[N]``.
 
     Returns:
-        A fraction in 0..1; 0 is best.
+        The parts, whose sum is `brier_score` whatever the bins.
+
+    Raises:
+        ValueError: If an argument is outside its range.
     """
-    return reliability_diagram(probabilities, labels, num_bins).ece
+    rows, labels = predictive_and_labels(probabilities, labels)
+    group, edges = deal(len(rows), groups), bin_edges(rows[:, 0], num_bins)
+    values, draws = np.zeros(4), np.zeros((4, 1))
+    for classes in batches(rows.shape[1]):
+        sums = [_class_sums(group, edges, rows[:, c], labels == c) for c in classes]
+        ends = np.cumsum([each.shape[1] for each in sums])[:-1]
+        together = resample(np.concatenate(sums, axis=1))
+        values = values + sum(_parts(each.sum(axis=0)) for each in sums)
+        draws = draws + sum(map(_parts, np.split(together, ends, axis=1)))
+    return _with_intervals(values, draws, int(group.max()) + 1, len(rows))
+
+
+def sharpness(probabilities: ArrayLike, groups: ArrayLike | None = None) -> Estimate:
+    """Return the mean over examples of the sum over classes of p^2.
+
+    It knows no labels: of two models equally calibrated, the sharper tells more.
+
+    Args:
+        probabilities: Class probabilities, ``[N, C]`` or ``[S, N, C]``.
+        groups: Cluster of each example, ``[N]``.
+
+    Returns:
+        From 1/C, where all classes are equally probable, to 1, where one is certain.
+
+    Raises:
+        ValueError: If an argument is outside its range.
+    """
+    rows = predictive(probabilities)
+    squares = np.einsum("nc,nc->n", rows, rows)
+    return mean(squares, (1 / rows.shape[1], 1.0), groups)
+
+
+def mean_confidence(
+    probabilities: ArrayLike, groups: ArrayLike | None = None
+) -> Estimate:
+    """Return the mean probability of the most probable class.
+
+    Args:
+        probabilities: Class probabilities, ``[N, C]`` or ``[S, N, C]``.
+        groups: Cluster of each example, ``[N]``.
+
+    Returns:
+        From 1/C, where all classes are equally probable, to 1, where one is certain.
+
+    Raises:
+        ValueError: If an argument is outside its range.
+    """
+    rows = predictive(probabilities)
+    return mean(rows.max(axis=1), (1 / rows.shape[1], 1.0), groups)
+
+
+def _class_sums(
+    group: NDArray[np.intp],
+    edges: NDArray[np.float64],
+    column: NDArray[np.float64],
+    true: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Sums of 1, p, y, p^2, p y of each group and bin not empty, ``[G, B', 5]``."""
+    columns = (None, column, true, column**2, column * true)
+    bins = find_bins(column, edges)
+    return without_empty(sums_by_group(group, bins, len(edges) - 1, *columns))
+
+
+def _parts(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Reliability, resolution, uncertainty and within-bin part, ``[4, ...]``."""
+    count, p, y, pp, py = np.moveaxis(sums, -1, 0)
+    rate = per_example(y, count)
+    p_mean, y_mean = share(p, count), share(y, count)
+    within = pp - p * p_mean - 2 * (py - p * y_mean)
+    return np.stack([
+        per_example(count * (p_mean - y_mean) ** 2, count),
+        per_example(count * (y_mean - rate[..., None]) ** 2, count),
+        rate * (1 - rate),
+        per_example(within, count),
+    ])
+
+
+def _with_intervals(
+    values: NDArray[np.float64],
+    draws: NDArray[np.float64],
+    num_groups: int,
+    count: int,
+) -> BrierDecomposition:
+    def square(place: int, largest: float) -> Estimate:
+        value = float(values[place])
+        moves = draws[place] - value
+        return Distance(value, moves, moves, num_groups).estimate(count, value, largest)
+
+    if num_groups < 2:  # which says nothing of spread
+        draws = np.full_like(draws, np.nan)
+    return BrierDecomposition(
+        reliability=square(0, LARGEST_BRIER),
+        resolution=square(1, 1.0),
+        uncertainty=from_draws(float(values[2]), draws[2], count),
+        within_bin=from_draws(float(values[3]), draws[3], count, (-1.0, LARGEST_BRIER)),
+    )

@@ -1,7 +1,12 @@
 """How uncertain a prediction is, and how much of that more data could remove.
 
+For one number an example take `predictive_uncertainty`, from 0 (certain) to 1 (knows
+nothing); `decompose` says where it comes from, and `variation_ratio` and
+`predictive_variance` say in other units how far posterior samples disagree.
+
 *Papers*: Houlsby et al. (2011), arXiv:1112.5745, eq. 2; Depeweg et al. (2018),
-arXiv:1710.07283, section 3.
+arXiv:1710.07283, section 3; Freeman (1965), Elementary Applied Statistics (variation
+ratio).
 
 *Symbols* (y the class, w the weights, p_s the probabilities of posterior sample s)::
 
@@ -12,6 +17,7 @@ arXiv:1710.07283, section 3.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,3 +79,77 @@ def decompose(probabilities: ArrayLike) -> UncertaintyDecomposition:
         expected=expected,
         mutual_information=np.maximum(total - expected, 0.0),
     )
+
+
+def predictive_uncertainty(probabilities: ArrayLike) -> NDArray[np.float64]:
+    """Return the one number that says how uncertain each prediction is.
+
+    It is the entropy of the posterior predictive as a share of the largest there is,
+    log C. 0: one class is certain. 1: all classes are equally probable, the prediction
+    knows nothing. Between two classes out of ten the toss of a coin has
+    log 2 / log 10 = 0.30. It is no probability of an error; for that take 1 less the
+    largest probability, if the model is calibrated. It counts both what the data leaves
+    open and what the weights do; `decompose` tells the two apart.
+
+    Args:
+        probabilities: Class probabilities, ``[N, C]`` or ``[S, N, C]``.
+
+    Returns:
+        Shares in 0..1, ``[N]``; 0 for one class, which leaves nothing open.
+    """
+    mean = predictive(probabilities)
+    if mean.shape[1] == 1:
+        return np.zeros(len(mean))
+    # Rounding can leave the uniform distribution a little above log C.
+    shares: NDArray[np.float64] = entropy(mean) / np.log(mean.shape[1])
+    return np.minimum(shares, 1.0)
+
+
+def variation_ratio(probabilities: ArrayLike) -> NDArray[np.float64]:
+    """Return the share of samples that vote against the most frequent vote.
+
+    Each sample votes for its most probable class, the first of equals.
+
+    Args:
+        probabilities: Class probabilities, ``[S, N, C]``, or ``[N, C]`` for a single
+            model, whose one vote nothing opposes.
+
+    Returns:
+        Shares from 0 (all agree) to at most 1 - 1/min(S, C), ``[N]``.
+    """
+    samples = _samples(probabilities)
+    _, num_examples, num_classes = samples.shape
+    votes = np.zeros((num_examples, num_classes), dtype=np.int32)
+    for sample in samples:
+        votes[np.arange(num_examples), sample.argmax(axis=1)] += 1
+    shares: NDArray[np.float64] = 1 - votes.max(axis=1) / len(samples)
+    return shares
+
+
+def predictive_variance(probabilities: ArrayLike) -> NDArray[np.float64]:
+    """Return the variance of the probabilities over samples, summed over classes.
+
+    It is the mean squared distance of the samples' probabilities to their mean.
+
+    Args:
+        probabilities: Class probabilities, ``[S, N, C]``, or ``[N, C]`` for a single
+            model, which does not vary.
+
+    Returns:
+        Variances (sums of squares divided by S), from 0 (all agree) to at most
+        1 - 1/min(S, C), ``[N]``.
+    """
+    samples = _samples(probabilities)
+    if len(samples) == 1:
+        return np.zeros(samples.shape[1])
+    mean = samples.mean(axis=0, dtype=np.float64)
+    total = np.zeros(len(mean))
+    for sample in samples:  # one at a time, as above
+        total += ((sample - mean) ** 2).sum(axis=1)
+    return total / len(samples)
+
+
+def _samples(probabilities: ArrayLike) -> NDArray[np.floating[Any]]:
+    """Probabilities with an axis for samples, ``[S, N, C]``."""
+    array = check_probabilities(probabilities)
+    return array if array.ndim == 3 else array[None]

@@ -1,6 +1,6 @@
 """Judge a trained run on its test split and write what the dashboard shows."""
 
-import io
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,18 +13,17 @@ from calibration import decompose, evaluate, predictive, select_examples
 from calibration.maps import uncertainty_map
 from data.arrays import LoadedDataset, Split
 from trainers.abilities import has_posterior
+from trainers.arrays import write_arrays
 from trainers.batches import DeviceSplit
 from trainers.config import RunConfig
-from trainers.predict import (
-    BATCH_SIZE,
-    check_finite,
-    predict,
-    predict_samples,
-)
+from trainers.features import NO_FEATURES, Outputs, outputs
+from trainers.predict import BATCH_SIZE, check_finite, predict_samples
+from trainers.predictions import OOD, TEST, VALIDATION, arrays_of, training_examples
 from trainers.ranks import Ranks
 from trainers.reporting import Reporter
-from trainers.runs import Run, write_atomically, write_json
+from trainers.runs import Run, write_json
 
+_GRID = "grid"  # the name of the map's points among what is predicted
 GALLERY_IMAGES = 12  # of each kind
 MAP_CELLS = 80  # along each side
 MAP_MARGIN = 0.4  # of the data's extent: where there are no data lies the interest
@@ -54,58 +53,84 @@ def evaluate_run(
     Returns:
         The content of evaluation.json.
     """
-    device = next(model.parameters()).device
     grid = _Grid(data) if data.spec.kind == "points" else None
-    parts = [data.test, *ood.values(), *([grid.split] if grid else [])]
-    splits = [DeviceSplit.of(part, data.normalisation, device) for part in parts]
-    draws = config.evaluation.test_samples if has_posterior(optimizer) else 1
-    batches = [-(-len(split) // BATCH_SIZE) for split in splits]
-    at_mean_batches = batches[0] if has_posterior(optimizer) else 0
-    reporter.phase("evaluating", draws * sum(batches) + at_mean_batches)
-    probabilities, *others = predict_samples(
-        model, optimizer, splits, draws, reporter.advance
-    )
-    at_mean = None
-    if has_posterior(optimizer):
-        (at_mean,) = predict(model, splits[:1], reporter.advance)
-    for predicted in (probabilities, *others):
-        check_finite(predicted, reporter.status.step)
-    out = dict(zip(ood, others, strict=False))
+    parts = _parts(data, ood, grid)
+    train = training_examples(data.train, config.dataset.split_seed)
+    device = next(model.parameters()).device
+    splits = [
+        DeviceSplit.of(part, data.normalisation, device)
+        for part in (*parts.values(), train)
+    ]
+    probabilities, at_mean = _predict(config, model, optimizer, splits, reporter)
+    predicted = dict(zip(parts, probabilities, strict=True))
+    at_means = dict(zip(parts, at_mean, strict=False))
     content = evaluate(
-        probabilities, data.test.labels, mean_probabilities=at_mean, ood=out
+        predicted[TEST],
+        data.test.labels,
+        mean_probabilities=at_means[TEST].probabilities
+        if has_posterior(optimizer)
+        else None,
+        ood={name: predicted[OOD + name] for name in ood},
     )
     content["dataset"] = data.spec.name
     content["class_names"] = list(data.class_names)
-    content["map"] = grid.map(others[-1]) if grid else None
-    content["gallery"] = None if grid else _gallery(run, data.test, probabilities)
-    _write_predictions(run, data.test, probabilities, out)
-    if has_posterior(optimizer):
-        optimizer.posterior().save(run.posterior)
+    content["map"] = grid.map(predicted[_GRID]) if grid else None
+    content["gallery"] = None if grid else _gallery(run, data.test, predicted[TEST])
+    content["notes"] = [NO_FEATURES] if at_means[TEST].features is None else []
+    content["posterior"] = _keep_posterior(run, optimizer)
+    arrays = arrays_of(data, predicted, at_means, (train, at_mean[-1]))
+    write_arrays(run.predictions, arrays)
     write_json(run.evaluation, content)
     return content
 
 
-def _write_predictions(
-    run: Run,
-    test: Split,
-    probabilities: NDArray[np.float32],
-    ood: dict[str, NDArray[np.float32]],
-) -> None:
-    arrays: dict[str, NDArray[Any]] = {
-        f"ood_{name}": values for name, values in ood.items()
-    }
-    arrays |= {
-        "probabilities": probabilities,
-        "labels": test.labels,
-        "indices": test.indices,
-    }
-    _write_arrays(run.predictions, arrays)
+def _parts(
+    data: LoadedDataset, ood: dict[str, Split], grid: "_Grid | None"
+) -> dict[str, Split]:
+    """What is predicted with draws from the posterior, by name."""
+    parts = {TEST: data.test, **{OOD + name: part for name, part in ood.items()}}
+    if len(data.validation):
+        parts[VALIDATION] = data.validation
+    if grid is not None:
+        parts[_GRID] = grid.split
+    return parts
 
 
-def _write_arrays(path: Any, arrays: dict[str, NDArray[Any]]) -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    write_atomically(path, buffer.getvalue())
+def _predict(
+    config: RunConfig,
+    model: nn.Module,
+    optimizer: Optimizer,
+    splits: list[DeviceSplit],
+    reporter: Reporter,
+) -> tuple[list[NDArray[np.float32]], list[Outputs]]:
+    """Predict all splits but the last with draws, and all at the mean."""
+    batches = [-(-len(split) // BATCH_SIZE) for split in splits]
+    draws = config.evaluation.test_samples if has_posterior(optimizer) else 0
+    reporter.phase("evaluating", draws * sum(batches[:-1]) + sum(batches))
+    at_mean = outputs(model, splits, reporter.advance)
+    probabilities = [each.probabilities for each in at_mean[:-1]]
+    if draws:
+        probabilities = predict_samples(
+            model, optimizer, splits[:-1], draws, reporter.advance
+        )
+    for values in (*probabilities, *(each.logits for each in at_mean)):
+        check_finite(values, reporter.status.step)
+    return probabilities, at_mean
+
+
+def _keep_posterior(run: Run, optimizer: Optimizer) -> list[dict[str, Any]] | None:
+    """Save the posterior, if there is one, and describe it layer by layer."""
+    if not has_posterior(optimizer):
+        return None
+    posterior = optimizer.posterior()
+    posterior.save(run.posterior)
+    return [_finite(asdict(row)) for row in posterior.summary()]
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    """Numbers that are none, such as the deviation without a precision, are null."""
+    infinite = {k for k, v in row.items() if isinstance(v, float) and v - v != 0}
+    return row | dict.fromkeys(infinite)
 
 
 def _gallery(
@@ -116,7 +141,7 @@ def _gallery(
     rows = np.unique(np.concatenate(list(chosen.values())))
     images = test.inputs[rows].transpose(0, 2, 3, 1)
     images = images[..., 0] if images.shape[-1] == 1 else images
-    _write_arrays(run.gallery, {"images": images})
+    write_arrays(run.gallery, {"images": images})
     mean, parts = predictive(probabilities), decompose(probabilities)
 
     def describe(row: int) -> dict[str, Any]:

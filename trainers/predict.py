@@ -1,6 +1,7 @@
 """Class probabilities of a model, under draws of its weights if it has a posterior."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -53,10 +54,17 @@ def predict(
     Returns:
         Probabilities [N, C], one array a split.
     """
+    with evaluating(model):
+        return [_predict_split(model, split, tick) for split in splits]
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put a network into evaluation mode for the block, and then back."""
     was_training = model.training
     model.eval()
     try:
-        return [_predict_split(model, split, tick) for split in splits]
+        yield
     finally:
         model.train(was_training)
 

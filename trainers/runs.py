@@ -11,10 +11,10 @@ import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from trainers.config import RunConfig
 
@@ -45,17 +45,33 @@ def is_there(path: Path) -> bool:
     return os.path.exists(path)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file's content in one step; a reader sees the old or the new one."""
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Write a file that takes the place of another in one step, at the block's end.
+
+    A reader sees the old or the new one; after an exception there is only the old.
+
+    Args:
+        path: The file.
+
+    Yields:
+        Where to write.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file's content in one step; a reader sees the old or the new one."""
+    with replacing(path) as file:
+        file.write(content)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -121,8 +137,13 @@ class Run:
 
     @property
     def predictions(self) -> Path:
-        """Probabilities and labels of the test split and the OOD set."""
+        """Probabilities, logits and features; see `trainers.predictions`."""
         return self.path / "predictions.npz"
+
+    @property
+    def shift(self) -> Path:
+        """Probabilities on corrupted test images; see `trainers.shift`."""
+        return self.path / "shift.npz"
 
     @property
     def posterior(self) -> Path:

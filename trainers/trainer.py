@@ -6,6 +6,7 @@ computes on its share of every batch; rank 0 validates, logs and saves.
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -247,11 +248,15 @@ class Trainer:
         )
         check_finite(probabilities, self.progress.step)
         labels = self.validation.labels.cpu().numpy()
-        nll = negative_log_likelihood(probabilities, labels)
+        measures: dict[str, Callable[..., float]] = {
+            "validation_nll": negative_log_likelihood,
+            "validation_accuracy": accuracy,
+            "validation_ece": expected_calibration_error,
+        }
+        # Plain floats: checkpoints and other ranks know nothing of intervals.
         values = {
-            "validation_nll": nll,
-            "validation_accuracy": accuracy(probabilities, labels),
-            "validation_ece": expected_calibration_error(probabilities, labels),
+            name: float(measure(probabilities, labels))
+            for name, measure in measures.items()
         }
         self._shown["validation"] = values["validation_accuracy"]
         return values

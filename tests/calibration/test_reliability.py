@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from calibration import ReliabilityDiagram, reliability_diagram, wilson_interval
-from calibration.reliability import assign_bins, top_label
+from calibration.reliability import bin_edges, find_bins, top_label
 from tests.calibration.examples import random_labels, random_probabilities, two_classes
 
 

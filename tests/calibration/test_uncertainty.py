@@ -6,6 +6,11 @@ import numpy as np
 import pytest
 
 from calibration import decompose, entropy
+from calibration.uncertainty import (
+    predictive_uncertainty,
+    predictive_variance,
+    variation_ratio,
+)
 from tests.calibration.examples import random_probabilities, two_classes
 
 
@@ -111,3 +116,74 @@ def test_order_of_samples_and_classes_does_not_matter():
 def test_decompose_checks_its_argument():
     with pytest.raises(ValueError, match=r"got shape \(3,\)"):
         decompose([0.2, 0.3, 0.5])
+
+
+@pytest.mark.parametrize("num_classes", [2, 3, 10])
+def test_predictive_uncertainty_runs_from_nothing_to_everything(num_classes):
+    even = np.full((1, num_classes), 1 / num_classes)
+    certain = np.eye(num_classes)[:1]
+    uncertainty = predictive_uncertainty(np.concatenate([certain, even]))
+    assert uncertainty[0] == 0
+    assert 1 - 1e-12 < uncertainty[1] <= 1
+
+
+def test_predictive_uncertainty_by_hand():
+    coin_of_ten = [0.5, 0.5] + [0.0] * 8
+    found = predictive_uncertainty([coin_of_ten])
+    assert found == pytest.approx([math.log(2) / math.log(10)])
+    assert predictive_uncertainty(two_classes([1.0], [0.0])) == pytest.approx([1])
+
+
+def test_predictive_uncertainty_is_the_total_on_a_scale_of_its_own():
+    samples = random_probabilities(5, 30, 4)
+    total = decompose(samples).total
+    np.testing.assert_allclose(predictive_uncertainty(samples), total / math.log(4))
+
+
+@pytest.mark.parametrize(
+    "measure", [predictive_uncertainty, variation_ratio, predictive_variance]
+)
+@pytest.mark.parametrize("shape", [(3, 1), (4, 3, 1)])
+def test_one_class_leaves_nothing_uncertain(measure, shape):
+    assert measure(np.ones(shape)).tolist() == [0.0] * 3
+
+
+def test_variation_ratio_counts_the_votes_against_the_most_frequent():
+    # Votes of five samples: 0 0 0 1 2, then 1 1 1 1 1, then 0 0 2 2 1.
+    votes = np.array([[0, 1, 0], [0, 1, 0], [0, 1, 2], [1, 1, 2], [2, 1, 1]])
+    samples = 0.7 * np.eye(3)[votes] + 0.1
+    assert variation_ratio(samples) == pytest.approx([0.4, 0.0, 0.6])
+
+
+def test_a_tied_vote_is_for_the_first_class():
+    assert variation_ratio(two_classes([0.5], [0.2])).tolist() == [0.0]
+    assert variation_ratio(two_classes([0.5], [0.8])).tolist() == [0.5]
+
+
+def test_predictive_variance_sums_over_classes():
+    samples = random_probabilities(5, 30, 4)
+    expected = samples.var(axis=0).sum(axis=1)
+    np.testing.assert_allclose(predictive_variance(samples), expected)
+    assert predictive_variance(two_classes([1.0], [0.0])) == pytest.approx([0.5])
+    contradicting = np.eye(4)[:, None]
+    assert predictive_variance(contradicting) == pytest.approx([1 - 1 / 4])
+
+
+@pytest.mark.parametrize("measure", [variation_ratio, predictive_variance])
+@pytest.mark.parametrize("leading", [(), (1,), (6,)])
+def test_models_that_agree_have_no_variation(measure, leading):
+    samples = np.broadcast_to(random_probabilities(9, 3), (*leading, 9, 3))
+    assert measure(samples) == pytest.approx(np.zeros(9), abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    "measure", [predictive_uncertainty, variation_ratio, predictive_variance]
+)
+def test_single_numbers_keep_their_range_and_check_their_argument(measure):
+    samples = random_probabilities(7, 200, 5, scale=8, dtype=np.float32)
+    values = measure(samples)
+    assert values.shape == (200,)
+    assert values.dtype == np.float64
+    assert np.all((values >= 0) & (values <= 1))
+    with pytest.raises(ValueError, match="Were logits passed by mistake"):
+        measure([[3.0, -1.0]])

@@ -1,6 +1,7 @@
 """Tests of the files that the evaluation of a run writes."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -9,11 +10,15 @@ import torch
 from calibration import evaluate, negative_log_likelihood
 from data.loaders import load_dataset, load_ood
 from tests.trainers.examples import run_of
+from trainers import evaluate as evaluate_module
+from trainers import features
 from trainers.batches import DeviceSplit
+from trainers.checkpoint import LAST
 from trainers.evaluate import GALLERY_IMAGES, MAP_CELLS, MAP_POINTS, resolve_device
 from trainers.models import build_model
 from trainers.ranks import Ranks
-from trainers.runs import read_json
+from trainers.reporting import Reporter
+from trainers.runs import read_json, read_metrics
 from trainers.session import train_run
 from vogn_app import load_posterior
 
@@ -71,6 +76,101 @@ def test_predictions_are_of_the_test_split_in_its_order(images):
     num_ood = len(load_ood("photo-patches", data))
     assert arrays["ood_photo-patches"].shape[-2:] == (num_ood, 10)
     np.testing.assert_allclose(arrays["probabilities"].sum(-1), 1, atol=1e-5)
+
+
+def test_logits_and_features_are_those_at_the_posterior_mean(images):
+    run, bayesian = images
+    arrays, data = np.load(run.predictions), load_dataset("digits")
+    model = build_model("mlp", data.input_shape, data.num_classes)
+    if bayesian:
+        load_posterior(run.posterior).load_into(model)
+    else:
+        content = torch.load(run.checkpoint / LAST, weights_only=True)
+        model.load_state_dict(content["model"])
+    splits = {
+        "": data.test,
+        "_ood_photo-patches": load_ood("photo-patches", data),
+        "_train": data.train,
+    }
+    for suffix, part in splits.items():
+        split = DeviceSplit.of(part, data.normalisation, torch.device("cpu"))
+        inputs = split.normalised(split.inputs)
+        features = model[:-1](inputs).detach()
+        logits = model(inputs).detach()
+        np.testing.assert_allclose(
+            arrays[f"features{suffix}"], features, rtol=1e-4, atol=1e-5
+        )
+        np.testing.assert_allclose(
+            arrays[f"logits{suffix}"], logits, rtol=1e-4, atol=1e-5
+        )
+    np.testing.assert_array_equal(arrays["labels_train"], data.train.labels)
+    if not bayesian:
+        at_mean = torch.from_numpy(arrays["logits"]).softmax(-1)
+        np.testing.assert_allclose(arrays["probabilities"], at_mean, atol=1e-6)
+
+
+def test_validation_is_predicted_to_fit_on(images):
+    run, _ = images
+    arrays, data = np.load(run.predictions), load_dataset("digits")
+    found = arrays["validation_probabilities"]
+    np.testing.assert_array_equal(arrays["validation_labels"], data.validation.labels)
+    assert found.dtype == np.float32
+    assert found.shape == (len(data.validation), 10)
+    np.testing.assert_allclose(found.sum(-1), 1, atol=1e-5)
+    # The mean of other draws than validated in training, of the same posterior.
+    (row,) = [row for row in read_metrics(run)[0] if row["kind"] == "epoch"]
+    nll = negative_log_likelihood(found, data.validation.labels)
+    assert float(nll) == pytest.approx(row["validation_nll"], rel=0.1)
+
+
+def test_the_posterior_is_described_layer_by_layer(images):
+    run, bayesian = images
+    content = read_json(run.evaluation)
+    assert content["notes"] == []
+    if not bayesian:
+        assert content["posterior"] is None
+        return
+    summary = load_posterior(run.posterior).summary()
+    assert [row["name"] for row in content["posterior"]] == ["1", "3", "5"]
+    for row, expected in zip(content["posterior"], summary, strict=True):
+        assert row == pytest.approx(asdict(expected))
+
+
+def test_every_batch_is_a_tick(tmp_path, monkeypatch):
+    """Of test, OOD and validation with each draw; of them and training at the mean."""
+    sizes = {"test": 360, "photo-patches": 2000, "validation": 180, "train": 1257}
+    monkeypatch.setattr(evaluate_module, "BATCH_SIZE", 250)
+    phases, ticks = [], []
+    monkeypatch.setattr(
+        Reporter,
+        "phase",
+        lambda self, name, total, done=0: phases.append((name, total)),
+    )
+    monkeypatch.setattr(Reporter, "advance", lambda self: ticks.append(len(phases)))
+    for optimizer, draws in (("vogn", 3), ("sgd", 0)):
+        phases.clear()
+        ticks.clear()
+        run = run_of(tmp_path / optimizer, optimizer=optimizer, **IMAGES)
+        assert train_run(run, show_bar=False).state == "finished"
+        name, total = phases[-1]
+        batches = {name: -(-size // 250) for name, size in sizes.items()}
+        at_mean = sum(batches.values())
+        assert name == "evaluating"
+        assert total == at_mean + draws * (at_mean - batches["train"])
+        assert ticks.count(len(phases)) == total
+
+
+def test_a_network_without_features_is_noted(tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "MAX_FEATURES", 5)
+    run = run_of(
+        tmp_path / "a", dataset={"validation_fraction": 0}, training={"epochs": 1}
+    )
+    assert train_run(run, show_bar=False).state == "finished"
+    assert read_json(run.evaluation)["notes"] == [features.NO_FEATURES]
+    names = set(np.load(run.predictions))
+    assert names == {
+        "probabilities", "labels", "indices", "logits", "labels_train", "logits_train",
+    }  # fmt: skip
 
 
 def test_the_posterior_on_disk_predicts_what_the_run_does(images):

@@ -22,6 +22,7 @@ from trainers.runs import (
     new_run,
     read_json,
     read_metrics,
+    replacing,
     runs_root,
     truncate_metrics,
     whole_path,
@@ -55,6 +56,30 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_atomically(path, b"new")
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"old"]
+
+
+def test_what_is_written_bit_by_bit_appears_when_it_is_whole(tmp_path):
+    path = tmp_path / "a"
+    with replacing(path) as file:
+        file.write(b"one, ")
+        assert not path.exists()
+        file.write(b"two")
+    assert path.read_bytes() == b"one, two"
+
+
+def test_what_is_broken_off_does_not_appear(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+
+    def write():
+        with replacing(path) as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_json_is_written_without_nan(tmp_path):

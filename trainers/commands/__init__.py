@@ -17,6 +17,7 @@ from trainers.commands import (
     queue,
     resume,
     serve,
+    shift,
     stop,
     submit,
 )
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Command] = {
     "clone": clone,
     "serve": serve,
     "doctor": doctor,
+    "shift": shift,
     "mirror": mirror,
 }
 

@@ -1,0 +1,1 @@
+"""Predictions to numbers: one file a section of the report."""

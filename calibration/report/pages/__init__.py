@@ -1,0 +1,1 @@
+"""The report drawn by matplotlib on A4 pages."""

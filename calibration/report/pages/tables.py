@@ -1,0 +1,205 @@
+"""Tables on pages: columns as wide as they must be, the head again on each page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from calibration.report.colors import LIGHT
+from calibration.report.document import Cell, Column, Table
+from calibration.report.pages.sheet import LEADING, LEFT, ROOM, Sheets
+from calibration.report.pages.text import printable, width_of, wrapped
+
+SIZES = (8.0, 7.2, 6.4, 5.6, 4.8)
+_PAD = 4.0  # left and right of a cell
+_SMALL = 0.84  # size of a detail, against its text's
+_MAX_WORDS = 150.0  # a column of words wants no more than that
+_SHORT = 8  # rows
+_HEAT = 0.7  # of the darkest background
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of a cell, with small print behind it."""
+
+    text: str
+    detail: str
+    bold: bool
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """How a table is set: font size and widths of columns."""
+
+    size: float
+    widths: list[float]
+
+    def lines(self, cell: Cell, column: int, bold: bool = False) -> list[_Line]:
+        """A cell's text, its detail in the last line if there is room."""
+        size, room = self.size, self.widths[column] - 2 * _PAD
+        strong = cell.strong or bold
+        texts = wrapped(cell.text, size, room, strong)
+        lines = [_Line(text, "", strong) for text in texts]
+        if not cell.detail:
+            return lines
+        details = wrapped(cell.detail, size * _SMALL, room)
+        inline = width_of(f"{texts[-1]} ", size, strong)
+        inline += width_of(printable(cell.detail), size * _SMALL)
+        if not bold and len(details) == 1 and inline <= room:
+            lines[-1] = _Line(texts[-1], details[0], strong)
+            return lines
+        return lines + [_Line("", detail, False) for detail in details]
+
+
+def draw_table(sheets: Sheets, table: Table) -> None:
+    """Draw a table, over several pages if need be.
+
+    Args:
+        sheets: The pages.
+        table: The table.
+    """
+    grid, head = _fit(table), _titles(table)
+    sheets.need(_least(grid, table))
+    sheets.skip(8)
+    sheets.paragraph(table.caption, 9, bold=True)
+    sheets.y += 2
+    _head(sheets, grid, table.columns, head)
+    for row in table.rows:
+        if sheets.need(_height(grid, row)):
+            _head(sheets, grid, table.columns, head)
+        _row(sheets, grid, table.columns, row)
+    if table.note:
+        sheets.y += 3
+        sheets.paragraph(table.note, 7.2, color="muted")
+    sheets.y += 8
+
+
+def least_height(table: Table) -> float:
+    """The height of a table's caption, head and first rows, in points."""
+    return _least(_fit(table), table)
+
+
+def _least(grid: _Grid, table: Table) -> float:
+    # A short table stays in one piece.
+    rows = table.rows if len(table.rows) <= _SHORT else table.rows[:2]
+    first = sum(_height(grid, row) for row in rows)
+    return 26 + _height(grid, _titles(table), bold=True) + first
+
+
+def _titles(table: Table) -> list[Cell]:
+    return [Cell(text=column.text, detail=column.note) for column in table.columns]
+
+
+def _fit(table: Table) -> _Grid:
+    """The largest font in which the table is no wider than the page."""
+    for size in SIZES:
+        wants = [_wants(table, index, size) for index in range(len(table.columns))]
+        least, natural = (sum(each) for each in zip(*wants, strict=True))
+        if least <= ROOM or size == SIZES[-1]:
+            break
+    if natural <= ROOM:
+        share = (ROOM - natural) / len(wants)
+        return _Grid(size, [want + share for _, want in wants])
+    # What is left beyond the least goes to those who want more; never below the least
+    # unless even that does not fit, when all shrink and words are cut.
+    spare = max(0.0, ROOM - least) / max(1e-9, natural - least)
+    scale = min(1.0, ROOM / least)
+    return _Grid(size, [scale * (low + spare * (high - low)) for low, high in wants])
+
+
+def _wants(table: Table, index: int, size: float) -> tuple[float, float]:
+    """The least width of a column, and the one at which nothing breaks."""
+    column = table.columns[index]
+    least = _longest_word(column.text, size, bold=True)
+    least = max(least, _longest_word(column.note, size * _SMALL))
+    natural = min(width_of(printable(column.text), size, True), 90.0)
+    natural += 10.0 if column.color else 0.0
+    for row in table.rows:
+        cell = row[index]
+        text = width_of(printable(cell.text), size, cell.strong)
+        detail = width_of(printable(cell.detail), size * _SMALL) if cell.detail else 0.0
+        space = width_of(" ", size) if cell.detail else 0.0
+        natural = max(natural, text + space + detail)
+        if index == 0 or column.words:
+            text = _longest_word(cell.text, size, bold=cell.strong)
+            detail = _longest_word(cell.detail, size * _SMALL)
+        least = max(least, text, detail)
+    if index == 0 or column.words:
+        least, natural = min(least, _MAX_WORDS), min(natural, 1.6 * _MAX_WORDS)
+    return least + 2 * _PAD, max(least, natural) + 2 * _PAD
+
+
+def _longest_word(text: str, size: float, bold: bool = False) -> float:
+    words = printable(text).split(" ")
+    return max(width_of(word, size, bold) for word in words)
+
+
+def _height(grid: _Grid, row: Sequence[Cell], bold: bool = False) -> float:
+    lines = [len(grid.lines(cell, i, bold)) for i, cell in enumerate(row)]
+    return max(lines) * grid.size * LEADING + 4
+
+
+def _head(
+    sheets: Sheets, grid: _Grid, columns: Sequence[Column], head: Sequence[Cell]
+) -> None:
+    height = _height(grid, head, bold=True)
+    x = LEFT
+    for index, (column, cell) in enumerate(zip(columns, head, strict=True)):
+        lines = grid.lines(cell, index, bold=True)
+        # Heads stand on the line below them.
+        top = sheets.y + height - 4 - len(lines) * grid.size * LEADING
+        start = _lines(sheets, grid, lines, x, top, index, column)
+        if column.color:
+            sheets.box(start - 9, top + 2.5, 6, 6, facecolor=LIGHT[column.color])
+        x += grid.widths[index]
+    sheets.y += height - 1
+    sheets.rule(LEFT, sheets.y, ROOM, "muted", 0.8)
+    sheets.y += 2
+
+
+def _row(
+    sheets: Sheets, grid: _Grid, columns: Sequence[Column], row: Sequence[Cell]
+) -> None:
+    height = _height(grid, row)
+    x = LEFT
+    for index, (column, cell) in enumerate(zip(columns, row, strict=True)):
+        if cell.shade is not None:
+            sheets.box(
+                x, sheets.y - 2, grid.widths[index], height, facecolor=LIGHT["heat"],
+                alpha=_HEAT * cell.shade,
+            )  # fmt: skip
+        lines = grid.lines(cell, index)
+        _lines(sheets, grid, lines, x, sheets.y, index, column)
+        x += grid.widths[index]
+    sheets.y += height
+    sheets.rule(LEFT, sheets.y - 2, ROOM, "line", 0.5)
+
+
+def _lines(
+    sheets: Sheets,
+    grid: _Grid,
+    lines: Sequence[_Line],
+    x: float,
+    top: float,
+    index: int,
+    column: Column,
+) -> float:
+    """Write a cell's lines; returns where the first of them begins."""
+    size, small = grid.size, grid.size * _SMALL
+    left = index == 0 or column.words
+    starts = []
+    for number, line in enumerate(lines):
+        y = top + number * size * LEADING
+        text = width_of(line.text, size, line.bold) if line.text else 0.0
+        gap = width_of(" ", size) if line.text and line.detail else 0.0
+        detail = width_of(line.detail, small) if line.detail else 0.0
+        start = x + _PAD + (9 if column.color else 0)
+        if not left:
+            start = x + grid.widths[index] - _PAD - text - gap - detail
+        if line.text:
+            sheets.write(start, y, line.text, size, bold=line.bold)
+        if line.detail:
+            drop = size - small
+            sheets.write(
+                start + text + gap, y + drop, line.detail, small, color="muted"
+            )
+        starts.append(start)
+    return starts[0]

@@ -1,0 +1,1 @@
+"""Each section of the report: from its data to paragraphs, tables and charts."""

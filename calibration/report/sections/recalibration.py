@@ -1,0 +1,116 @@
+"""What recalibration would gain: before and after, and every method tried."""
+
+from calibration.report.chart import Axis, Chart, Line, Panel
+from calibration.report.data import ModelReport, Recalibration
+from calibration.report.document import (
+    Block,
+    Bullets,
+    Cell,
+    Column,
+    Figure,
+    Figures,
+    Section,
+    Table,
+    Text,
+)
+from calibration.report.formats import MISSING, count, counted, sentence
+from calibration.report.measures import HEADLINES
+from calibration.report.sections.context import Context
+from calibration.report.sections.reliability import (
+    confidence_axis,
+    curve,
+    diagonal,
+    start_of,
+    told,
+)
+
+
+def recalibration(context: Context) -> Section | None:
+    """The section, if any model's predictions were recalibrated."""
+    blocks: list[Block] = []
+    for model in context.models:
+        if model.recalibration is not None:
+            blocks += context.heading(model)
+            blocks += _model(context, model, model.recalibration)
+    if not blocks:
+        return None
+    return Section(slug="recalibration", title="Recalibration", blocks=blocks)
+
+
+def _model(context: Context, model: ModelReport, found: Recalibration) -> list[Block]:
+    sizes = (
+        f"{counted(found.num_fitted, 'example')} fitted on, {count(found.num_scored)} "
+        "scored on; none is both."
+    )
+    blocks: list[Block] = [
+        Text(f"{sentence(found.fitted_on)} {sizes}"),
+        Figures(items=[_figure(context, model, found)]),
+        _table(context, found),
+    ]
+    if found.left_out:
+        left_out = [f"{name}: {sentence(why)}" for name, why in found.left_out.items()]
+        blocks += [Text("Methods that could not be fitted:"), Bullets(left_out)]
+    return blocks
+
+
+def _best_title(found: Recalibration) -> str:
+    titles = {method.name: method.title for method in found.methods}
+    return titles.get(found.best, found.best)
+
+
+def _figure(context: Context, model: ModelReport, found: Recalibration) -> Figure:
+    start = start_of([found.bins_before, found.bins_after])
+    before = curve("As it is", found.bins_before, context.look(model))
+    pale = Line(
+        name=before.name, x=before.x, y=before.y, low=before.low, high=before.high,
+        color="muted", dash="dash", symbol="x",
+    )  # fmt: skip
+    marks = [diagonal(start), pale]
+    alt = told(f"Before recalibration, {model.name}", found.bins_before)
+    if found.bins_after:
+        title = f"After: {_best_title(found)}"
+        marks.append(curve(title, found.bins_after, context.look(model)))
+        alt += " " + told(title, found.bins_after)
+    y = Axis(title="Accuracy", low=0, high=1.02, percent=True)
+    x = confidence_axis(start)
+    return Figure(
+        title="Before and after the best method",
+        chart=Chart(panels=[Panel(marks=marks, y=y)], x=x, height=380),
+        alt=alt,
+    )
+
+
+def _table(context: Context, found: Recalibration) -> Table:
+    measures = context.measures
+    names = [name for name in HEADLINES if name in found.before]
+    change = Column(text="Change of NLL", note="paired; negative is better")
+    columns = [
+        Column(text="Method", words=True),
+        *(measures.column(name) for name in names),
+        change,
+        Column(text="Validation NLL", note="chooses the best"),
+    ]
+    blank = Cell(text=MISSING)
+    as_is = [measures.cell(name, found.before[name]) for name in names]
+    rows = [
+        [
+            Cell(text="As it is", detail="best" * (found.best == "none")),
+            *as_is,
+            blank,
+            blank,
+        ]
+    ]
+    for method in found.methods:
+        best = method.name == found.best
+        fitted = method.fitted or counted(method.num_parameters, "number")
+        detail = f"best, {fitted}" if best else fitted
+        cells = [measures.cell(name, method.metrics.get(name), best) for name in names]
+        validation = measures.value("nll", method.validation_nll)
+        rows.append([
+            Cell(text=method.title, detail=detail, strong=best),
+            *cells,
+            measures.change("nll", method.nll_change),
+            Cell(text=validation, strong=best),
+        ])
+    caption = "Methods tried, on the examples that none of them was fitted on"
+    return Table(caption=caption, columns=columns, rows=rows)

@@ -1,0 +1,160 @@
+"""Distribution shift: what corruptions of the test images do to each model."""
+
+from statistics import fmean
+
+from calibration.report.chart import Axis, Band, Chart, Line, Mark, Panel
+from calibration.report.data import ModelReport, ShiftPoint
+from calibration.report.document import (
+    Block,
+    Cell,
+    Column,
+    Figure,
+    Figures,
+    Section,
+    Table,
+    Text,
+)
+from calibration.report.formats import listed, words
+from calibration.report.measures import SHORT
+from calibration.report.sections.context import Context
+
+FIELDS = ("accuracy", "nll", "ece")
+CLEAN = "clean"
+FEW = 2  # models whose single kinds can be drawn too
+Values = dict[tuple[str, int], float]
+
+
+def shift(context: Context) -> Section | None:
+    """The section, if any model met corrupted examples."""
+    models = [model for model in context.models if model.shift]
+    if not models:
+        return None
+    figures = [_figure(context, models, name) for name in FIELDS]
+    blocks: list[Block] = [
+        Text(
+            "The same test examples, corrupted more and more (severity 1 to 5; 0 is "
+            "clean). A trustworthy model grows less certain as it grows less accurate: "
+            "its calibration error stays low. Thick lines are means over the kinds of "
+            "corruption, bands reach from the least to the most of them."
+        ),
+        Figures(items=figures, columns=3),
+    ]
+    for model in models:
+        blocks += context.heading(model)
+        blocks += [_heat(context, model, name) for name in ("accuracy", "ece")]
+    missing = context.without(models)
+    if missing:
+        blocks.append(Text(f"Not measured for {listed(missing)}.", quiet=True))
+    return Section(slug="shift", title="Distribution shift", blocks=blocks)
+
+
+def _values(points: list[ShiftPoint], name: str) -> Values:
+    return {
+        (p.kind, p.severity): float(p.metrics[name])
+        for p in points
+        if name in p.metrics
+    }
+
+
+def _kinds(values: Values) -> list[str]:
+    return list(dict.fromkeys(kind for kind, _ in values if kind != CLEAN))
+
+
+def _severities(values: Values) -> list[int]:
+    return sorted({severity for _, severity in values})
+
+
+def _at(values: Values, severity: int) -> list[float]:
+    return [value for (_, each), value in values.items() if each == severity]
+
+
+def _figure(context: Context, models: list[ModelReport], name: str) -> Figure:
+    marks: list[Mark] = []
+    told = []
+    for model in models:
+        values = _values(model.shift, name)
+        if values:
+            marks += _curves(context, model, values, thin=len(models) <= FEW)
+            told.append(_told(context, model.name, name, values))
+    measures = context.measures
+    y = Axis(title=SHORT[name], low=0, percent=measures.percent(name))
+    ticks = {float(severity): str(severity) for severity in range(6)}
+    return Figure(
+        title=f"{SHORT[name]} against severity",
+        chart=Chart(
+            panels=[Panel(marks=marks, y=y)],
+            x=Axis(title="Severity", low=-0.1, high=5.1, ticks=ticks),
+            height=310,
+        ),
+        alt=f"{measures.title(name)} against severity. {' '.join(told)}",
+    )
+
+
+def _curves(
+    context: Context, model: ModelReport, values: Values, thin: bool
+) -> list[Mark]:
+    look = context.look(model)
+    severities = _severities(values)
+    columns = [_at(values, severity) for severity in severities]
+    band = Band(
+        name="Range", x=severities, low=[min(c) for c in columns],
+        high=[max(c) for c in columns], color=look.color, legend=False,
+    )  # fmt: skip
+    mean = Line(
+        name=model.name if context.several else "Mean over kinds",
+        x=severities, y=[fmean(c) for c in columns], color=look.color, dash=look.dash,
+        symbol=look.symbol, width=2.5,
+    )  # fmt: skip
+    singles = [_single(look.color, values, kind) for kind in _kinds(values) if thin]
+    return [band, *singles, mean]
+
+
+def _single(color: str, values: Values, kind: str) -> Line:
+    known = [s for s in _severities(values) if (kind, s) in values]
+    points = [(s, values[kind, s]) for s in known]
+    if (CLEAN, 0) in values:
+        points.insert(0, (0, values[CLEAN, 0]))
+    return Line(
+        name=words(kind), x=[s for s, _ in points], y=[v for _, v in points],
+        color=color, width=1, opacity=0.35, legend=False,
+    )  # fmt: skip
+
+
+def _told(context: Context, model: str, name: str, values: Values) -> str:
+    severities = _severities(values)
+    first, last = severities[0], severities[-1]
+    start, end = (
+        context.measures.value(name, fmean(_at(values, s))) for s in (first, last)
+    )
+    return f"{model}: {start} at severity {first}, on average {end} at {last}."
+
+
+def _heat(context: Context, model: ModelReport, name: str) -> Table:
+    values = _values(model.shift, name)
+    severities = [severity for severity in _severities(values) if severity > 0]
+    lower = context.measures.better(name) == "lower"
+    least, most = min(values.values()), max(values.values())
+    spread = (most - least) or 1.0
+
+    def cell(kind: str, severity: int) -> Cell:
+        if (kind, severity) not in values:
+            return Cell(text="-")
+        value = values[kind, severity]
+        depth = (value - least if lower else most - value) / spread
+        return Cell(text=context.measures.value(name, value), shade=depth)
+
+    rows = [
+        [Cell(text=words(kind)), *(cell(kind, severity) for severity in severities)]
+        for kind in _kinds(values)
+    ]
+    clean = values.get((CLEAN, 0))
+    note = "" if clean is None else f"Clean: {context.measures.value(name, clean)}. "
+    return Table(
+        caption=f"{context.measures.title(name)} by kind and severity",
+        columns=[
+            Column(text="Corruption", words=True),
+            *(Column(text=f"Severity {severity}") for severity in severities),
+        ],
+        rows=rows,
+        note=f"{note}Darker is worse.",
+    )

@@ -1,0 +1,173 @@
+"""How a model holds up when its inputs change: accuracy, NLL and ECE by severity.
+
+A shift is any change of the same test examples that has a name (its kind) and a
+strength (its severity): the corruptions of Hendrycks and Dietterich (2019),
+arXiv:1903.12261, or the rotations of Ovadia et al. (2019), arXiv:1906.02530, whose
+charts of "calibration under shift" these rows draw. A model that knows what it does not
+know gets less sure as it gets worse: its accuracy falls, its ECE stays.
+
+Severity 0 stands for the examples as they are.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from calibration._checks import check_labels, predictive
+from calibration.calibration_errors import expected_calibration_error
+from calibration.intervals import Estimate
+from calibration.metrics import accuracy, negative_log_likelihood
+
+CLEAN = "clean"  # the kind of severity 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftRow:
+    """A model's numbers on one kind of shift at one severity.
+
+    Args:
+        kind: Name of the shift, "clean" for none.
+        severity: 0 for none, larger for stronger.
+        count: Number of examples.
+        accuracy: Fraction of right predictions.
+        nll: Mean negative log-likelihood of the true class, in nats.
+        ece: Expected calibration error.
+    """
+
+    kind: str
+    severity: int
+    count: int
+    accuracy: Estimate
+    nll: Estimate
+    ece: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """A number over several kinds of shift.
+
+    Args:
+        mean: Mean over the kinds, which count alike.
+        smallest: Of any kind.
+        largest: Of any kind.
+    """
+
+    mean: float
+    smallest: float
+    largest: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeverityRow:
+    """A model's numbers at one severity, over all kinds that have it.
+
+    Args:
+        severity: 0 for the examples as they are.
+        num_kinds: Number of kinds.
+        accuracy: As in `ShiftRow`.
+        nll: Likewise, in nats.
+        ece: Likewise.
+    """
+
+    severity: int
+    num_kinds: int
+    accuracy: Spread
+    nll: Spread
+    ece: Spread
+
+
+def shift_table(
+    clean: ArrayLike,
+    shifted: Mapping[tuple[str, int], ArrayLike],
+    labels: ArrayLike,
+    num_bins: int = 15,
+) -> list[ShiftRow]:
+    """Judge predictions on examples as they are, and on the same ones changed.
+
+    Args:
+        clean: Class probabilities on the examples as they are, ``[N, C]`` or
+            ``[S, N, C]``.
+        shifted: The same on changed examples, by kind and severity (at least 1).
+        labels: True classes, integers in 0..C-1, ``[N]``.
+        num_bins: Bins of the calibration error, at least 1.
+
+    Returns:
+        A row for the clean examples, and one for each kind and severity, kinds in
+        their order and severities ascending.
+
+    Raises:
+        ValueError: If probabilities or labels are none, are of other examples or
+            classes, or a severity is no whole number above 0.
+    """
+    first = predictive(clean, "clean")
+    labels = check_labels(labels, *first.shape)
+    rows = [_row(CLEAN, 0, clean, labels, num_bins)]
+    for kind, severity in _in_order(shifted):
+        name = f"shifted[{kind!r}, {severity}]"
+        found = predictive(shifted[kind, severity], name)
+        if found.shape != first.shape:
+            raise ValueError(
+                f"{name} must be of the same examples and classes as clean, "
+                f"{first.shape}, got {found.shape}."
+            )
+        rows.append(_row(kind, severity, found, labels, num_bins))
+    return rows
+
+
+def _in_order(keys: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    places: dict[str, int] = {}
+    for kind, severity in keys:
+        whole = isinstance(severity, int | np.integer)
+        if not whole or isinstance(severity, bool) or severity < 1:
+            raise ValueError(
+                "severity must be a whole number of at least 1, "
+                f"got {severity!r} of {kind!r}."
+            )
+        places.setdefault(kind, len(places))
+    return sorted(keys, key=lambda key: (places[key[0]], key[1]))
+
+
+def _row(
+    kind: str, severity: int, probabilities: ArrayLike, labels: ArrayLike, num_bins: int
+) -> ShiftRow:
+    found = accuracy(probabilities, labels)
+    return ShiftRow(
+        kind=kind,
+        severity=int(severity),
+        count=found.count,
+        accuracy=found,
+        nll=negative_log_likelihood(probabilities, labels),
+        ece=expected_calibration_error(probabilities, labels, num_bins),
+    )
+
+
+def shift_summary(rows: Iterable[ShiftRow]) -> list[SeverityRow]:
+    """Average over kinds at each severity.
+
+    Args:
+        rows: From `shift_table`, all or some.
+
+    Returns:
+        A row a severity, ascending; none for no rows.
+    """
+    by_severity: dict[int, list[ShiftRow]] = {}
+    for row in rows:
+        by_severity.setdefault(row.severity, []).append(row)
+    return [
+        SeverityRow(
+            severity=severity,
+            num_kinds=len(group),
+            accuracy=_spread(row.accuracy for row in group),
+            nll=_spread(row.nll for row in group),
+            ece=_spread(row.ece for row in group),
+        )
+        for severity, group in sorted(by_severity.items())
+    ]
+
+
+def _spread(values: Iterable[float]) -> Spread:
+    numbers = [float(value) for value in values]
+    mean = float(np.mean(numbers))
+    return Spread(mean=mean, smallest=min(numbers), largest=max(numbers))

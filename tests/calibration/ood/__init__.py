@@ -1,0 +1,1 @@
+"""Tests of the calibration package, module by module."""

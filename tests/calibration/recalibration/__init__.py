@@ -1,0 +1,1 @@
+"""Tests of recalibration, module by module."""

@@ -1,0 +1,70 @@
+"""Tests of tables on pages."""
+
+import pytest
+
+from calibration.report.document import Cell, Column, Table
+from calibration.report.pages.sheet import LEFT, WIDTH, Sheets
+from calibration.report.pages.tables import draw_table, least_height
+
+
+def table(rows, columns=3, text="0.2441", detail="(0.2361 to 0.2521)"):
+    cells = [Cell(text=text, detail=detail)] * (columns - 1)
+    heads = [Column(text=f"Model {i}", color="model-1") for i in range(columns - 1)]
+    return Table(
+        caption="A table",
+        columns=[Column(text="Measure", words=True), *heads],
+        rows=[[Cell(text=f"Row {i}"), *cells] for i in range(rows)],
+    )
+
+
+def said(page):
+    return [text.get_text() for text in page.texts]
+
+
+def test_the_head_is_repeated_on_each_page():
+    sheets = Sheets()
+    draw_table(sheets, table(120))
+    assert len(sheets.pages) > 2
+    assert [said(page).count("Model 1") for page in sheets.pages] == [1] * len(
+        sheets.pages
+    )
+    rows = [text for page in sheets.pages for text in said(page) if text[:3] == "Row"]
+    assert rows == [f"Row {i}" for i in range(120)]
+
+
+def test_a_short_table_stays_in_one_piece():
+    sheets = Sheets()
+    sheets.y += sheets.left_over - least_height(table(5)) + 1
+    draw_table(sheets, table(5))
+    assert len(sheets.pages) == 2
+    assert said(sheets.pages[0]) == []
+
+
+@pytest.mark.parametrize("columns", [2, 6, 9, 14])
+def test_no_table_leaves_the_page(columns):
+    sheets = Sheets()
+    draw_table(sheets, table(3, columns))
+    page = sheets.pages[0]
+    scale = 72 / page.dpi
+    boxes = [text.get_window_extent() for text in page.texts if text.get_text()]
+    assert min(box.x0 for box in boxes) * scale >= LEFT - 1
+    assert max(box.x1 for box in boxes) * scale <= WIDTH - LEFT + 1
+
+
+def test_a_very_long_name_is_broken():
+    sheets = Sheets()
+    made = table(1)
+    long = [Cell(text="n" * 300), *made.rows[0][1:]]
+    draw_table(sheets, Table(caption="", columns=made.columns, rows=[long]))
+    assert "".join(text for text in said(sheets.pages[0])).count("n" * 20) >= 1
+    assert len(sheets.pages) == 1
+
+
+def test_an_interval_stands_beside_its_number_or_below_it():
+    for columns, level in ((3, True), (9, False)):
+        sheets = Sheets()
+        draw_table(sheets, table(1, columns))
+        texts = {text.get_text(): text for text in sheets.pages[0].texts}
+        number, interval = texts["0.2441"], texts["(0.2361 to 0.2521)"]
+        apart = abs(number.get_position()[1] - interval.get_position()[1])
+        assert (apart < 2) == level

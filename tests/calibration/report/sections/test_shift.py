@@ -1,0 +1,58 @@
+"""Tests of the section on distribution shift."""
+
+import pytest
+
+from calibration.report.chart import Band, Line
+from calibration.report.data import ShiftPoint
+from calibration.report.document import Figures, Table
+from calibration.report.sections.shift import shift
+from tests.calibration.report.examples import four
+from tests.calibration.report.sections.test_context import context
+
+
+def points():
+    made = [ShiftPoint(kind="clean", severity=0, metrics=four(0.9, 0.2, 0.01))]
+    for kind, harm in (("fog", 0.1), ("gaussian_noise", 0.2)):
+        for severity in (1, 2):
+            metrics = four(0.9 - harm * severity, 0.2 + harm * severity, 0.02)
+            made.append(ShiftPoint(kind=kind, severity=severity, metrics=metrics))
+    return made
+
+
+def blocks(section, kind):
+    return [each for each in section.blocks if isinstance(each, kind)]
+
+
+def test_the_mean_the_range_and_each_kind_are_drawn():
+    (figures,) = blocks(shift(context(1, shift=points())), Figures)
+    titles = [figure.title.split()[0] for figure in figures.items]
+    assert titles == ["Accuracy", "NLL", "ECE"]
+    band, *kinds, mean = figures.items[0].chart.panels[0].marks
+    assert isinstance(band, Band)
+    assert list(band.low) == pytest.approx([0.9, 0.7, 0.5])
+    assert list(band.high) == pytest.approx([0.9, 0.8, 0.7])
+    assert list(mean.y) == pytest.approx([0.9, 0.75, 0.6])
+    assert [line.name for line in kinds] == ["Fog", "Gaussian noise"]
+    assert list(kinds[0].x) == [0, 1, 2]
+    assert "90.0 % at severity 0, on average 60.0 % at 2" in figures.items[0].alt
+
+
+def test_kinds_are_not_drawn_where_there_are_many_models():
+    (figures,) = blocks(shift(context(3, shift=points())), Figures)
+    marks = figures.items[0].chart.panels[0].marks
+    assert [type(mark) for mark in marks] == [Band, Line] * 3
+
+
+def test_darker_is_worse():
+    accuracy, ece = blocks(shift(context(1, shift=points())), Table)
+    assert [cell.text for cell in accuracy.rows[1]] == [
+        "Gaussian noise", "70.0 %", "50.0 %",
+    ]  # fmt: skip
+    depths = [[cell.shade for cell in row[1:]] for row in accuracy.rows]
+    assert depths == [pytest.approx([0.25, 0.5]), pytest.approx([0.5, 1])]
+    assert accuracy.note == "Clean: 90.0 %. Darker is worse."
+    assert ece.rows[0][1].shade == pytest.approx(1)
+
+
+def test_without_corruptions_there_is_no_section():
+    assert shift(context(2, shift=[])) is None

@@ -1,0 +1,37 @@
+"""Write a calibration report of one finished run, or of several side by side.
+
+HTML, PDF, JSON, CSV and a model card; the last line on stdout is the folder. The first
+run is what the others are compared with.
+"""
+
+import argparse
+from pathlib import Path
+
+from trainers.runs import find_here
+
+HELP = "write a calibration report of finished runs"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `report`."""
+    from calibration.__main__ import add_report_flags
+
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="id or path")
+    add_report_flags(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read the runs, measure, and write."""
+    # Imported here: every other command does without the libraries of a report.
+    from calibration.report import build_report, write_report
+    from trainers.report import run_predictions
+
+    runs = list(dict.fromkeys(map(find_here, options.runs)))
+    models = run_predictions(runs, options.near, options.far)
+    report = build_report(models, options.title, options.bins)
+    default = runs[0].path / "report" if len(runs) == 1 else Path("report")
+    folder = (options.output or default).absolute()
+    for path in write_report(report, folder, not options.no_pdf, say=print):
+        print(path)
+    print(folder)
+    return 0

@@ -1,0 +1,225 @@
+"""A finished run as the predictions that a report is made from. Torch-free."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from calibration.report import Predictions
+from calibration.report.data import LayerRow
+from calibration.report.predictions import read_arrays
+from trainers.catalogue import model_spec, optimizer_spec
+from trainers.config import RunConfig, command_line
+from trainers.runs import Run, RunError, load_config, read_json
+from trainers.status import FINISHED, Status, observed
+
+Array = NDArray[Any]
+NO_SHIFT = (
+    "{name}: distribution shift was not measured; `python -m trainers shift {run}` "
+    "does it."
+)
+
+
+def run_predictions(
+    runs: Sequence[Run], near: Sequence[str] = (), far: Sequence[str] = ()
+) -> list[Predictions]:
+    """Read what a report needs of finished runs.
+
+    Args:
+        runs: The runs.
+        near: Names of out-of-distribution sets that resemble the data.
+        far: Names of those that do not.
+
+    Returns:
+        One entry a run, under names that tell them apart.
+
+    Raises:
+        RunError: If a run has not finished, or its files are damaged.
+        ValueError: If its predictions are not valid.
+    """
+    configs = [load_config(run) for run in runs]
+    names = model_names(runs, configs)
+    rows = zip(runs, configs, names, families(configs), strict=True)
+    return [_predictions(*row, near, far) for row in rows]
+
+
+def model_names(runs: Sequence[Run], configs: Sequence[RunConfig]) -> list[str]:
+    """Names that tell runs apart: by optimizer, or model, data and seed, or id.
+
+    Args:
+        runs: The runs.
+        configs: Their configurations.
+
+    Returns:
+        The shortest names that all differ.
+    """
+    names = [optimizer_spec(config.optimizer.name).title for config in configs]
+    further = [
+        [model_spec(config.model.name).title for config in configs],
+        [config.dataset.name for config in configs],
+        [f"seed {config.training.seed}" for config in configs],
+        [run.id for run in runs],
+    ]
+    for parts in further:
+        if len(set(names)) == len(names):
+            break
+        if len(set(parts)) > 1:
+            names = [f"{name}, {part}" for name, part in zip(names, parts, strict=True)]
+    return names
+
+
+def _predictions(
+    run: Run,
+    config: RunConfig,
+    name: str,
+    family: str,
+    near: Sequence[str],
+    far: Sequence[str],
+) -> Predictions:
+    status = observed(run)
+    if status.state != FINISHED:
+        raise RunError(f"run {run.id} must have finished, got {status.state}.")
+    evaluation = read_json(run.evaluation)
+    arrays = read_arrays(run.predictions)
+    rows, images = _gallery(run, evaluation, arrays["indices"])
+    shift = _shift(run)
+    notes = [f"{name}: {note}" for note in evaluation.get("notes", [])]
+    if not shift and evaluation.get("map") is None:  # points have no corruptions
+        notes.append(NO_SHIFT.format(name=name, run=run.id))
+    content = read_json(run.config)
+    return Predictions.from_arrays(
+        name,
+        arrays | shift,
+        mean_probabilities=_at_mean(evaluation, arrays),
+        class_names=[str(each) for each in evaluation["class_names"]],
+        images=images,
+        image_rows=rows,
+        near=tuple(each for each in near if f"ood_{each}" in arrays),
+        far=tuple(each for each in far if f"ood_{each}" in arrays),
+        posterior=_posterior(evaluation),
+        provenance=provenance(run, config, content, status, arrays),
+        family=family,
+        notes=notes,
+    )
+
+
+def provenance(
+    run: Run,
+    config: RunConfig,
+    content: Mapping[str, Any],
+    status: Status,
+    arrays: Mapping[str, Array],
+) -> dict[str, str]:
+    """Say what was trained on what and how.
+
+    Args:
+        run: The run.
+        config: Its configuration.
+        content: The file of that, which also holds the version of the code.
+        status: How the run went.
+        arrays: Its predictions.
+
+    Returns:
+        Text by label.
+    """
+    training, dataset = config.training, config.dataset
+    spec = optimizer_spec(config.optimizer.name)
+    settings = ", ".join(
+        f"{name} {value}" for name, value in config.optimizer.hyperparameters.items()
+    )
+    told = {
+        "Run": run.id,
+        "Dataset": dataset.name + (f" ({dataset.folder})" if dataset.folder else ""),
+        "Test examples": f"{len(arrays['labels']):,}",
+        "Validation": f"{dataset.validation_fraction:.0%} of the training part, split "
+        f"with seed {dataset.split_seed}",
+        "Model": model_spec(config.model.name).title,
+        "Optimizer": f"{spec.title} ({settings})",
+        "Training": f"{training.epochs} epochs, batch size {training.batch_size}, "
+        f"schedule {training.schedule}",
+        "Seed": str(training.seed),
+        "Code": f"vogn-app {content.get('code_version', 'of an unknown version')}",
+        "Command": command_line(config),
+    }
+    if status.started and status.ended:
+        told["Trained"] = (
+            f"{datetime.fromtimestamp(status.started, UTC):%Y-%m-%d %H:%M} UTC, "
+            f"{status.ended - status.started:,.0f} seconds with evaluation"
+        )
+    return told
+
+
+def families(configs: Sequence[RunConfig]) -> list[str]:
+    """Name what runs have in common that differ in nothing but the seed.
+
+    Args:
+        configs: Configurations of the runs.
+
+    Returns:
+        The same name for runs of the same settings, another for others.
+    """
+    known: dict[str, str] = {}
+    for config in configs:
+        spec, model = optimizer_spec(config.optimizer.name), config.model.name
+        name = f"{spec.title}, {model_spec(model).title}, {config.dataset.name}"
+        alike = sum(other.startswith(name) for other in set(known.values()))
+        name = f"{name}, settings {alike + 1}" if alike else name
+        known.setdefault(_key(config), name)
+    return [known[_key(config)] for config in configs]
+
+
+def _key(config: RunConfig) -> str:
+    content = config.to_dict()
+    del content["training"]["seed"]
+    return json.dumps(content, sort_keys=True)
+
+
+def _posterior(evaluation: Mapping[str, Any]) -> list[LayerRow]:
+    wanted = [item.name for item in fields(LayerRow)]
+    return [
+        LayerRow(**{name: row[name] for name in wanted})
+        for row in evaluation.get("posterior") or []
+        if row["deviation"] is not None and row["signal_to_noise"] is not None
+    ]
+
+
+def _at_mean(
+    evaluation: Mapping[str, Any], arrays: Mapping[str, Array]
+) -> Array | None:
+    """Probabilities at the posterior mean, of which a run keeps the logits."""
+    if evaluation.get("mean") is None or "logits" not in arrays:
+        return None
+    mean: Array = softmax(arrays["logits"].astype(np.float64), axis=-1)
+    return mean
+
+
+def _gallery(
+    run: Run, evaluation: Mapping[str, Any], indices: Array
+) -> tuple[Array | None, Array | None]:
+    """The images that a run kept, and which test examples they are."""
+    if not evaluation.get("gallery"):
+        return None, None
+    images = read_arrays(run.gallery)["images"]
+    by_image = {
+        item["image"]: item["index"]
+        for items in evaluation["gallery"].values()
+        for item in items
+    }
+    kept = [by_image[image] for image in sorted(by_image)]
+    place = {int(index): row for row, index in enumerate(indices)}
+    return np.array([place[index] for index in kept], dtype=np.intp), images
+
+
+def _shift(run: Run) -> dict[str, Array]:
+    """What `python -m trainers shift` has found, if anything."""
+    if not run.shift.exists():
+        return {}
+    arrays = read_arrays(run.shift)
+    return {
+        f"shift_{name}": array for name, array in arrays.items() if name != "indices"
+    }
