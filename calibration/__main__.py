@@ -49,7 +49,34 @@ def build_parser() -> argparse.ArgumentParser:
         dest="names",
         help="what to call a model, once a file; default: the file",
     )
-    add_report_flags(report)
+    report.add_argument(
+        "--output",
+        type=Path,
+        default=Path("report"),
+        metavar="FOLDER",
+        help="where to; default: report",
+    )
+    report.add_argument("--title", default="", help="the report's heading")
+    report.add_argument(
+        "--bins",
+        type=int,
+        default=15,
+        metavar="NUMBER",
+        help="bins of calibration errors and diagrams (15)",
+    )
+    report.add_argument(
+        "--near",
+        nargs="*",
+        default=[],
+        metavar="SET",
+        help="out-of-distribution sets that resemble the data",
+    )
+    report.add_argument(
+        "--far", nargs="*", default=[], metavar="SET", help="those that do not"
+    )
+    report.add_argument(
+        "--no-pdf", action="store_true", help="leave out the PDF, which takes seconds"
+    )
     report.set_defaults(command=_report)
     measure = commands.add_parser("measure", help="print the numbers")
     measure.add_argument("file", metavar="PREDICTIONS", type=Path)
@@ -58,37 +85,6 @@ def build_parser() -> argparse.ArgumentParser:
     arrays = commands.add_parser("arrays", help="what a file of predictions may hold")
     arrays.set_defaults(command=_arrays)
     return parser  # fmt: skip
-
-
-def add_report_flags(parser: argparse.ArgumentParser) -> None:
-    """Add what can be said of any report."""
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=None,
-        metavar="FOLDER",
-        help="where to; default: report",
-    )
-    parser.add_argument("--title", default="", help="the report's heading")
-    parser.add_argument(
-        "--bins",
-        type=int,
-        default=15,
-        metavar="NUMBER",
-        help="bins of calibration errors and diagrams (15)",
-    )
-    parser.add_argument(
-        "--near",
-        nargs="*",
-        default=[],
-        metavar="SET",
-        help="out-of-distribution sets that resemble the data",
-    )
-    parser.add_argument(
-        "--far", nargs="*", default=[], metavar="SET", help="those that do not"
-    )
-    parser.add_argument("--no-pdf", action="store_true",
-                        help="leave out the PDF, which takes seconds")  # fmt: skip
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -105,8 +101,7 @@ def _report(options: argparse.Namespace) -> int:
         for path, name in zip(options.files, names, strict=True)
     ]
     report = build_report(models, options.title, options.bins)
-    folder = options.output or Path("report")
-    for path in write_report(report, folder, not options.no_pdf, say=print):
+    for path in write_report(report, options.output, not options.no_pdf, say=print):
         print(path)
     return 0
 

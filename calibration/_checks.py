@@ -75,7 +75,7 @@ def check_distributions(
     # bad array pays for finding out where and why.
     if not (array.min() >= 0 and array.max() <= 1 + SUM_TOLERANCE):
         _reject_entry(array, name)
-    sums = array.sum(axis=-1, dtype=np.float64)
+    sums = _row_sums(array)
     wrong = np.abs(sums - 1) > SUM_TOLERANCE
     if wrong.any():
         row = _first(wrong)
@@ -84,6 +84,14 @@ def check_distributions(
             f"got {sums[row]:.6g} in row {_place(name, row)}. {_SUMS}"
         )
     return array
+
+
+def _row_sums(array: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    if array.dtype.itemsize < 4:  # a sum of halves errs by more than the tolerance
+        return array.sum(axis=-1, dtype=np.float64)
+    # A product of matrices is several times as fast as a sum over a short last axis.
+    sums: NDArray[np.floating[Any]] = array @ np.ones(array.shape[-1], array.dtype)
+    return sums
 
 
 def check_labels(

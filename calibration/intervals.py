@@ -187,6 +187,14 @@ def _mean_and_error(
     return value, float(np.sqrt(scale * (deviations @ deviations))) / count, freedom
 
 
+@lru_cache(maxsize=4)
+def _places(count: int) -> NDArray[np.intp]:
+    """Where each of many members is dealt to; read-only."""
+    places = np.random.default_rng(_DEAL_SEED).permutation(count) % MAX_GROUPS
+    places.flags.writeable = False
+    return places
+
+
 def deal(num_examples: int, groups: ArrayLike | None = None) -> NDArray[np.intp]:
     """Deal examples into the groups that a bootstrap resamples.
 
@@ -204,8 +212,7 @@ def deal(num_examples: int, groups: ArrayLike | None = None) -> NDArray[np.intp]
     count = int(members.max()) + 1
     if count <= MAX_GROUPS:
         return members
-    places = np.random.default_rng(_DEAL_SEED).permutation(count) % MAX_GROUPS
-    dealt: NDArray[np.intp] = places[members]
+    dealt: NDArray[np.intp] = _places(count)[members]
     return dealt
 
 
@@ -326,6 +333,8 @@ def resampled(
         The value of all examples together, with its interval.
     """
     total = float(measure(sums.sum(axis=0)))
+    if len(sums) == 1:  # one cluster says nothing of spread
+        return from_draws(total if value is None else value, np.empty(0), count, bounds)
     with np.errstate(invalid="ignore", divide="ignore"):
         draws = measure(resample(sums))
     value = total if value is None else value

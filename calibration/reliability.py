@@ -260,4 +260,5 @@ def top_label(
         ``[N]``.
     """
     mean, labels = predictive_and_labels(probabilities, labels)
-    return mean.max(axis=1), mean.argmax(axis=1) == labels
+    best = mean.argmax(axis=1)
+    return mean[np.arange(len(best)), best], best == labels

@@ -40,12 +40,20 @@ def run_predictions(
 
     Raises:
         RunError: If a run has not finished, or its files are damaged.
-        ValueError: If its predictions are not valid.
+        ValueError: If its predictions are not valid, or no run has a set of that name.
     """
     configs = [load_config(run) for run in runs]
     names = model_names(runs, configs)
     rows = zip(runs, configs, names, families(configs), strict=True)
-    return [_predictions(*row, near, far) for row in rows]
+    found = [_predictions(*row, near, far) for row in rows]
+    known = sorted({name for each in found for name in each.ood})
+    for name in (*near, *far):
+        if name not in known:
+            raise ValueError(
+                "near and far must name out-of-distribution sets of the runs "
+                f"({', '.join(known) or 'there are none'}), got {name!r}."
+            )
+    return found
 
 
 def model_names(runs: Sequence[Run], configs: Sequence[RunConfig]) -> list[str]:

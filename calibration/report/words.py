@@ -234,8 +234,8 @@ def _posterior(layers: Sequence[LayerRow]) -> list[str]:
         return []
     least = min(layers, key=lambda row: row.signal_to_noise)
     return [
-        f"Of its layers {least.name} has the least certain weights: half of them are "
-        f"smaller than {number(least.signal_to_noise)} times their own deviation."
+        f"Layer {least.name!r} has the least certain weights: half of them are smaller "
+        f"than {number(least.signal_to_noise)} times their own deviation."
     ]
 
 

@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss
 
-from calibration import (
+from calibration.intervals import Estimate, mean, proportion
+from calibration.metrics import (
     accuracy,
+    brier_decomposition,
     brier_score,
-    expected_calibration_error,
+    mean_confidence,
     negative_log_likelihood,
-    reliability_diagram,
+    sharpness,
 )
 from tests.calibration.examples import random_labels, random_probabilities, two_classes
 
-METRICS = [accuracy, negative_log_likelihood, brier_score, expected_calibration_error]
+METRICS = [accuracy, negative_log_likelihood, brier_score]
 each_metric = pytest.mark.parametrize("metric", METRICS)
 
 PROBABILITIES = random_probabilities(200, 5)
@@ -30,8 +32,9 @@ def test_three_points_by_hand():
     assert negative_log_likelihood(probabilities, labels) == pytest.approx(nll)
     distances = [0.09 + 0.04 + 0.01, 0.01 + 0.36 + 0.49, 0.0625 + 0.0625 + 0.25]
     assert brier_score(probabilities, labels) == pytest.approx(sum(distances) / 3)
-    ece = (0.3 + 0.6 + 0.5) / 3  # each alone in its bin
-    assert expected_calibration_error(probabilities, labels) == pytest.approx(ece)
+    assert mean_confidence(probabilities) == pytest.approx((0.7 + 0.6 + 0.5) / 3)
+    squares = (0.49 + 0.04 + 0.01) + (0.01 + 0.36 + 0.09) + (0.0625 * 2 + 0.25)
+    assert sharpness(probabilities) == pytest.approx(squares / 3)
 
 
 def test_metrics_equal_scikit_learn():
@@ -57,39 +60,16 @@ def test_metrics_equal_loops():
     assert brier_score(PROBABILITIES, LABELS) == pytest.approx(brier / len(rows))
 
 
-@pytest.mark.parametrize("num_bins", [1, 10, 15])
-def test_calibration_error_is_that_of_the_diagram(num_bins):
-    ece = expected_calibration_error(PROBABILITIES, LABELS, num_bins)
-    assert ece == reliability_diagram(PROBABILITIES, LABELS, num_bins).ece
-
-
-def test_calibration_error_uses_fifteen_bins_unless_told():
-    default = expected_calibration_error(PROBABILITIES, LABELS)
-    assert default == expected_calibration_error(PROBABILITIES, LABELS, 15)
-    assert default != expected_calibration_error(PROBABILITIES, LABELS, 10)
-
-
-def test_calibration_error_vanishes_for_labels_drawn_from_the_probabilities():
-    """Labels drawn from the model leave sampling error alone.
-
-    A bin of n examples has a gap of about sqrt(p (1 - p) / n) <= 0.5 / sqrt(n), so
-    15 bins of N = 40,000 in all give at most 0.5 sqrt(15 / N) = 0.0097 on average.
-    """
-    second = np.random.default_rng(3).uniform(size=40_000)
-    labels = (np.random.default_rng(4).uniform(size=40_000) < second).astype(int)
-    assert expected_calibration_error(two_classes(*second), labels) < 0.0097
-
-
 def test_certain_and_right_is_the_best_score():
     perfect = np.eye(3)
-    assert [metric(perfect, [0, 1, 2]) for metric in METRICS] == [1, 0, 0, 0]
+    assert [metric(perfect, [0, 1, 2]) for metric in METRICS] == [1, 0, 0]
     nll = negative_log_likelihood(perfect, [0, 1, 2])
     assert math.copysign(1, nll) == 1  # not -0.0
 
 
 def test_certain_and_wrong_is_the_worst_score_and_finite():
     wrong = np.eye(3)
-    expected = [0, pytest.approx(708.396, abs=1e-3), 2, 1]
+    expected = [0, pytest.approx(708.396, abs=1e-3), 2]
     assert [metric(wrong, [1, 2, 0]) for metric in METRICS] == expected
 
 
@@ -99,12 +79,32 @@ def test_one_example_and_one_class_predicted():
     constant = np.tile([0.8, 0.1, 0.1], (30, 1))
     labels = random_labels(30, 3)
     assert accuracy(constant, labels) == pytest.approx(1 / 3)
-    assert expected_calibration_error(constant, labels) == pytest.approx(0.8 - 1 / 3)
 
 
 @each_metric
-def test_metrics_are_plain_floats(metric):
-    assert type(metric(PROBABILITIES.astype(np.float32), LABELS)) is float
+def test_metrics_carry_the_intervals_of_proportions_and_means(metric):
+    per_example = [metric(PROBABILITIES[[n]], LABELS[[n]]) for n in range(200)]
+    for groups in (None, np.arange(200) % 40):
+        estimate = metric(PROBABILITIES, LABELS, groups=groups)
+        assert isinstance(estimate, Estimate)
+        if metric is accuracy:
+            expected = proportion(np.array(per_example) == 1, groups)
+        else:
+            expected = mean(per_example, (0, math.inf), groups)
+        assert estimate == pytest.approx(float(expected), rel=1e-12)
+        assert estimate.low == pytest.approx(expected.low, rel=1e-12)
+        assert estimate.high == pytest.approx(expected.high, rel=1e-12)
+        assert (estimate.method, estimate.count) == (expected.method, 200)
+
+
+@each_metric
+def test_one_example_leaves_all_of_the_range_possible(metric):
+    estimate = metric([[0.2, 0.8]], [1])
+    # Wilson's interval of 1 of 1 starts at 1 / (1 + 1.96^2).
+    lowest = 1 / (1 + 1.959964**2) if metric is accuracy else 0
+    assert estimate.low == pytest.approx(lowest)
+    highest = {accuracy: 1, brier_score: 2, negative_log_likelihood: 708.396}
+    assert estimate.high == pytest.approx(highest[metric])
 
 
 @each_metric
@@ -152,3 +152,94 @@ def test_arguments_are_checked_and_left_alone(metric):
         metric([[4.0, -1.0]], [0])
     with pytest.raises(ValueError, match=r"labels must be in 0\.\.4, got 5 at"):
         metric(PROBABILITIES, LABELS + 1)
+    with pytest.raises(ValueError, match="groups must be a vector with one entry"):
+        metric(PROBABILITIES, LABELS, groups=[1, 2])
+
+
+@pytest.mark.parametrize("num_bins", [1, 2, 15, 1000])
+@pytest.mark.parametrize("num_classes", [1, 2, 5, 70])
+def test_parts_of_the_brier_score_add_up_to_it(num_bins, num_classes):
+    probabilities = random_probabilities(200, num_classes, seed=num_bins)
+    labels = random_labels(200, num_classes)
+    parts = brier_decomposition(probabilities, labels, num_bins)
+    whole = parts.reliability - parts.resolution + parts.uncertainty + parts.within_bin
+    assert whole == pytest.approx(float(brier_score(probabilities, labels)), abs=1e-14)
+
+
+def test_parts_of_the_brier_score_by_loop():
+    reliability = resolution = uncertainty = 0.0
+    for c in range(5):
+        place, true = np.ceil(PROBABILITIES[:, c] * 10), c == LABELS
+        for each in np.unique(place):
+            chosen = place == each
+            mean_p, mean_y = PROBABILITIES[chosen, c].mean(), true[chosen].mean()
+            reliability += chosen.mean() * (mean_p - mean_y) ** 2
+            resolution += chosen.mean() * (mean_y - true.mean()) ** 2
+        uncertainty += true.mean() * (1 - true.mean())
+    parts = brier_decomposition(PROBABILITIES, LABELS, 10)
+    assert parts.reliability == pytest.approx(reliability)
+    assert parts.resolution == pytest.approx(resolution)
+    assert parts.uncertainty == pytest.approx(uncertainty)
+
+
+def test_parts_of_a_perfect_and_of_a_constant_model():
+    perfect = brier_decomposition(np.eye(3)[LABELS % 3], LABELS % 3)
+    assert (perfect.reliability, perfect.within_bin) == pytest.approx((0, 0))
+    assert perfect.resolution == pytest.approx(float(perfect.uncertainty))
+    rates = np.bincount(LABELS) / 200
+    constant = brier_decomposition(np.tile(rates, (200, 1)), LABELS)
+    assert constant.reliability == pytest.approx(0, abs=1e-14)
+    assert constant.resolution == pytest.approx(0, abs=1e-14)
+    assert constant.uncertainty == pytest.approx(1 - (rates**2).sum())
+
+
+def test_parts_have_intervals_within_their_ranges():
+    parts = brier_decomposition(PROBABILITIES, LABELS)
+    for part in vars(parts).values():
+        assert part.low <= part <= part.high
+        assert part.low < part.high
+        assert (part.count, part.method) == (200, "bootstrap")
+    assert parts.reliability.low >= 0
+    assert parts.resolution.high <= 1
+    alone = brier_decomposition(PROBABILITIES, LABELS, groups=np.zeros(200, dtype=int))
+    ends = [(part.low, part.high) for part in vars(alone).values()]
+    assert ends == [(0, 2), (0, 1), (0, 1), (-1, 2)]
+
+
+def test_parts_of_clusters_have_the_intervals_of_the_originals():
+    once = brier_decomposition(PROBABILITIES, LABELS)
+    rows, labels = np.repeat(PROBABILITIES, 3, axis=0), np.repeat(LABELS, 3)
+    copies = brier_decomposition(rows, labels, groups=np.repeat(np.arange(200), 3))
+    for name, part in vars(once).items():
+        same = getattr(copies, name)
+        assert (same.low, same.high) == pytest.approx((part.low, part.high), abs=1e-12)
+
+
+@pytest.mark.parametrize("num_classes", [1, 2, 10])
+def test_sharpness_and_confidence_reach_from_chance_to_certainty(num_classes):
+    for measure in (sharpness, mean_confidence):
+        equal = measure(np.full((20, num_classes), 1 / num_classes))
+        assert equal == pytest.approx(1 / num_classes)
+        assert measure(np.eye(num_classes)) == 1.0
+
+
+def test_sharpness_and_confidence_take_clusters_and_samples():
+    samples = random_probabilities(8, 200, 5, seed=6)
+    rows, groups = samples.mean(axis=0), np.arange(200) % 40
+    expected = {sharpness: (rows**2).sum(axis=1), mean_confidence: rows.max(axis=1)}
+    for measure, values in expected.items():
+        estimate, by_hand = measure(samples, groups), mean(values, (0, 1), groups)
+        assert estimate == pytest.approx(float(by_hand), rel=1e-12)
+        assert estimate.low == pytest.approx(by_hand.low, rel=1e-12)
+        assert estimate.high == pytest.approx(by_hand.high, rel=1e-12)
+        with pytest.raises(ValueError, match="must sum to 1"):
+            measure([[0.5, 0.2]])
+
+
+def test_brier_score_of_labels_drawn_from_the_model_is_one_less_the_sharpness():
+    """Both are means of numbers in 0..2: 4 deviations of 1 / sqrt(N) are 0.02."""
+    second = np.random.default_rng(3).uniform(size=40_000)
+    labels = (np.random.default_rng(4).uniform(size=40_000) < second).astype(int)
+    probabilities = two_classes(*second)
+    expected = 1 - sharpness(probabilities)
+    assert brier_score(probabilities, labels) == pytest.approx(expected, abs=0.02)

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from calibration import ReliabilityDiagram, reliability_diagram, wilson_interval
-from calibration.reliability import bin_edges, find_bins, top_label
+from calibration.reliability import (
+    bin_edges,
+    class_reliability_diagrams,
+    confidence_diagram,
+    find_bins,
+    top_label,
+)
 from tests.calibration.examples import random_labels, random_probabilities, two_classes
 
 
@@ -71,9 +77,121 @@ def test_a_confidence_on_an_edge_belongs_below_it(tenths):
 
 def test_bins_hold_zero_and_one_too():
     values = np.array([0.0, 5e-324, 0.25, 0.26, 1.0])
-    edges, index = assign_bins(values, 4)
+    edges = bin_edges(values, 4)
     assert edges.tolist() == [0.0, 0.25, 0.5, 0.75, 1.0]
-    assert index.tolist() == [0, 0, 0, 1, 3]
+    assert find_bins(values, edges).tolist() == [0, 0, 0, 1, 3]
+
+
+def test_bins_of_equal_mass_hold_equally_many():
+    values = np.random.default_rng(0).permutation(np.arange(1, 13) / 13)
+    edges = bin_edges(values, 4, "mass")
+    np.testing.assert_allclose(edges, [0, 3 / 13, 6 / 13, 9 / 13, 1])
+    assert np.bincount(find_bins(values, edges)).tolist() == [3, 3, 3, 3]
+
+
+@pytest.mark.parametrize(("count", "num_bins"), [(10, 3), (7, 15), (1, 4), (100, 1)])
+def test_sizes_of_bins_of_equal_mass_differ_by_one_at_most(count, num_bins):
+    values = np.random.default_rng(0).random(count)
+    sizes = np.bincount(find_bins(values, bin_edges(values, num_bins, "mass")))
+    assert len(sizes) == min(count, num_bins)
+    assert sizes.max() - sizes.min() <= 1
+
+
+def test_ties_are_never_split():
+    values = np.array([0.2] * 3 + [0.5] * 5 + [0.9] * 2)
+    edges = bin_edges(values, 4, "mass")
+    assert edges.tolist() == [0.0, 0.2, 0.5, 1.0]
+    index = find_bins(values, edges)
+    assert index.tolist() == [0] * 3 + [1] * 5 + [2] * 2
+    order = np.random.default_rng(0).permutation(10)
+    np.testing.assert_array_equal(bin_edges(values[order], 4, "mass"), edges)
+
+
+def test_one_value_has_one_bin_of_equal_mass():
+    for value in (0.0, 0.7, 1.0):
+        values = np.full(9, value)
+        index = find_bins(values, bin_edges(values, 5, "mass"))
+        assert len(set(index.tolist())) == 1
+
+
+def test_many_zeros_have_a_bin_of_their_own():
+    values = np.array([0.0] * 5 + [0.1, 0.2, 0.3, 0.4, 0.5])
+    edges = bin_edges(values, 4, "mass")
+    assert np.bincount(find_bins(values, edges)).tolist() == [5, 3, 2]
+
+
+def test_copies_of_all_examples_leave_the_edges():
+    values = np.random.default_rng(0).random(37)
+    edges = bin_edges(values, 8, "mass")
+    np.testing.assert_array_equal(bin_edges(np.tile(values, 3), 8, "mass"), edges)
+
+
+def test_schemes_are_checked():
+    with pytest.raises(ValueError, match="scheme must be 'width' or 'mass', got 'x'"):
+        reliability_diagram([[0.2, 0.8]], [0], scheme="x")
+
+
+def test_a_diagram_of_equal_mass():
+    probabilities, labels = random_probabilities(90, 4), random_labels(90, 4)
+    diagram = reliability_diagram(probabilities, labels, 6, "mass")
+    assert diagram.count.tolist() == [15] * 6
+    assert (diagram.num_bins, diagram.num_examples) == (6, 90)
+    assert (diagram.lower[0], diagram.upper[-1]) == (0, 1)
+    np.testing.assert_array_equal(diagram.lower[1:], diagram.upper[:-1])
+    confidence = np.sort(probabilities.max(axis=1)).reshape(6, 15)
+    np.testing.assert_allclose(diagram.confidence, confidence.mean(axis=1))
+    correct = probabilities.argmax(axis=1) == labels
+    correct = correct[np.argsort(probabilities.max(axis=1))].reshape(6, 15)
+    np.testing.assert_allclose(diagram.accuracy, correct.mean(axis=1))
+
+
+@pytest.mark.parametrize("scheme", ["width", "mass"])
+def test_a_diagram_by_class_is_that_of_two_classes(scheme):
+    """The class against the rest, of which only one column is asked."""
+    probabilities, labels = random_probabilities(300, 4), random_labels(300, 4)
+    diagrams = class_reliability_diagrams(probabilities, labels, 7, scheme)
+    assert len(diagrams) == 4
+    for c, diagram in enumerate(diagrams):
+        column, true = probabilities[:, c], labels == c
+        index = find_bins(column, bin_edges(column, 7, scheme))
+        for row, each in enumerate(np.unique(index)):
+            chosen = index == each
+            assert diagram.count[row] == chosen.sum()
+            assert diagram.confidence[row] == pytest.approx(column[chosen].mean())
+            assert diagram.accuracy[row] == pytest.approx(true[chosen].mean())
+        assert diagram.count.sum() == diagram.num_examples == 300
+        low, high = wilson_interval(
+            np.round(diagram.accuracy * diagram.count), diagram.count
+        )
+        np.testing.assert_allclose(diagram.accuracy_low, low)
+        np.testing.assert_allclose(diagram.accuracy_high, high)
+
+
+def test_the_diagram_of_all_confidences_pools_those_of_the_classes():
+    probabilities, labels = random_probabilities(300, 4), random_labels(300, 4)
+    pooled = confidence_diagram(probabilities, labels, 5)
+    by_class = class_reliability_diagrams(probabilities, labels, 5)
+    assert pooled.num_examples == pooled.count.sum() == 1200
+    for row, lower in enumerate(pooled.lower):
+        rows = [(d, list(d.lower).index(lower)) for d in by_class if lower in d.lower]
+        count = np.array([d.count[k] for d, k in rows])
+        accuracy = np.array([d.accuracy[k] for d, k in rows])
+        confidence = np.array([d.confidence[k] for d, k in rows])
+        assert pooled.count[row] == count.sum()
+        assert pooled.accuracy[row] == pytest.approx(count @ accuracy / count.sum())
+        assert pooled.confidence[row] == pytest.approx(count @ confidence / count.sum())
+    equal = confidence_diagram(probabilities, labels, 5, "mass")
+    assert equal.count.tolist() == [240] * 5
+
+
+def test_other_diagrams_check_their_arguments():
+    for make in (class_reliability_diagrams, confidence_diagram):
+        with pytest.raises(ValueError, match="num_bins must be an integer"):
+            make([[0.2, 0.8]], [0], 0)
+        with pytest.raises(ValueError, match=r"labels must be in 0\.\.1"):
+            make([[0.2, 0.8]], [2])
+        with pytest.raises(ValueError, match="scheme must be"):
+            make([[0.2, 0.8]], [0], 3, "depth")
 
 
 def test_certainty_falls_in_the_last_bin_and_not_past_it():

@@ -15,6 +15,7 @@ from trainers.commands import (
     doctor,
     mirror,
     queue,
+    report,
     resume,
     serve,
     shift,
@@ -45,6 +46,7 @@ COMMANDS: dict[str, Command] = {
     "serve": serve,
     "doctor": doctor,
     "shift": shift,
+    "report": report,
     "mirror": mirror,
 }
 

@@ -14,10 +14,35 @@ HELP = "write a calibration report of finished runs"
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `report`."""
-    from calibration.__main__ import add_report_flags
-
+    # As those of `python -m calibration report`, whose imports would slow all commands.
     parser.add_argument("runs", nargs="+", metavar="RUN", help="id or path")
-    add_report_flags(parser)
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where to; default: report, of one run in its folder",
+    )
+    parser.add_argument("--title", default="", help="the report's heading")
+    parser.add_argument(
+        "--bins",
+        type=int,
+        default=15,
+        metavar="NUMBER",
+        help="bins of calibration errors and diagrams (15)",
+    )
+    parser.add_argument(
+        "--near",
+        nargs="*",
+        default=[],
+        metavar="SET",
+        help="out-of-distribution sets that resemble the data",
+    )
+    parser.add_argument(
+        "--far", nargs="*", default=[], metavar="SET", help="those that do not"
+    )
+    parser.add_argument(
+        "--no-pdf", action="store_true", help="leave out the PDF, which takes seconds"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

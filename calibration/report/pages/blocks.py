@@ -1,16 +1,11 @@
-"""All other blocks on pages: headings, paragraphs, figures, cards, definitions."""
+"""All other blocks on pages: headings, paragraphs, figures, definitions."""
 
-import base64
-import io
 from collections.abc import Sequence
-
-from matplotlib.image import imread
 
 from calibration.report.colors import LIGHT
 from calibration.report.document import (
     Block,
     Bullets,
-    Card,
     Cards,
     Figure,
     Figures,
@@ -19,6 +14,7 @@ from calibration.report.document import (
     Terms,
     Text,
 )
+from calibration.report.pages.cards import draw_cards
 from calibration.report.pages.charts import (
     LEGEND,
     draw_chart,
@@ -27,14 +23,12 @@ from calibration.report.pages.charts import (
 )
 from calibration.report.pages.sheet import LEADING, LEFT, ROOM, Sheets
 from calibration.report.pages.tables import draw_table, least_height
-from calibration.report.pages.text import printable, width_of, wrapped
+from calibration.report.pages.text import wrapped
 
-BODY, SMALL, TINY, CARD = 9.0, 7.2, 6.8, 6.4
+BODY, SMALL, TINY = 9.0, 7.2, 6.8
 _SCALE = 0.52  # of a chart's pixels to points: a page is smaller than a screen
 _PAD = 7.0
 _GAP = 8.0  # between figures
-_CARDS = 4  # in a row
-_PICTURE = 52.0
 
 
 def draw_block(sheets: Sheets, block: Block) -> None:
@@ -57,7 +51,7 @@ def draw_block(sheets: Sheets, block: Block) -> None:
     elif isinstance(block, Figures):
         _figures(sheets, block)
     elif isinstance(block, Cards):
-        _cards(sheets, block)
+        draw_cards(sheets, block)
     else:
         _terms(sheets, block)
 
@@ -198,71 +192,9 @@ def _figure(sheets: Sheets, item: Figure, x: float, width: float, columns: int) 
         sheets.write(left, sheets.y, line, 7.2 if columns >= 5 else 8.8, bold=True)
         sheets.y += 8.8 * LEADING
     if columns < 5:
-        draw_legend(sheets, legend_rows(item.chart, room), left)
+        draw_legend(sheets, item.chart, left, room)
     draw_chart(sheets, item.chart, left - 2, room + 4, height)
     sheets.y += height + 4
     for line in caption:
         sheets.write(left, sheets.y, line, TINY, color="muted")
         sheets.y += TINY * LEADING
-
-
-def _cards(sheets: Sheets, block: Cards) -> None:
-    gap = 7.0
-    width = (ROOM - gap * (_CARDS - 1)) / _CARDS
-    for start in range(0, len(block.items), _CARDS):
-        row = block.items[start : start + _CARDS]
-        texts = [_card_lines(card, width - 2 * _PAD) for card in row]
-        height = 2 * _PAD + _PICTURE + 16 + max(len(t) for t in texts) * CARD * LEADING
-        sheets.need(height)
-        for index, (card, lines) in enumerate(zip(row, texts, strict=True)):
-            x = LEFT + index * (width + gap)
-            sheets.box(
-                x, sheets.y, width, height, fill=False, linewidth=0.6,
-                edgecolor=LIGHT["line"],
-            )  # fmt: skip
-            _card(sheets, card, lines, x, width)
-        sheets.y += height + gap
-    sheets.y += 2
-
-
-def _card_lines(card: Card, room: float) -> list[tuple[str, str]]:
-    """What stands left and right in each line of a card."""
-    lines: list[tuple[str, str]] = []
-    for name, value in card.facts.items():
-        values = wrapped(value, CARD, room)
-        together = width_of(printable(name), CARD) + width_of(values[0], CARD) + 3
-        if len(values) == 1 and together <= room:
-            lines.append((printable(name), values[0]))
-        else:
-            lines += [(printable(name), ""), *(("", value) for value in values)]
-    return lines
-
-
-def _card(
-    sheets: Sheets, card: Card, lines: Sequence[tuple[str, str]], x: float, width: float
-) -> None:
-    top = sheets.y + _PAD
-    _picture(sheets, card.image, x + (width - _PICTURE) / 2, top)
-    top += _PICTURE + 4
-    sheets.write(x + _PAD, top, printable(card.title), 7.4, bold=True)
-    top += 12
-    for name, value in lines:
-        sheets.write(x + _PAD, top, name, CARD, color="muted")
-        sheets.write(x + width - _PAD, top, value, CARD, align="right")
-        top += CARD * LEADING
-
-
-def _picture(sheets: Sheets, image: str, x: float, top: float) -> None:
-    try:
-        pixels = imread(io.BytesIO(base64.b64decode(image)), format="png")
-    except (ValueError, OSError, SyntaxError):  # none, or one that cannot be read
-        sheets.box(x, top, _PICTURE, _PICTURE, facecolor=LIGHT["soft"])
-        middle = x + _PICTURE / 2
-        text = "no picture"
-        sheets.write(
-            middle, top + _PICTURE / 2 - 5, text, 6.4, color="muted", align="center"
-        )
-        return
-    axes = sheets.axes(x, top, _PICTURE, _PICTURE)
-    axes.imshow(pixels, cmap="gray", interpolation="nearest")
-    axes.set_axis_off()

@@ -7,13 +7,11 @@ import matplotlib
 from matplotlib.backends.backend_pdf import PdfPages
 
 from calibration.report.document import Document, Section
-from calibration.report.formats import shortened
 from calibration.report.pages.blocks import beginning, draw_blocks
 from calibration.report.pages.sheet import HEIGHT, LEFT, ROOM, TOP, WIDTH, Sheets
-from calibration.report.pages.text import printable
+from calibration.report.pages.text import fitted
 
 RENDERER = f"matplotlib {matplotlib.__version__}"
-_SHORT = 70  # characters of the title in a footer
 
 
 def write_pages(document: Document, file: Path | BinaryIO) -> int:
@@ -69,7 +67,7 @@ def _number(sheets: Sheets, title: str) -> None:
     for number, page in enumerate(pages, start=1):
         sheets.pages = [page]
         top = HEIGHT - 36
-        text = printable(shortened(title, _SHORT))
+        text = fitted(title, 7, 0.8 * ROOM)
         sheets.write(LEFT, top, text, 7, color="muted")
         count = f"{number} / {len(pages)}"
         sheets.write(WIDTH - LEFT, top, count, 7, color="muted", align="right")

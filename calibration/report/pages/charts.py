@@ -1,6 +1,5 @@
 """Charts on pages: matplotlib's axes drawn from the same data as Plotly's."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -9,7 +8,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from calibration.report.chart import Axis, Band, Bars, Chart, Line, Mark, legend_of
 from calibration.report.colors import LIGHT, SYMBOLS
 from calibration.report.pages.sheet import Sheets
-from calibration.report.pages.text import FAMILY, printable, width_of
+from calibration.report.pages.text import FAMILY, fitted, printable, width_of
 
 TEXT = 7.0
 LEGEND = 11.5  # height of its lines
@@ -24,7 +23,7 @@ def legend_rows(chart: Chart, room: float) -> list[list[Mark]]:
     rows: list[list[Mark]] = []
     used = room
     for mark in legend_of(chart):
-        width = _entry_width(mark)
+        width = _entry_width(mark, room)
         if used + width > room:
             rows.append([])
             used = 0.0
@@ -33,19 +32,22 @@ def legend_rows(chart: Chart, room: float) -> list[list[Mark]]:
     return rows
 
 
-def _entry_width(mark: Mark) -> float:
-    return _KEY + 4 + width_of(printable(mark.name), TEXT) + 12
+def _entry(mark: Mark, room: float) -> str:
+    return fitted(mark.name, TEXT, room - _KEY - 4)
 
 
-def draw_legend(sheets: Sheets, rows: Sequence[Sequence[Mark]], x: float) -> None:
+def _entry_width(mark: Mark, room: float) -> float:
+    return _KEY + 4 + width_of(_entry(mark, room), TEXT) + 12
+
+
+def draw_legend(sheets: Sheets, chart: Chart, x: float, room: float) -> None:
     """Draw a legend at the height of the pages' cursor, and move that."""
-    for row in rows:
+    for row in legend_rows(chart, room):
         at = x
         for mark in row:
             _sample(sheets, mark, at, sheets.y + LEGEND / 2)
-            name = printable(mark.name)
-            sheets.write(at + _KEY + 4, sheets.y + 1.5, name, TEXT)
-            at += _entry_width(mark)
+            sheets.write(at + _KEY + 4, sheets.y + 1.5, _entry(mark, room), TEXT)
+            at += _entry_width(mark, room)
         sheets.y += LEGEND
 
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import LoadFlags
 
-from calibration.report.formats import unbroken
+from calibration.report.formats import shortened, unbroken
 
 FAMILY = "DejaVu Sans"  # comes with matplotlib: the same pages on every machine
 _MEASURED = 100.0  # size at which characters are measured
@@ -63,6 +63,15 @@ def wrapped(text: str, size: float, room: float, bold: bool = False) -> list[str
         *whole, line = _cut(word, size, room, bold)
         lines += whole
     return [*lines, line]
+
+
+def fitted(text: str, size: float, room: float) -> str:
+    """A printable text on one line, with its middle left out where it is too wide."""
+    text = printable(text)
+    length = len(text)
+    while length > 1 and width_of(shortened(text, length), size) > room:
+        length -= 1
+    return shortened(text, length)
 
 
 def _cut(word: str, size: float, room: float, bold: bool) -> list[str]:

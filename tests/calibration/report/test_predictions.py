@@ -95,7 +95,7 @@ HOLE[2, 0] = np.nan
         ({"shift_fog_1": PROBABILITIES}, r"shift_clean and shift_labels"),
         ({"validation_labels": LABELS}, r"together, got validation_labels alone"),
         (
-            {"validation_probabilities": PROBABILITIES, "validation_labels": LABELS[1:]},
+            {"validation_probabilities": PROBABILITIES, "validation_labels": [0]},
             r"validation: labels must have one entry",
         ),
         ({"features": np.ones((30, 2))}, r"got no features_train"),

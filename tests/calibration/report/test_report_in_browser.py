@@ -92,7 +92,8 @@ def test_nothing_is_wider_than_the_screen(visit, width):
     page = visit(viewport={"width": width, "height": 800})
     assert page.evaluate("() => document.documentElement.scrollWidth") == width
     cut = """() => [...document.querySelectorAll('h1, h2, p, li, figcaption')].filter(
-      (node) => !node.closest('nav') && node.scrollWidth > node.clientWidth + 1).length"""
+      (node) => !node.closest('nav') && node.scrollWidth > node.clientWidth + 1
+    ).length"""
     assert page.evaluate(cut) == 0
 
 
@@ -103,6 +104,6 @@ def test_on_paper_it_is_light_and_has_no_contents(visit):
     assert not page.locator("nav").is_visible()
     read = "() => document.querySelector('[data-chart]')._fullLayout.font.color"
     assert page.evaluate(read) == "#1B2733"
-    page.evaluate("() => window.dispatchEvent(new Event('afterprint'))")
     page.emulate_media(media="screen")
+    page.evaluate("() => window.dispatchEvent(new Event('afterprint'))")
     assert page.evaluate(read) == "#E4EAF0"

@@ -3,8 +3,6 @@
 from calibration.report.chart import Axis, Chart, Line, Panel
 from calibration.report.document import (
     Bullets,
-    Card,
-    Cards,
     Figure,
     Figures,
     Heading,
@@ -14,7 +12,6 @@ from calibration.report.document import (
 )
 from calibration.report.pages.blocks import beginning, draw_block, draw_blocks
 from calibration.report.pages.sheet import Sheets
-from tests.calibration.report.examples import picture
 
 PANEL = Panel(marks=[Line(name="a", x=[0, 1], y=[0, 1])], y=Axis(low=0, high=1))
 FIGURE = Figure(chart=Chart(panels=[PANEL], x=Axis()), alt="It rises.", title="Title")
@@ -51,16 +48,6 @@ def test_figures_stand_side_by_side_with_title_and_caption():
 def test_small_figures_have_a_title_alone():
     assert said(drawn(Figures(items=[FIGURE], columns=5)))[0] == "Title"
     assert "It rises." not in said(drawn(Figures(items=[FIGURE], columns=5)))
-
-
-def test_a_picture_is_drawn_or_its_absence_told():
-    def card(image):
-        return Card(image=image, alt="", title="Example 1", facts={"True": "x" * 90})
-
-    sheets = drawn(Cards(items=[card(picture(0))]))
-    assert len(sheets.pages[0].axes[0].images) == 1
-    for broken in ("", "!!!", "aGVsbG8="):
-        assert "no picture" in said(drawn(Cards(items=[card(broken)])))
 
 
 def test_lists_and_terms():

@@ -47,11 +47,12 @@ REPORTS = {
 def pages_of(report, monkeypatch):
     kept = []
     number = book._number
-    monkeypatch.setattr(
-        book,
-        "_number",
-        lambda sheets, title: kept.append(sheets) or number(sheets, title),
-    )
+
+    def numbered(sheets, title):
+        kept.append(sheets)
+        number(sheets, title)
+
+    monkeypatch.setattr(book, "_number", numbered)
     write_pages(to_document(report, MEASURES), io.BytesIO())
     return kept[0].pages
 

@@ -74,7 +74,7 @@ def test_a_legend_breaks_where_the_room_ends():
     assert [len(row) for row in legend_rows(chart(), 60)] == [1, 1, 1]
     sheets = Sheets()
     before = sheets.y
-    draw_legend(sheets, legend_rows(chart(), 60), 50)
+    draw_legend(sheets, chart(), 50, 60)
     assert sheets.y > before + 30
     assert [text.get_text() for text in sheets.pages[0].texts] == [
         "$a$",
