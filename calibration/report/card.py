@@ -6,9 +6,9 @@ Metrics stand in a "model-index" too, where model hubs look for them.
 import json
 from collections.abc import Mapping, Sequence
 
+from calibration.definitions import MEASURES
 from calibration.intervals import Estimate
 from calibration.report.data import ModelReport, ReportData
-from calibration.report.definitions import MEASURES
 from calibration.report.words import count
 
 _HEADLINE = ("accuracy", "nll", "brier", "ece", "overconfidence")

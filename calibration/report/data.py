@@ -328,7 +328,7 @@ class ModelReport:
         num_samples: S posterior samples; 1 for a single model.
         class_names: C names.
         summary: Plain sentences computed from the numbers, the most important first.
-        metrics: Every measure by name (`calibration.report.definitions`).
+        metrics: Every measure by name (`calibration.definitions`).
         num_errors: Test examples predicted wrong.
         num_sure_errors: Those of them with a confidence of 0.99 or more.
         at_mean: "accuracy", "nll", "brier", "ece" at the posterior mean; empty if it

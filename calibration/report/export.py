@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from calibration.definitions import MEASURES
 from calibration.report.card import model_card
 from calibration.report.data import ReportData
-from calibration.report.definitions import MEASURES
 from calibration.report.encoding import encode
 from calibration.report.html import render_html
 from calibration.report.pdf import write_pdf

@@ -79,17 +79,18 @@ def halves(
         rows = predictive(predictions.validation[0], "validation_probabilities")
         truth = check_labels(predictions.validation[1], *rows.shape)
         parts = rows, truth, mean, labels
-        text = "Fitted on {} validation examples, judged on all {} test examples."
+        sentence = "Fitted on validation examples, judged on the test examples."
+    elif len(labels) < 2 * MIN_FITTED:
+        return None
     else:
         first, second = split_half(len(labels), labels)
         parts = mean[first], labels[first], mean[second], labels[second]
-        text = (
+        sentence = (
             "No validation predictions were given: fitted on a random half of the test "
-            "examples ({}), judged on the other half ({})."
+            "examples, judged on the other half."
         )
-    if min(len(parts[1]), len(parts[3])) < MIN_FITTED:
+    if len(parts[1]) < MIN_FITTED:
         return None
-    sentence = text.format(f"{len(parts[1]):,}", f"{len(parts[3]):,}")
     return Halves(
         fit=parts[0], fit_labels=parts[1], score=parts[2], score_labels=parts[3],
         sentence=sentence,

@@ -1,0 +1,179 @@
+"""Predictions to a report: what is measured, compared, summed up and left out."""
+
+import numpy as np
+import pytest
+
+from calibration import measure, paired_differences
+from calibration.report.build import (
+    MAX_MODELS,
+    build_report,
+    model_report,
+    shift_points,
+    software,
+)
+from calibration.report.data import LayerRow
+from calibration.report.predictions import Features, Predictions
+from tests.calibration.examples import random_labels, random_probabilities
+
+COUNT, CLASSES = 300, 4
+LABELS = random_labels(COUNT, CLASSES)
+
+
+def skilled(seed, strength=2.0, labels=LABELS, samples=()):
+    """Probabilities that know something of the labels."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(*samples, len(labels), CLASSES))
+    logits[..., np.arange(len(labels)), labels] += strength
+    powers = np.exp(logits)
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def made(name="mine", seed=0, **changes):
+    given = {"probabilities": skilled(seed, samples=(3,)), "labels": LABELS}
+    return Predictions(name=name, **(given | changes))
+
+
+def full():
+    features = np.random.default_rng(0).normal(size=(COUNT, 6))
+    features[np.arange(COUNT), LABELS] += 4
+    far = random_probabilities(3, 50, CLASSES, scale=0.3)
+    layer = LayerRow(
+        name="0", num_parameters=9, deviation=0.1, signal_to_noise=2.0, kl=1.0
+    )
+    return made(
+        ood={"far": far, "near": skilled(8)[:60]},
+        far=("far",),
+        near=("near",),
+        logits=np.log(skilled(0)),
+        ood_logits={"far": np.log(far[0]), "near": np.log(skilled(8)[:60])},
+        features=Features(
+            train=features,
+            train_labels=LABELS,
+            test=features,
+            ood={"far": features[:50] + 9, "near": features[:60]},
+        ),
+        validation=(skilled(5), LABELS),
+        mean_probabilities=skilled(0),
+        shift={("fog", 5): skilled(1, 0.5), ("fog", 1): skilled(1, 1.5)},
+        shift_clean=skilled(1),
+        shift_labels=LABELS,
+        images=np.zeros((COUNT, 5, 5), np.uint8),
+        posterior=[layer],
+        provenance={"Dataset": "synthetic"},
+    )
+
+
+def test_a_full_report_has_every_section():
+    report = model_report(full())
+    assert report.metrics == measure(full().probabilities, LABELS)
+    assert set(report.at_mean) == {"accuracy", "nll", "brier", "ece"}
+    assert [each.name for each in report.ood] == ["far", "near"]
+    assert [each.distance for each in report.ood] == ["far", "near"]
+    assert [each.name for each in report.ood_groups] == ["near", "far"]
+    assert report.recalibration.num_fitted == report.recalibration.num_scored == COUNT
+    assert len(report.conformal.rows) == 6
+    assert [each.severity for each in report.shift] == [0, 1, 5]
+    assert report.posterior[0].kl == 1.0
+    assert report.confidently_wrong[0].image
+    assert report.num_errors == round((1 - report.metrics["accuracy"]) * COUNT)
+    assert report.summary
+
+
+def test_the_barest_predictions_do():
+    report = model_report(
+        Predictions(name="a", probabilities=skilled(0), labels=LABELS)
+    )
+    assert report.num_samples == 1
+    assert report.class_names == ["0", "1", "2", "3"]
+    assert report.ood == report.shift == report.posterior == []
+    assert report.at_mean == {}
+    assert "half" in report.recalibration.fitted_on
+
+
+def test_few_examples_are_not_fitted_on():
+    few = Predictions(name="a", probabilities=skilled(0)[:30], labels=LABELS[:30])
+    report = model_report(few)
+    assert report.recalibration is None
+    assert report.conformal is None
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels"),
+    [
+        ([[0.2, 0.8]], [1]),  # one example
+        ([[1.0], [1.0]], [0, 0]),  # one class
+        ([[1.0, 0.0]] * 9, [0] * 9),  # certain and right
+        ([[1.0, 0.0]] * 9, [1] * 9),  # certain and wrong
+        ([[0.5, 0.5]] * 60, [0, 1] * 30),  # all alike
+        ([[1.0, 0.0]] * 60, [0] * 60),  # one class alone, halved and fitted on
+    ],
+)
+def test_extremes_make_a_finite_report(probabilities, labels):
+    import json
+
+    from calibration.report.encoding import encode
+
+    given = Predictions(
+        name="a", probabilities=np.array(probabilities), labels=np.array(labels)
+    )
+    json.dumps(encode(build_report([given])), allow_nan=False)
+
+
+def test_shift_is_measured_against_the_same_examples():
+    points = {(each.kind, each.severity): each for each in shift_points(full(), 15)}
+    assert set(points) == {("clean", 0), ("fog", 1), ("fog", 5)}
+    assert points["fog", 5].metrics["accuracy"] < points["clean", 0].metrics["accuracy"]
+
+
+def test_others_are_compared_with_the_first_on_the_same_examples():
+    first, second = made("one"), made("two", seed=1)
+    (pair,) = build_report([first, second]).comparisons
+    assert (pair.first, pair.second) == ("one", "two")
+    expected = paired_differences(second.probabilities, first.probabilities, LABELS)
+    assert pair.differences == pytest.approx(dict(expected))
+    assert pair.sentence.startswith("On the same examples")
+
+
+def test_other_examples_are_not_compared():
+    other = made("two", labels=np.roll(LABELS, 1))
+    assert build_report([made("one"), other]).comparisons == []
+    rows = np.arange(COUNT)
+    apart = [made("one", indices=rows), made("two", indices=rows + 1)]
+    assert build_report(apart).comparisons == []
+
+
+def test_models_of_a_family_are_summed_up():
+    members = [made(f"seed {seed}", seed=seed, family="both") for seed in (0, 1)]
+    report = build_report([*members, made("other", seed=2)])
+    (group,) = report.seeds
+    assert group.models == ["seed 0", "seed 1"]
+    values = [model.metrics["nll"] for model in report.models[:2]]
+    assert group.means["nll"] == pytest.approx(np.mean(values))
+    assert group.deviations["nll"] == pytest.approx(np.std(values, ddof=1))
+
+
+def test_notes_come_with_the_limitations():
+    report = build_report([made(notes=["mine: not measured."])])
+    assert report.limitations[0] == "mine: not measured."
+
+
+@pytest.mark.parametrize(
+    ("models", "text"),
+    [
+        ([], "1 to 10, got 0"),
+        ([made(str(i)) for i in range(MAX_MODELS + 1)], "1 to 10, got 11"),
+        ([made(), made()], "names of models must differ, got mine, mine"),
+    ],
+)
+def test_wrong_models_are_refused(models, text):
+    with pytest.raises(ValueError, match=text):
+        build_report(models)
+
+
+def test_the_title_names_the_models_unless_told():
+    assert build_report([made()]).title == "Calibration report: mine"
+    assert build_report([made()], title="Mine").title == "Mine"
+
+
+def test_versions_are_told():
+    assert {"Python", "numpy", "plotly"} <= set(software())
