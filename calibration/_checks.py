@@ -88,7 +88,8 @@ def check_distributions(
 
 def _row_sums(array: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     if array.dtype.itemsize < 4:  # a sum of halves errs by more than the tolerance
-        return array.sum(axis=-1, dtype=np.float64)
+        exact: NDArray[np.float64] = array.sum(axis=-1, dtype=np.float64)
+        return exact
     # A product of matrices is several times as fast as a sum over a short last axis.
     sums: NDArray[np.floating[Any]] = array @ np.ones(array.shape[-1], array.dtype)
     return sums
