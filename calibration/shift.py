@@ -21,6 +21,9 @@ from calibration.intervals import Estimate
 from calibration.metrics import accuracy, negative_log_likelihood
 
 CLEAN = "clean"  # the kind of severity 0
+# Kinds that no mean over corruptions holds: a picture that lies on its side is not a
+# worse picture of the same thing, and what it does to a model would drown the others.
+APART = ("rotation",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,8 +146,21 @@ def _row(
     )
 
 
+def averaged_kinds(kinds: Iterable[str]) -> list[str]:
+    """The kinds that a mean is taken over: all but clean and those `APART`.
+
+    Args:
+        kinds: Kinds of shift, each as often as you like.
+
+    Returns:
+        The kinds once each, in their order; those apart only where there are no others.
+    """
+    known = [kind for kind in dict.fromkeys(kinds) if kind != CLEAN]
+    return [kind for kind in known if kind not in APART] or known
+
+
 def shift_summary(rows: Iterable[ShiftRow]) -> list[SeverityRow]:
-    """Average over kinds at each severity.
+    """Average over kinds at each severity, rotation left to itself.
 
     Args:
         rows: From `shift_table`, all or some.
@@ -152,8 +168,11 @@ def shift_summary(rows: Iterable[ShiftRow]) -> list[SeverityRow]:
     Returns:
         A row a severity, ascending; none for no rows.
     """
-    by_severity: dict[int, list[ShiftRow]] = {}
+    rows, by_severity = list(rows), dict[int, list[ShiftRow]]()
+    kinds = {CLEAN, *averaged_kinds(row.kind for row in rows)}
     for row in rows:
+        if row.kind not in kinds:
+            continue
         by_severity.setdefault(row.severity, []).append(row)
     return [
         SeverityRow(

@@ -137,9 +137,7 @@ def provenance(
     """
     training, dataset = config.training, config.dataset
     spec = optimizer_spec(config.optimizer.name)
-    settings = ", ".join(
-        f"{name} {value}" for name, value in config.optimizer.hyperparameters.items()
-    )
+    settings = config.optimizer.hyperparameters.items()
     told = {
         "Run": run.id,
         "Dataset": dataset.name + (f" ({dataset.folder})" if dataset.folder else ""),
@@ -147,7 +145,8 @@ def provenance(
         "Validation": f"{dataset.validation_fraction:.0%} of the training part, split "
         f"with seed {dataset.split_seed}",
         "Model": model_spec(config.model.name).title,
-        "Optimizer": f"{spec.title} ({settings})",
+        "Optimizer": spec.title,
+        "Settings": ", ".join(f"{name} {value}" for name, value in settings),
         "Training": f"{training.epochs} epochs, batch size {training.batch_size}, "
         f"schedule {training.schedule}",
         "Seed": str(training.seed),

@@ -106,6 +106,7 @@ class Recalibration:
         best: Name of the method chosen on the fitting examples; "none" if none of them
             beats the predictions as they are there.
         before: "accuracy", "nll", "brier" and "ece" of the scored examples as they are.
+        validation_nll: NLL of the fitting examples as they are, in nats.
         bins_before: Equal-width bins of the scored examples.
         bins_after: The same after the best method; empty without one.
         methods: All methods tried.
@@ -117,6 +118,7 @@ class Recalibration:
     num_scored: int
     best: str
     before: dict[str, Estimate]
+    validation_nll: float
     bins_before: list[Bin]
     bins_after: list[Bin]
     methods: list[RecalibratedMethod]

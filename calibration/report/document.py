@@ -64,12 +64,21 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table; the first cell of each row is the row's heading."""
+    """A table; the first cell of each row is the row's heading.
+
+    Args:
+        caption: What it shows.
+        columns: Their heads.
+        rows: A cell for each column.
+        note: Below it.
+        even: Whether all columns but the first are of one width, whatever they hold.
+    """
 
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     note: str = ""
+    even: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,8 @@ from calibration.report.data import Bin, ModelReport, ReportData
 
 Row = dict[str, Any]
 
+_DETECTION = ("auroc", "aupr_out", "aupr_in", "fpr95", "detection_error")
+
 # Spreadsheets run what begins with one of these as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -144,11 +146,19 @@ def _selective(model: ModelReport) -> Iterator[Row]:
 
 
 def _ood(model: ModelReport) -> Iterator[Row]:
-    measures = ("auroc", "aupr_out", "aupr_in", "fpr95", "detection_error")
     for each in model.ood:
         for score in each.scores:
             plain = {"set": each.name, "distance": each.distance, "score": score.name}
-            for row in _all({name: getattr(score, name) for name in measures}):
+            for row in _all({name: getattr(score, name) for name in _DETECTION}):
+                yield plain | row
+
+
+def _ood_groups(model: ModelReport) -> Iterator[Row]:
+    for group in model.ood_groups:
+        for score in group.scores:
+            plain = {"group": group.name, "sets": " ".join(group.members)}
+            plain["score"] = score.name
+            for row in _all({name: getattr(score, name) for name in _DETECTION}):
                 yield plain | row
 
 
@@ -216,6 +226,7 @@ _BY_MODEL = {
     "conformal": _conformal,
     "risk_coverage": _selective,
     "ood": _ood,
+    "ood_groups": _ood_groups,
     "ood_histogram": _ood_histogram,
     "roc": _roc,
     "shift": _shift,

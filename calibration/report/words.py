@@ -14,6 +14,7 @@ from calibration.report.data import (
     OodSet,
     ShiftPoint,
 )
+from calibration.shift import averaged_kinds
 
 ALMOST_SURE = 0.99
 SMALL_CLASS = 30  # examples below which a class says little
@@ -200,7 +201,8 @@ def _ood(each: OodSet) -> str:
 
 def _shift(points: Sequence[ShiftPoint]) -> list[str]:
     clean = next((each for each in points if each.severity == 0), None)
-    worst = [each for each in points if each.severity == 5]
+    kinds = averaged_kinds(each.kind for each in points)
+    worst = [each for each in points if each.severity == 5 and each.kind in kinds]
     if clean is None or not worst:
         return []
 

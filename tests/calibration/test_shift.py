@@ -5,7 +5,7 @@ import pytest
 
 from calibration.calibration_errors import expected_calibration_error
 from calibration.metrics import accuracy, negative_log_likelihood
-from calibration.shift import CLEAN, shift_summary, shift_table
+from calibration.shift import CLEAN, averaged_kinds, shift_summary, shift_table
 from tests.calibration.examples import random_labels, random_probabilities
 
 LABELS = random_labels(200, 4)
@@ -51,6 +51,15 @@ def test_a_summary_averages_over_kinds():
         assert alone.mean == alone.smallest == alone.largest
         assert alone.mean == float(getattr(rows[0], name))
     assert shift_summary([]) == []
+
+
+def test_rotation_is_left_out_of_means_unless_alone():
+    rows = shift_table(CLEAN_ROWS, SHIFTED | {("rotation", 1): CLEAN_ROWS}, LABELS)
+    assert shift_summary(rows) == shift_summary([
+        row for row in rows if row.kind != "rotation"
+    ])
+    assert averaged_kinds(["clean", "rotation"]) == ["rotation"]
+    assert averaged_kinds(["clean", "rotation", "fog", "fog"]) == ["fog"]
 
 
 def test_without_shifts_there_is_the_clean_row():

@@ -56,7 +56,8 @@ def test_provenance_tells_what_was_trained_on_what(run):
     assert told["Dataset"] == "digits"
     assert told["Seed"] == "0"
     assert told["Model"] == "MLP"
-    assert told["Optimizer"].startswith("VOGN (lr")
+    assert told["Optimizer"] == "VOGN"
+    assert told["Settings"].startswith("lr ")
     assert told["Code"] == "vogn-app test"
     assert "--optimizer vogn" in told["Command"]
     assert "UTC" in told["Trained"]

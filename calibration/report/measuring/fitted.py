@@ -13,6 +13,7 @@ from calibration.conformal import (
     ConformalTHR,
     evaluate_sets,
 )
+from calibration.metrics import negative_log_likelihood
 from calibration.recalibration import (
     RecalibrationResult,
     TemperatureScaling,
@@ -117,6 +118,7 @@ def recalibration(parts: Halves, num_bins: int) -> Recalibration:
         num_scored=len(parts.score_labels),
         best=chosen.name,
         before=chosen.before,
+        validation_nll=float(negative_log_likelihood(parts.fit, parts.fit_labels)),
         bins_before=top_label_bins(parts.score, parts.score_labels, num_bins),
         bins_after=[]
         if chosen.name == "none"

@@ -1,5 +1,6 @@
 """What each measure is, what the numbers do not say, and what was not measured."""
 
+from calibration.report.data import ModelReport
 from calibration.report.document import Block, Bullets, Section, Term, Terms, Text
 from calibration.report.formats import counted, listed
 from calibration.report.sections.context import Context
@@ -48,11 +49,20 @@ def limitations(context: Context) -> Section | None:
     return Section(slug="limitations", title="Limitations", blocks=blocks)
 
 
+def _could_have(model: ModelReport, name: str) -> bool:
+    """Whether it is worth a line that a model lacks a section."""
+    return name not in {"at_mean", "posterior"} or model.num_samples > 1
+
+
 def not_in_report(context: Context) -> Section | None:
     """What was not measured, a line each instead of an empty section."""
     lines = []
     for name, told in ABSENT.items():
-        without = [model.name for model in context.models if not getattr(model, name)]
+        without = [
+            model.name
+            for model in context.models
+            if not getattr(model, name) and _could_have(model, name)
+        ]
         if len(without) == len(context.models):
             lines.append(told)
         elif without:

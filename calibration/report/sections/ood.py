@@ -38,6 +38,10 @@ def out_of_distribution(context: Context) -> Section | None:
     ]
     for name, found in sets.items():
         blocks += _set(context, name, found)
+    if any(
+        len(group.members) > 1 for model in context.models for group in model.ood_groups
+    ):
+        blocks.append(_averages(context))
     return Section(slug="ood", title="Out of distribution", blocks=blocks)
 
 
@@ -143,6 +147,33 @@ def _table(context: Context, name: str, found: Found) -> Table:
         columns=columns,
         rows=rows,
         note="The first score is the one drawn above.",
+    )
+
+
+def _averages(context: Context) -> Table:
+    """Near sets together, and far ones."""
+    columns = [
+        Column(text="Sets", words=True),
+        *[Column(text="Model", words=True)] * context.several,
+        Column(text="Score", words=True),
+        *(context.measures.column(field) for field in FIELDS),
+    ]
+    rows = [
+        [
+            Cell(text=f"{group.name}: {listed(group.members)}"),
+            *[Cell(text=model.name)] * context.several,
+            Cell(text=score.title),
+            *_cells(context, score),
+        ]
+        for model in context.models
+        for group in model.ood_groups
+        for score in group.scores
+    ]
+    return Table(
+        caption="Means over near and over far sets",
+        columns=columns,
+        rows=rows,
+        note="Intervals are means of the sets' intervals.",
     )
 
 

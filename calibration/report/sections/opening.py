@@ -85,7 +85,9 @@ def _origins(context: Context, group: Sequence[ModelReport]) -> Table:
         for model in group
     ]
     caption = "What was trained on what"
-    return Table(caption=caption, columns=columns, rows=[*given, *counts])
+    return Table(
+        caption=caption, columns=columns, rows=[*given, *counts], even=len(group) > 1
+    )
 
 
 def _samples(model: ModelReport) -> str:

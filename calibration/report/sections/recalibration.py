@@ -73,8 +73,9 @@ def _figure(context: Context, model: ModelReport, found: Recalibration) -> Figur
         alt += " " + told(title, found.bins_after)
     y = Axis(title="Accuracy", low=0, high=1.02, percent=True)
     x = confidence_axis(start)
+    title = "Before and after the best method"
     return Figure(
-        title="Before and after the best method",
+        title=title if found.bins_after else "As it is: no method does better",
         chart=Chart(panels=[Panel(marks=marks, y=y)], x=x, height=380),
         alt=alt,
     )
@@ -90,14 +91,13 @@ def _table(context: Context, found: Recalibration) -> Table:
         change,
         Column(text="Validation NLL", note="chooses the best"),
     ]
-    blank = Cell(text=MISSING)
     as_is = [measures.cell(name, found.before[name]) for name in names]
     rows = [
         [
             Cell(text="As it is", detail="best" * (found.best == "none")),
             *as_is,
-            blank,
-            blank,
+            Cell(text=MISSING),
+            Cell(text=measures.value("nll", found.validation_nll)),
         ]
     ]
     for method in found.methods:

@@ -17,9 +17,9 @@ from calibration.report.document import (
 from calibration.report.formats import listed, words
 from calibration.report.measures import SHORT
 from calibration.report.sections.context import Context
+from calibration.shift import APART, CLEAN, averaged_kinds
 
 FIELDS = ("accuracy", "nll", "ece")
-CLEAN = "clean"
 FEW = 2  # models whose single kinds can be drawn too
 Values = dict[tuple[str, int], float]
 
@@ -35,7 +35,8 @@ def shift(context: Context) -> Section | None:
             "The same test examples, corrupted more and more (severity 1 to 5; 0 is "
             "clean). A trustworthy model grows less certain as it grows less accurate: "
             "its calibration error stays low. Thick lines are means over the kinds of "
-            "corruption, bands reach from the least to the most of them."
+            "corruption, bands reach from the least to the most of them. "
+            f"{_apart(models)}"
         ),
         Figures(items=figures, columns=3),
     ]
@@ -46,6 +47,12 @@ def shift(context: Context) -> Section | None:
     if missing:
         blocks.append(Text(f"Not measured for {listed(missing)}.", quiet=True))
     return Section(slug="shift", title="Distribution shift", blocks=blocks)
+
+
+def _apart(models: list[ModelReport]) -> str:
+    kinds = {point.kind for model in models for point in model.shift}
+    alone = [words(kind) for kind in APART if kind in kinds]
+    return f"{listed(alone)} is not part of the means." if alone else ""
 
 
 def _values(points: list[ShiftPoint], name: str) -> Values:
@@ -65,7 +72,13 @@ def _severities(values: Values) -> list[int]:
 
 
 def _at(values: Values, severity: int) -> list[float]:
-    return [value for (_, each), value in values.items() if each == severity]
+    """The values at a severity of the kinds that are averaged."""
+    kinds = {CLEAN, *averaged_kinds(_kinds(values))}
+    return [
+        value
+        for (kind, each), value in values.items()
+        if each == severity and kind in kinds
+    ]
 
 
 def _figure(context: Context, models: list[ModelReport], name: str) -> Figure:

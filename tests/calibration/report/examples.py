@@ -18,6 +18,7 @@ from calibration.report.data import (
     ConformalRow,
     LayerRow,
     ModelReport,
+    OodGroup,
     OodScore,
     OodSet,
     RecalibratedMethod,
@@ -220,6 +221,7 @@ def example_recalibration(probabilities, labels):
         num_scored=5000,
         best="temperature",
         before=four(0.912, 0.27, 0.034),
+        validation_nll=0.268,
         bins_before=bins(confidence, hits, edges),
         bins_after=bins(softer, hits, edges),
         methods=[
@@ -375,6 +377,13 @@ def example_model(index=0, *, num_classes=10):
             example_ood("Digits", "far", 1.2 - 0.1 * (index % 3), generator),
             example_ood("KMNIST", "near", 0.6, generator),
         ],
+        ood_groups=[
+            OodGroup(
+                name="far",
+                members=["Digits", "SVHN"],
+                scores=example_ood("Digits", "far", 1.0, generator).scores,
+            )
+        ],
         shift=example_shift(accuracy - 0.012 * index),
         posterior=example_posterior() if bayesian else [],
     )
@@ -445,6 +454,7 @@ def bare_report(models=1):
         recalibration=None,
         conformal=None,
         ood=[],
+        ood_groups=[],
         shift=[],
         posterior=[],
         confidently_wrong=[],

@@ -22,7 +22,8 @@ def test_each_set_has_histograms_a_roc_curve_and_a_table():
         "VOGN: uncertainty", "AdamW: uncertainty", "ROC curve of that score",
     ]  # fmt: skip
     assert "VOGN: AUROC 95.0 %, FPR95 21.0 %." in first.items[-1].alt
-    table, _ = blocks(section, Table)
+    table, _, averages = blocks(section, Table)
+    assert averages.rows[0][0].text == "far: Digits and SVHN"
     assert [column.text for column in table.columns] == [
         "Model", "Score", "AUROC", "AUPR-out", "AUPR-in", "FPR95", "Detection error",
     ]  # fmt: skip
@@ -40,6 +41,11 @@ def test_a_model_that_did_not_meet_a_set_is_named():
     quiet = [each.text for each in blocks(section, Text) if each.quiet]
     assert quiet == ["Not measured for AdamW."]
     assert len(blocks(section, Figures)[1].items) == 2
+
+
+def test_groups_of_one_set_have_no_table_of_their_own():
+    section = out_of_distribution(context(1, ood_groups=[]))
+    assert len(blocks(section, Table)) == 2
 
 
 def test_without_sets_there_is_no_section():
