@@ -10,11 +10,26 @@ from typing import Any
 import numpy as np
 
 from calibration import calibration_errors as errors
-from calibration import conformal, metrics, ood, regression, reliability, selective
+from calibration import (
+    comparison,
+    conformal,
+    metrics,
+    ood,
+    regression,
+    reliability,
+    selective,
+)
 from calibration.distributions import Empirical, Gaussian
-from calibration.recalibration.isotonic import IsotonicCalibration
-from calibration.recalibration.temperature import TemperatureScaling
-from calibration.uncertainty import decompose
+from calibration.recalibration import (
+    BetaCalibration,
+    HistogramBinning,
+    IsotonicCalibration,
+    MatrixScaling,
+    Recalibration,
+    TemperatureScaling,
+    VectorScaling,
+)
+from calibration.uncertainty import decompose, predictive_variance, variation_ratio
 
 NUM_CLASSES, NUM_BINS, NUM_SAMPLES, NUM_DRAWS = 10, 15, 4, 16
 RISK, RECALL = 0.05, 0.95
@@ -89,6 +104,11 @@ def _class_diagrams(p: Predictions) -> float:
     return np.mean([each.accuracy.mean() for each in found])
 
 
+def _confidence_diagram(p: Predictions) -> float:
+    found = reliability.confidence_diagram(p.probabilities, p.labels, NUM_BINS)
+    return found.accuracy.mean()
+
+
 def _coverage(p: Predictions) -> float:
     return selective.coverage_at_risk(p.probabilities, p.labels, risk=RISK)
 
@@ -96,6 +116,14 @@ def _coverage(p: Predictions) -> float:
 def _isotonic(p: Predictions) -> float:
     fitted = IsotonicCalibration(smoothing=0).fit(p.probabilities, p.labels)
     return fitted.maps_[0].predict([0.5])[0]
+
+
+def _fit(recalibration: Recalibration) -> Number:
+    def mean_confidence(p: Predictions) -> float:
+        fitted = recalibration.fit(p.probabilities, p.labels)
+        return fitted.transform(p.probabilities).max(axis=1).mean()
+
+    return mean_confidence
 
 
 def _sets(predictor: conformal.ConformalPredictor) -> Number:
@@ -125,12 +153,20 @@ OURS: dict[str, Number] = {
     "debiased_ece": _of_labels(errors.debiased_calibration_error, NUM_BINS),
     "kernel_ce": _of_labels(errors.kernel_calibration_error),
     "overconfidence": _of_labels(errors.overconfidence),
+    "overconfidence_error": _of_labels(errors.overconfidence_error, NUM_BINS),
+    "mean_confidence": lambda p: metrics.mean_confidence(p.probabilities),
+    "sharpness": lambda p: metrics.sharpness(p.probabilities),
     "reliability": _diagram,
     "class_reliability": _class_diagrams,
+    "confidence_wise": _confidence_diagram,
     "uncertainty": lambda p: decompose(p.samples).mutual_information.mean(),
+    "variation_ratio": lambda p: variation_ratio(p.samples).mean(),
+    "predictive_variance": lambda p: predictive_variance(p.samples).mean(),
     "aurc": _of_labels(selective.area_under_risk_coverage),
     "augrc": _of_labels(selective.area_under_generalised_risk_coverage),
+    "excess_aurc": _of_labels(selective.excess_area),
     "coverage_at_risk": _coverage,
+    "risk_at_coverage": _of_labels(selective.risk_at_coverage),
     "auroc": _of_scores(ood.auroc),
     "aupr_out": _of_scores(ood.aupr_out),
     "aupr_in": _of_scores(ood.aupr_in),
@@ -139,10 +175,21 @@ OURS: dict[str, Number] = {
     "temperature": lambda p: (
         TemperatureScaling().fit(p.probabilities, p.labels).temperature_
     ),
+    "vector": _fit(VectorScaling()),
+    "matrix": _fit(MatrixScaling()),
+    "beta": _fit(BetaCalibration()),
+    "histogram": _fit(HistogramBinning()),
     "isotonic": _isotonic,
     "conformal_thr": _sets(conformal.ConformalTHR()),
     "conformal_aps": _sets(conformal.ConformalAPS()),
+    "conformal_raps": _sets(conformal.ConformalRAPS()),
+    "paired_nll": lambda p: comparison.paired_differences(
+        p.samples[0], p.samples[1], p.labels, ("nll",)
+    )["nll"],
     "regression_nll": lambda p: regression.regression_nll(_gaussian(p), p.targets),
+    "interval_coverage": lambda p: regression.interval_coverage(
+        _gaussian(p), p.targets
+    ),
     "crps": lambda p: regression.crps(_gaussian(p), p.targets),
     "crps_draws": lambda p: regression.crps(Empirical(p.draws), p.targets),
     "quantile_calibration": lambda p: regression.quantile_calibration_error(

@@ -66,13 +66,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     report.add_argument(
         "--near",
-        nargs="*",
+        action="append",
         default=[],
         metavar="SET",
         help="out-of-distribution sets that resemble the data",
     )
     report.add_argument(
-        "--far", nargs="*", default=[], metavar="SET", help="those that do not"
+        "--far", action="append", default=[], metavar="SET", help="those that do not"
     )
     report.add_argument(
         "--no-pdf", action="store_true", help="leave out the PDF, which takes seconds"
@@ -112,22 +112,24 @@ def _measure(options: argparse.Namespace) -> int:
 
     predictions = read_predictions(options.file)
     found = measure(predictions.probabilities, predictions.labels, options.bins)
-    print(f"{'':30}{'value':>10}   95 % interval")
+    titles = {name: MEASURES[name].title for name in found}
+    width = max(map(len, titles.values()))
+    print(f"{'':{width}}{'value':>10}   95 % interval")
     for name, estimate in found.items():
-        print(_line(MEASURES[name].title, estimate))
+        print(f"{titles[name]:{width}}{_numbers(estimate)}")
     print(f"{len(predictions.labels):,} examples.")
     return 0
 
 
-def _line(title: str, estimate: Estimate) -> str:
+def _numbers(estimate: Estimate) -> str:
     ends = f"{estimate.low:.4f} to {estimate.high:.4f}"
-    return f"{title:30}{estimate:>10.4f}   {ends}  ({estimate.method})"
+    return f"{estimate:>10.4f}   {ends}  ({estimate.method})"
 
 
 def _arrays(_: argparse.Namespace) -> int:
-    from calibration.report import predictions
+    from calibration.report import reading
 
-    print(predictions.__doc__)
+    print(reading.__doc__)
     return 0
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration._bins import find_bins
 from calibration._distances import Sums
 from calibration.intervals import COVERAGE, sums_by_group, wilson_interval
-from calibration.reliability import find_bins
 
 Values = NDArray[np.float64]
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 SUM_TOLERANCE = 1e-3
 
 _LOGITS = "Were logits passed by mistake? Apply softmax over the last axis first."
+_PERCENT = "Were percentages passed by mistake? Divide by 100 first."
 _LOGS = "Were log-probabilities passed by mistake? Apply exp first."
 _NON_FINITE = "Did training diverge, or were log-probabilities passed?"
 _SUMS = (
@@ -222,12 +223,19 @@ def _reject_entry(array: NDArray[np.floating[Any]], name: str) -> None:
     wrong, condition, cause = ~np.isfinite(array), "finite", _NON_FINITE
     if not wrong.any():
         wrong = (array < 0) | (array > 1 + SUM_TOLERANCE)
-        condition, cause = "in 0..1", _LOGS if array.max() <= 0 else _LOGITS
+        condition, cause = "in 0..1", _cause(array)
     index = _first(wrong)
     raise ValueError(
         f"{name} must be {condition}, "
         f"got {array[index]:.6g} at {_place(name, index)}. {cause}"
     )
+
+
+def _cause(array: NDArray[np.floating[Any]]) -> str:
+    if array.max() <= 0:
+        return _LOGS
+    is_percent = array.min() >= 0 and abs(float(array.sum(axis=-1).max()) - 100) < 1
+    return _PERCENT if is_percent else _LOGITS
 
 
 def _first(wrong: NDArray[np.bool_]) -> tuple[int, ...]:

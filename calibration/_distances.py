@@ -37,7 +37,7 @@ from calibration.intervals import (
 )
 
 Sums = NDArray[np.float64]
-Measure = Callable[[Sums], NDArray[np.float64]]
+OfSums = Callable[[Sums], NDArray[np.float64]]
 
 TANGENT, WHOLE = 1e-6, 1.0
 
@@ -105,7 +105,7 @@ class Distance:
 
 
 def distance(
-    sums: Sums, measure: Measure, *, step: float = TANGENT, num_cells: int | None = None
+    sums: Sums, measure: OfSums, *, step: float = TANGENT, num_cells: int | None = None
 ) -> Distance:
     """Measure a distance and the noise in it.
 
@@ -139,7 +139,7 @@ def distance(
     )
 
 
-def squared_distance(sums: Sums, square: Measure) -> Distance:
+def squared_distance(sums: Sums, square: OfSums) -> Distance:
     """Measure a square and the noise in it.
 
     Args:

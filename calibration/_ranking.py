@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calibration._checks import check_groups, predictive_and_labels
+from calibration._checks import check_groups
+from calibration._predictions import Judged
 from calibration.intervals import deal, sums_by_group
 
 MAX_CELLS = 500
@@ -105,14 +106,13 @@ def rank(
     Returns:
         The ranking.
     """
-    mean, labels = predictive_and_labels(probabilities, labels)
-    wrong = mean.argmax(axis=1) != labels
+    judged = Judged(probabilities, labels)
     if uncertainty is None:
-        values = 1 - mean.max(axis=1)
+        values = 1 - judged.confidence
     else:
-        values = _check_uncertainty(uncertainty, len(labels))
+        values = _check_uncertainty(uncertainty, judged.count)
     order = np.argsort(values)
-    values, wrong = values[order], wrong[order]
+    values, wrong = values[order], ~judged.correct[order]
     changes = np.flatnonzero(values[1:] != values[:-1]) + 1
     starts = np.concatenate([[0], changes])
     return Ranking(

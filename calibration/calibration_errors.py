@@ -33,45 +33,21 @@ all examples of a bin agree and are equally confident. Conventions of bins are t
 `calibration.reliability`.
 """
 
-from functools import reduce
-from operator import add
+from numpy.typing import ArrayLike
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from calibration._binned import (
-    batches,
-    binned_sums,
-    debiased_squared_gap,
-    effective_counts,
-    farthest_gap,
-    mean_gap,
-    nearest_gap,
-    promised_gap,
-    squared_gap,
+from calibration._errors import (
+    adaptive_error,
+    classwise_error,
+    debiased_error,
+    expected_error,
+    kernel_error,
+    maximum_error,
+    promised_error,
+    root_mean_square_error,
+    signed_error,
 )
-from calibration._checks import check_groups, predictive_and_labels
-from calibration._distances import (
-    WHOLE,
-    Distance,
-    Sums,
-    distance,
-    squared_distance,
-    without_empty,
-)
-from calibration.intervals import WILSON, Estimate, deal, mean
-from calibration.reliability import (
-    Scheme,
-    bin_edges,
-    diagram,
-    find_bins,
-    top_label,
-)
-
-KERNEL_WIDTH = 0.4  # of Kumar, Sarawagi and Jain, in confidence
-
-_KERNEL_CELLS = 200
-_SIGNED = (-1.0, 1.0)
+from calibration._predictions import Judged
+from calibration.intervals import Estimate
 
 
 def expected_calibration_error(
@@ -94,7 +70,7 @@ def expected_calibration_error(
     Raises:
         ValueError: If an argument is outside its range.
     """
-    return _mean_gap_of_bins(probabilities, labels, num_bins, "width", groups)
+    return expected_error(Judged(probabilities, labels, groups), num_bins)
 
 
 def adaptive_calibration_error(
@@ -120,7 +96,7 @@ def adaptive_calibration_error(
     Raises:
         ValueError: If an argument is outside its range.
     """
-    return _mean_gap_of_bins(probabilities, labels, num_bins, "mass", groups)
+    return adaptive_error(Judged(probabilities, labels, groups), num_bins)
 
 
 def maximum_calibration_error(
@@ -147,19 +123,7 @@ def maximum_calibration_error(
     Raises:
         ValueError: If an argument is outside its range.
     """
-    confidence, correct = top_label(probabilities, labels)
-    bins = diagram(confidence, correct, num_bins)
-    count = bins.count.astype(np.float64)
-    if groups is not None:
-        cell = find_bins(confidence, bin_edges(confidence, num_bins))
-        count = effective_counts(cell, check_groups(groups, len(cell)))
-    return Estimate(
-        np.abs(bins.confidence - bins.accuracy).max(),
-        low=nearest_gap(bins.confidence, bins.accuracy, count),
-        high=farthest_gap(bins.confidence, bins.accuracy, count),
-        count=bins.num_examples,
-        method=WILSON,
-    )
+    return maximum_error(Judged(probabilities, labels, groups), num_bins)
 
 
 def classwise_calibration_error(
@@ -183,20 +147,7 @@ def classwise_calibration_error(
     Raises:
         ValueError: If an argument is outside its range.
     """
-    rows, labels = predictive_and_labels(probabilities, labels)
-    group, edges = deal(len(rows), groups), bin_edges(rows[:, 0], num_bins)
-    num_cells = rows.shape[1] * num_bins
-
-    def part(classes: range) -> Distance:
-        sums = [binned_sums(group, edges, rows[:, c], labels == c) for c in classes]
-        return distance(
-            np.concatenate(sums, axis=1),
-            lambda sums: mean_gap(sums) * len(classes) / rows.shape[1],
-            num_cells=num_cells,
-        )
-
-    whole = reduce(add, map(part, batches(rows.shape[1])))
-    return whole.estimate(len(rows), whole.value)
+    return classwise_error(Judged(probabilities, labels, groups), num_bins)
 
 
 def root_mean_square_calibration_error(
@@ -219,9 +170,7 @@ def root_mean_square_calibration_error(
     Raises:
         ValueError: If an argument is outside its range.
     """
-    sums = _top_label_sums(probabilities, labels, num_bins, groups)
-    square = squared_distance(sums, squared_gap)
-    return square.root(_size(sums), np.sqrt(square.value), square.value)
+    return root_mean_square_error(Judged(probabilities, labels, groups), num_bins)
 
 
 def debiased_calibration_error(
@@ -245,10 +194,7 @@ def debiased_calibration_error(
     Raises:
         ValueError: If an argument is outside its range.
     """
-    sums = _top_label_sums(probabilities, labels, num_bins, groups)
-    square = squared_distance(sums, squared_gap)
-    debiased = max(float(debiased_squared_gap(sums.sum(axis=0))), 0.0)
-    return square.root(_size(sums), np.sqrt(debiased), square.value)
+    return debiased_error(Judged(probabilities, labels, groups), num_bins)
 
 
 def kernel_calibration_error(
@@ -270,22 +216,7 @@ def kernel_calibration_error(
     Raises:
         ValueError: If an argument is outside its range.
     """
-    confidence, correct = top_label(probabilities, labels)
-    edges = bin_edges(confidence, _KERNEL_CELLS)
-    sums = without_empty(
-        binned_sums(deal(len(confidence), groups), edges, confidence, correct)
-    )
-    cells = sums.sum(axis=0)
-    centres = cells[:, 1] / cells[:, 0]
-    kernel = np.exp(-np.abs(centres[:, None] - centres) / KERNEL_WIDTH)
-
-    def square(sums: Sums) -> NDArray[np.float64]:
-        excess, count = sums[..., -1], sums[..., 0].sum(axis=-1)
-        return np.asarray(((excess @ kernel) * excess).sum(axis=-1) / count**2)
-
-    exact = _squared_kernel_error(confidence, confidence - correct)
-    found = squared_distance(sums, square)
-    return found.root(len(confidence), np.sqrt(exact), exact)
+    return kernel_error(Judged(probabilities, labels, groups))
 
 
 def overconfidence(
@@ -304,8 +235,7 @@ def overconfidence(
     Raises:
         ValueError: If an argument is outside its range.
     """
-    confidence, correct = top_label(probabilities, labels)
-    return mean(confidence - correct, _SIGNED, groups)
+    return signed_error(Judged(probabilities, labels, groups))
 
 
 def overconfidence_error(
@@ -328,52 +258,4 @@ def overconfidence_error(
     Raises:
         ValueError: If an argument is outside its range.
     """
-    sums = _top_label_sums(probabilities, labels, num_bins, groups)
-    found = distance(sums, promised_gap, step=WHOLE)
-    return found.estimate(_size(sums), found.value)
-
-
-def _mean_gap_of_bins(
-    probabilities: ArrayLike,
-    labels: ArrayLike,
-    num_bins: int,
-    scheme: Scheme,
-    groups: ArrayLike | None,
-) -> Estimate:
-    confidence, correct = top_label(probabilities, labels)
-    edges = bin_edges(confidence, num_bins, scheme)
-    sums = binned_sums(deal(len(confidence), groups), edges, confidence, correct)
-    # The diagram adds in another order: what is printed is its number to the last bit.
-    value = diagram(confidence, correct, num_bins, scheme).ece
-    return distance(sums, mean_gap).estimate(len(confidence), value)
-
-
-def _top_label_sums(
-    probabilities: ArrayLike,
-    labels: ArrayLike,
-    num_bins: int,
-    groups: ArrayLike | None,
-) -> Sums:
-    confidence, correct = top_label(probabilities, labels)
-    edges = bin_edges(confidence, num_bins)
-    return binned_sums(deal(len(confidence), groups), edges, confidence, correct)
-
-
-def _size(sums: Sums) -> int:
-    return int(sums[..., 0].sum())
-
-
-def _squared_kernel_error(
-    confidence: NDArray[np.float64], excess: NDArray[np.float64]
-) -> float:
-    """The square of the MMCE in O(N log N).
-
-    With c ascending the sum over j < i is e^(-c_i / w) sum_j<i x_j e^(c_j / w).
-    """
-    order = np.argsort(confidence)
-    excess, growth = excess[order], np.exp(confidence[order] / KERNEL_WIDTH)
-    weighted = excess * growth
-    before = np.cumsum(weighted) - weighted
-    total = excess @ excess + 2 * float((excess / growth) @ before)
-    # A square: rounding alone can leave it below 0.
-    return max(float(total), 0.0) / len(excess) ** 2
+    return promised_error(Judged(probabilities, labels, groups), num_bins)

@@ -16,20 +16,20 @@ the difference holds all four combinations of the two runs. It is wider than nee
 save that bins in which the runs are the same cancel, whatever the truth.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calibration._binned import binned_sums, mean_gap
+from calibration._binned import mean_gap
 from calibration._checks import (
     check_at_least_one,
     check_groups,
     check_labels,
     check_probabilities,
-    predictive,
 )
 from calibration._difference import (
     Difference,
@@ -38,17 +38,23 @@ from calibration._difference import (
     with_share,
 )
 from calibration._distances import distance
+from calibration._predictions import Judged
 from calibration.intervals import (
     BOOTSTRAP,
     Estimate,
-    deal,
     from_draws,
     mean,
     resample,
     sums_by_group,
 )
-from calibration.metrics import LARGEST_BRIER, LARGEST_NLL, SMALLEST_PROBABILITY
-from calibration.reliability import bin_edges
+from calibration.measures import HEADLINE
+from calibration.metrics import (
+    LARGEST_BRIER,
+    LARGEST_NLL,
+    brier_of_examples,
+    hits_of_examples,
+    nll_of_examples,
+)
 from calibration.seeds import SeedSummary, mean_over_seeds
 
 __all__ = [
@@ -62,6 +68,7 @@ __all__ = [
 Array = NDArray[np.float64]
 Classes = NDArray[np.intp]
 Measure = Callable[[NDArray[np.floating[Any]], Classes], float]
+OfExamples = Callable[[Array, Classes], NDArray[Any]]
 
 ENDLESS = (-np.inf, np.inf)
 
@@ -70,7 +77,7 @@ def paired_differences(
     first: ArrayLike,
     second: ArrayLike,
     labels: ArrayLike,
-    names: Sequence[str] = ("accuracy", "nll", "brier", "ece"),
+    names: Sequence[str] = HEADLINE,
     *,
     num_bins: int = 15,
     groups: ArrayLike | None = None,
@@ -94,20 +101,17 @@ def paired_differences(
         ValueError: If shapes disagree, or an argument is invalid.
     """
     for name in names:
-        if name not in _BOUNDS:
-            raise ValueError(f"names must be among {[*_BOUNDS]}, got {name!r}.")
-    one, two = predictive(first, "first"), predictive(second, "second")
-    check_same_shape(one, two)
-    classes = check_labels(labels, *one.shape)
-    group = deal(len(classes), groups)
-    found = {}
-    for name in names:
-        if name == "ece":
-            found[name] = _ece_difference(one, two, classes, num_bins, group)
-        else:
-            values = _losses(name, one, classes) - _losses(name, two, classes)
-            found[name] = _mean_difference(values, _BOUNDS[name], group, groups)
-    return found
+        if name not in HEADLINE:
+            raise ValueError(f"names must be among {[*HEADLINE]}, got {name!r}.")
+    one = Judged(first, labels, groups, "first")
+    check_same_shape(one.samples, np.asarray(second))
+    two = Judged(second, labels, groups, "second")
+    return {
+        name: _ece_difference(one, two, num_bins)
+        if name == "ece"
+        else _mean_difference(one, two, *_MEANS[name])
+        for name in names
+    }
 
 
 def paired_bootstrap(
@@ -170,45 +174,30 @@ def paired_bootstrap(
     return with_share(estimate, draws, int(cluster.max()) + 1, bounds)
 
 
-_BOUNDS = {
-    "accuracy": (-1.0, 1.0),
-    "nll": (-LARGEST_NLL, LARGEST_NLL),
-    "brier": (-LARGEST_BRIER, LARGEST_BRIER),
-    "ece": (-1.0, 1.0),
-}
-
-
-def _losses(name: str, mean: Array, labels: Classes) -> Array:
-    """What each example adds to a measure that is a mean, ``[N]``."""
-    rows = np.arange(len(labels))
-    likelihood = mean[rows, labels]
-    if name == "accuracy":
-        hits: Array = (mean.argmax(axis=1) == labels).astype(np.float64)
-        return hits
-    if name == "nll":
-        nats: Array = -np.log(np.maximum(likelihood, SMALLEST_PROBABILITY))
-        return nats
-    # |p - e_y|^2, without a copy of p: sum of p^2, less p_y^2, plus (1 - p_y)^2.
-    squares: Array = np.einsum("nc,nc->n", mean, mean) + 1 - 2 * likelihood
-    return squares
+_ECE_BOUNDS = (-1.0, 1.0)
+# Measures that are means: what an example adds, and how far two means can differ.
+_MEANS: Mapping[str, tuple[OfExamples, float]] = MappingProxyType({
+    "accuracy": (hits_of_examples, 1.0),
+    "nll": (nll_of_examples, LARGEST_NLL),
+    "brier": (brier_of_examples, LARGEST_BRIER),
+})
 
 
 def _mean_difference(
-    values: Array,
-    bounds: tuple[float, float],
-    group: Classes,
-    groups: ArrayLike | None,
+    one: Judged, two: Judged, of_examples: OfExamples, largest: float
 ) -> Difference:
-    cell = np.zeros_like(group)
+    values = of_examples(one.rows, one.labels).astype(np.float64)
+    values -= of_examples(two.rows, two.labels)
+    bounds = -largest, largest
+    group, cell = one.dealt, np.zeros_like(one.dealt)
     sums = resample(sums_by_group(group, cell, 1, None, values)[:, 0])
     draws = sums[:, 1] / sums[:, 0]
-    return with_share(mean(values, bounds, groups), draws, int(group.max()) + 1, bounds)
+    estimate = mean(values, bounds, one.groups)
+    return with_share(estimate, draws, int(group.max()) + 1, bounds)
 
 
-def _ece_difference(
-    one: Array, two: Array, labels: Classes, num_bins: int, group: Classes
-) -> Difference:
-    sums = [_excesses(mean, labels, num_bins, group) for mean in (one, two)]
+def _ece_difference(one: Judged, two: Judged, num_bins: int) -> Difference:
+    sums = [each.binned(num_bins).copy() for each in (one, two)]
     value = float(mean_gap(sums[0].sum(axis=0))) - float(mean_gap(sums[1].sum(axis=0)))
     same = np.all(sums[0] == sums[1], axis=(0, 2))
     for each in sums:
@@ -218,23 +207,16 @@ def _ece_difference(
         value - (up - down)
         for up, down in product(*((each.rises, each.falls) for each in noise))
     ]
-    ends = [from_draws(value, each, len(labels), _BOUNDS["ece"]) for each in draws]
+    ends = [from_draws(value, each, one.count, _ECE_BOUNDS) for each in draws]
     estimate = Estimate(
         value,
         low=min(each.low for each in ends),
         high=max(each.high for each in ends),
-        count=len(labels),
+        count=one.count,
         method=BOOTSTRAP,
     )
     least_sure = min(draws, key=lambda each: abs(share_above_zero(each) - 0.5))
-    return with_share(estimate, least_sure, int(group.max()) + 1, _BOUNDS["ece"])
-
-
-def _excesses(mean: Array, labels: Classes, num_bins: int, group: Classes) -> Array:
-    """Count, confidence and excess of each group and bin, ``[G, B, 3]``."""
-    confidence, correct = mean.max(axis=1), mean.argmax(axis=1) == labels
-    edges = bin_edges(confidence, num_bins)
-    return binned_sums(group, edges, confidence, correct)
+    return with_share(estimate, least_sure, len(sums[0]), _ECE_BOUNDS)
 
 
 def _drawn(cluster: Classes, replicates: int, seed: int) -> Iterator[Classes]:

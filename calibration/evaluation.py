@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calibration._checks import check_labels, check_probabilities, predictive
+from calibration._predictions import Judged, Predicted
 from calibration.definitions import MEASURES
 from calibration.intervals import Estimate
-from calibration.measures import headline, measure
+from calibration.measures import headline_of, measures_of
 from calibration.ood import auroc, fpr_at_recall, score_histogram
-from calibration.reliability import ReliabilityDiagram, reliability_diagram
-from calibration.uncertainty import UncertaintyDecomposition, decompose
+from calibration.reliability import ReliabilityDiagram, diagram
 
 SCHEMA = 1
 
@@ -70,31 +69,24 @@ def evaluate(
         "definitions", which says in a sentence what each number is.
         JSON-ready, and free of NaN.
     """
-    samples = check_probabilities(probabilities)
-    mean = predictive(samples)
-    labels = check_labels(labels, *mean.shape)
-    parts = decompose(samples)
-    diagram = reliability_diagram(mean, labels, num_bins)
-    found = measure(samples, labels, num_bins)
+    judged = Judged(probabilities, labels)
+    bins = diagram(judged.confidence, judged.correct, num_bins)
+    found = measures_of(judged, num_bins)
     return {
         "schema": SCHEMA,
-        "num_examples": len(mean),
-        "num_classes": mean.shape[1],
-        "num_samples": _num_samples(samples),
+        "num_examples": judged.count,
+        "num_classes": judged.rows.shape[1],
+        "num_samples": judged.num_samples,
         "metrics": _values(found),
         "intervals": {name: [each.low, each.high] for name, each in found.items()},
-        "mean": _at_mean(mean_probabilities, mean, labels, num_bins),
-        "reliability": {"num_bins": diagram.num_bins, "bins": _bins(diagram)},
+        "mean": _at_mean(mean_probabilities, judged, num_bins),
+        "reliability": {"num_bins": bins.num_bins, "bins": _bins(bins)},
         "ood": {
-            name: _evaluate_ood(samples, parts, out, f"ood[{name!r}]")
+            name: _evaluate_ood(judged, out, f"ood[{name!r}]")
             for name, out in ood.items()
         },
         "definitions": dict(DEFINITIONS),
     }
-
-
-def _num_samples(probabilities: NDArray[Any]) -> int:
-    return len(probabilities) if probabilities.ndim == 3 else 1
 
 
 def _values(found: Mapping[str, Estimate]) -> dict[str, float]:
@@ -103,42 +95,39 @@ def _values(found: Mapping[str, Estimate]) -> dict[str, float]:
 
 def _at_mean(
     probabilities: ArrayLike | None,
-    predicted: NDArray[np.float64],
-    labels: NDArray[np.intp],
+    judged: Judged,
     num_bins: int,
 ) -> dict[str, float] | None:
     if probabilities is None:
         return None
-    array = check_probabilities(probabilities, "mean_probabilities")
-    if array.shape != predicted.shape:
+    name, shape = "mean_probabilities", np.shape(probabilities)
+    if shape != judged.rows.shape:
         raise ValueError(
-            f"mean_probabilities must be [N, C] = {predicted.shape} like the "
-            f"probabilities, got shape {array.shape}."
+            f"{name} must be [N, C] = {judged.rows.shape} like the probabilities, "
+            f"got shape {shape}."
         )
-    return _values(headline(array, labels, num_bins))
+    at_mean = Judged(probabilities, judged.labels, name=name)
+    return _values(headline_of(at_mean, num_bins))
 
 
-def _bins(diagram: ReliabilityDiagram) -> list[dict[str, Any]]:
-    columns = [getattr(diagram, field).tolist() for field in _BIN_FIELDS]
+def _bins(bins: ReliabilityDiagram) -> list[dict[str, Any]]:
+    columns = [getattr(bins, field).tolist() for field in _BIN_FIELDS]
     rows = zip(*columns, strict=True)
     return [dict(zip(_BIN_FIELDS, row, strict=True)) for row in rows]
 
 
 def _evaluate_ood(
-    samples: NDArray[Any],
-    parts: UncertaintyDecomposition,
-    probabilities: ArrayLike,
-    name: str,
+    inside: Predicted, probabilities: ArrayLike, name: str
 ) -> dict[str, Any]:
-    out_samples = check_probabilities(probabilities, name)
-    if out_samples.shape[-1] != samples.shape[-1]:
+    out = Predicted(probabilities, name)
+    num_classes = inside.rows.shape[1]
+    if out.rows.shape[1] != num_classes:
         raise ValueError(
-            f"{name} must have the {samples.shape[-1]} classes of the probabilities, "
-            f"got {out_samples.shape[-1]}."
+            f"{name} must have the {num_classes} classes of the probabilities, "
+            f"got {out.rows.shape[1]}."
         )
-    out = decompose(out_samples)
-    area = auroc(parts.total, out.total)
-    false_positives = fpr_at_recall(parts.total, out.total)
+    area = auroc(inside.total, out.total)
+    false_positives = fpr_at_recall(inside.total, out.total)
     report = {
         "score": "predictive entropy",
         "num_examples": len(out.total),
@@ -148,12 +137,12 @@ def _evaluate_ood(
             "auroc": [area.low, area.high],
             "fpr95": [false_positives.low, false_positives.high],
         },
-        "histogram": _histogram(parts.total, out.total),
+        "histogram": _histogram(inside.total, out.total),
     }
     # A single model disputes nothing: all its mutual information is 0, no score.
-    if min(_num_samples(samples), _num_samples(out_samples)) > 1:
+    if min(inside.num_samples, out.num_samples) > 1:
         report["auroc_mutual_information"] = float(
-            auroc(parts.mutual_information, out.mutual_information)
+            auroc(inside.mutual_information, out.mutual_information)
         )
     return report
 

@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calibration._checks import check_at_least_one, check_probabilities
-from calibration.reliability import top_label
-from calibration.uncertainty import decompose
+from calibration._checks import check_at_least_one
+from calibration._predictions import Judged
 
 
 def select_examples(
@@ -25,17 +24,15 @@ def select_examples(
         "most_epistemic" by mutual information.
     """
     count = check_at_least_one(count, "count")
-    probabilities = check_probabilities(probabilities)
-    confidence, correct = top_label(probabilities, labels)
-    parts = decompose(probabilities)
-    wrong = np.flatnonzero(~correct)
+    judged = Judged(probabilities, labels)
+    wrong = np.flatnonzero(~judged.correct)
     chosen = {
-        "most_certain": _smallest(parts.total, count),
-        "least_certain": _smallest(-parts.total, count),
-        "confidently_wrong": wrong[_smallest(-confidence[wrong], count)],
+        "most_certain": _smallest(judged.total, count),
+        "least_certain": _smallest(-judged.total, count),
+        "confidently_wrong": wrong[_smallest(-judged.confidence[wrong], count)],
     }
-    if probabilities.ndim == 3 and len(probabilities) > 1:
-        chosen["most_epistemic"] = _smallest(-parts.mutual_information, count)
+    if judged.num_samples > 1:
+        chosen["most_epistemic"] = _smallest(-judged.mutual_information, count)
     return chosen
 
 

@@ -71,6 +71,9 @@ class Estimate(float):
             f"count={self.count}, method={self.method!r})"
         )
 
+    # As text it is the number, in an f-string or a table as anywhere else.
+    __str__ = float.__repr__
+
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).from_dict, (self.as_dict(),)
 

@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calibration._checks import predictive
-from calibration.uncertainty import decompose
+from calibration._predictions import Predicted
 
 # Charts cannot show more, and full floats would make the file three times as large.
 SIGNIFICANT_DIGITS = 5
@@ -28,17 +27,16 @@ def uncertainty_map(
     Raises:
         ValueError: If the grid does not have as many points as there are predictions.
     """
-    mean = predictive(probabilities)
+    found = Predicted(probabilities)
     height, width = shape
-    if min(shape) < 1 or height * width != len(mean):
+    if min(shape) < 1 or height * width != len(found.rows):
         raise ValueError(
-            f"shape must be rows and columns of {len(mean)} points, got {shape}."
+            f"shape must be rows and columns of {len(found.rows)} points, got {shape}."
         )
-    parts = decompose(probabilities)
     return {
-        "probability": [_grid(column, height, width) for column in mean.T],
-        "entropy": _grid(parts.total, height, width),
-        "mutual_information": _grid(parts.mutual_information, height, width),
+        "probability": [_grid(column, height, width) for column in found.rows.T],
+        "entropy": _grid(found.total, height, width),
+        "mutual_information": _grid(found.mutual_information, height, width),
     }
 
 

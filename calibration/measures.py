@@ -1,25 +1,36 @@
 """Every measure of a classifier at once, by the names of `calibration.definitions`."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calibration import calibration_errors as errors
-from calibration import metrics
-from calibration._checks import check_labels, check_probabilities, predictive
+from calibration import _errors as errors
+from calibration._predictions import Judged, Predicted
+from calibration.brier import parts_of
 from calibration.intervals import UNIT, Estimate, mean
-from calibration.uncertainty import decompose, variation_ratio
+from calibration.metrics import (
+    accuracy_of,
+    brier_of,
+    confidence_of,
+    nll_of,
+    sharpness_of,
+)
+from calibration.uncertainty import dissent
 
-Measure = Callable[..., Estimate]
+# The proper scores, accuracy and the best-known calibration error: what is compared
+# and tracked.
+HEADLINE = ("accuracy", "nll", "brier", "ece")
 
-# The proper scores and the best-known calibration error: what is compared and tracked.
-HEADLINE: dict[str, Measure] = {
-    "accuracy": metrics.accuracy,
-    "nll": metrics.negative_log_likelihood,
-    "brier": metrics.brier_score,
-}
+_BINNED: Mapping[str, Callable[[Judged, int], Estimate]] = MappingProxyType({
+    "adaptive_ece": errors.adaptive_error,
+    "debiased_ece": errors.debiased_error,
+    "rms_ce": errors.root_mean_square_error,
+    "mce": errors.maximum_error,
+    "classwise_ece": errors.classwise_error,
+    "overconfidence_error": errors.promised_error,
+})
 
 
 def headline(
@@ -39,10 +50,14 @@ def headline(
     Returns:
         "accuracy", "nll", "brier" and "ece".
     """
-    rows = predictive(probabilities)
-    found = {n: each(rows, labels, groups=groups) for n, each in HEADLINE.items()}
-    ece = errors.expected_calibration_error(rows, labels, num_bins, groups=groups)
-    return found | {"ece": ece}
+    return headline_of(Judged(probabilities, labels, groups), num_bins)
+
+
+def headline_of(judged: Judged, num_bins: int) -> dict[str, Estimate]:
+    """`headline` of checked predictions."""
+    scores = accuracy_of(judged), nll_of(judged), brier_of(judged)
+    ece = errors.expected_error(judged, num_bins)
+    return dict(zip(HEADLINE, (*scores, ece), strict=True))
 
 
 def measure(
@@ -64,20 +79,22 @@ def measure(
     Returns:
         Estimates by name; `calibration.definitions.MEASURES` says what each is.
     """
-    samples = check_probabilities(probabilities)
-    rows = predictive(samples)
-    labels = check_labels(labels, *rows.shape)
-    found = headline(rows, labels, num_bins, groups)
-    parts = metrics.brier_decomposition(rows, labels, num_bins, groups=groups)
+    return measures_of(Judged(probabilities, labels, groups), num_bins)
+
+
+def measures_of(judged: Judged, num_bins: int) -> dict[str, Estimate]:
+    """`measure` of checked predictions."""
+    found = headline_of(judged, num_bins)
+    parts = parts_of(judged, num_bins)
     for part in ("reliability", "resolution", "uncertainty"):
         found[f"brier_{part}"] = getattr(parts, part)
-    for name, each in _binned(num_bins).items():
-        found[name] = each(rows, labels, groups=groups)
-    found["kernel_ce"] = errors.kernel_calibration_error(rows, labels, groups=groups)
-    found["overconfidence"] = errors.overconfidence(rows, labels, groups=groups)
-    found["mean_confidence"] = metrics.mean_confidence(rows, groups=groups)
-    found["sharpness"] = metrics.sharpness(rows, groups=groups)
-    return found | mean_uncertainty(samples, groups)
+    for name, each in _BINNED.items():
+        found[name] = each(judged, num_bins)
+    found["kernel_ce"] = errors.kernel_error(judged)
+    found["overconfidence"] = errors.signed_error(judged)
+    found["mean_confidence"] = confidence_of(judged, judged.groups)
+    found["sharpness"] = sharpness_of(judged, judged.groups)
+    return found | uncertainty_of(judged, judged.groups)
 
 
 def mean_uncertainty(
@@ -93,25 +110,16 @@ def mean_uncertainty(
         "predictive_entropy", "expected_entropy", "mutual_information", in nats, and
         "variation_ratio".
     """
-    samples = check_probabilities(probabilities)
-    parts = decompose(samples)
-    bounds = (0.0, float(np.log(samples.shape[-1])))
+    return uncertainty_of(Predicted(probabilities), groups)
+
+
+def uncertainty_of(found: Predicted, groups: ArrayLike | None) -> dict[str, Estimate]:
+    """`mean_uncertainty` of checked predictions."""
+    bounds = (0.0, float(np.log(found.rows.shape[1])))
     nats: dict[str, NDArray[np.float64]] = {
-        "predictive_entropy": parts.total,
-        "expected_entropy": parts.expected,
-        "mutual_information": parts.mutual_information,
+        "predictive_entropy": found.total,
+        "expected_entropy": found.expected,
+        "mutual_information": found.mutual_information,
     }
-    found = {name: mean(values, bounds, groups) for name, values in nats.items()}
-    return found | {"variation_ratio": mean(variation_ratio(samples), UNIT, groups)}
-
-
-def _binned(num_bins: int) -> dict[str, Measure]:
-    binned: dict[str, Measure] = {
-        "adaptive_ece": errors.adaptive_calibration_error,
-        "debiased_ece": errors.debiased_calibration_error,
-        "rms_ce": errors.root_mean_square_calibration_error,
-        "mce": errors.maximum_calibration_error,
-        "classwise_ece": errors.classwise_calibration_error,
-        "overconfidence_error": errors.overconfidence_error,
-    }
-    return {name: partial(each, num_bins=num_bins) for name, each in binned.items()}
+    means = {name: mean(values, bounds, groups) for name, values in nats.items()}
+    return means | {"variation_ratio": mean(dissent(found.samples), UNIT, groups)}

@@ -5,59 +5,42 @@ mean over the S samples (not the mean of the samples' own scores, which is anoth
 for the two proper scores, never a smaller number).
 
 *Papers*: Brier (1950), Monthly Weather Review 78:1, eq. 2; Gneiting and Raftery (2007),
-JASA 102:359, on proper scores; Murphy (1973), J. Applied Meteorology 12:595, on the
-parts of the Brier score, and Stephenson, Coelho and Jolliffe (2008), Weather and
-Forecasting 23:752, on the two that bins leave within them. Sharpness is that of
-Gneiting, Balabdaoui and Raftery (2007), JRSS B 69:243, in squares: its expectation is
-one less the Brier score where labels are drawn from the probabilities.
+JASA 102:359, on proper scores. Sharpness is that of Gneiting, Balabdaoui and Raftery
+(2007), JRSS B 69:243, in squares: its expectation is one less the Brier score where
+labels are drawn from the probabilities. `calibration.brier` has the score's parts.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calibration._binned import batches, per_example, share
-from calibration._checks import predictive, predictive_and_labels
-from calibration._distances import Distance, without_empty
-from calibration.intervals import (
-    Estimate,
-    deal,
-    from_draws,
-    mean,
-    proportion,
-    resample,
-    sums_by_group,
-)
-from calibration.reliability import bin_edges, find_bins, top_label
+from calibration._predictions import Judged, Predicted
+from calibration.brier import LARGEST_BRIER, BrierDecomposition, brier_decomposition
+from calibration.intervals import Estimate, mean, proportion
+
+__all__ = [
+    "LARGEST_BRIER",
+    "LARGEST_NLL",
+    "SMALLEST_PROBABILITY",
+    "BrierDecomposition",
+    "accuracy",
+    "brier_decomposition",
+    "brier_of_examples",
+    "brier_score",
+    "hits_of_examples",
+    "mean_confidence",
+    "negative_log_likelihood",
+    "nll_of_examples",
+    "sharpness",
+]
 
 # A label that was given probability 0 costs -log(2.2e-308) = 708.4 nats, not infinity,
 # which no mean, chart or JSON file survives.
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).tiny)
 
 LARGEST_NLL = -float(np.log(SMALLEST_PROBABILITY))
-LARGEST_BRIER = 2.0
 
-
-@dataclass(frozen=True, kw_only=True)
-class BrierDecomposition:
-    """Brier score = reliability - resolution + uncertainty + within_bin.
-
-    Args:
-        reliability: Squared gaps between probabilities and frequencies of bins, in
-            0..2; 0 is calibrated. Chance raises it, by about B (C - 1) / N or less.
-        resolution: Squared differences between the frequencies of bins and those of
-            all examples, in 0..1; larger tells examples better apart.
-        uncertainty: Brier score of the frequencies of all examples, in 0..1 - 1/C,
-            whatever the model.
-        within_bin: What the bins hide: the variance of probabilities within them, less
-            twice their covariance with the labels, in -1..2; near 0 for narrow bins.
-    """
-
-    reliability: Estimate
-    resolution: Estimate
-    uncertainty: Estimate
-    within_bin: Estimate
+Rows = NDArray[np.float64]
+Labels = NDArray[np.intp]
 
 
 def accuracy(
@@ -76,7 +59,7 @@ def accuracy(
     Raises:
         ValueError: If an argument is outside its range.
     """
-    return proportion(top_label(probabilities, labels)[1], groups)
+    return accuracy_of(Judged(probabilities, labels, groups))
 
 
 def negative_log_likelihood(
@@ -96,10 +79,7 @@ def negative_log_likelihood(
     Raises:
         ValueError: If an argument is outside its range.
     """
-    rows, labels = predictive_and_labels(probabilities, labels)
-    likelihood = rows[np.arange(len(labels)), labels]
-    nats = -np.log(np.maximum(likelihood, SMALLEST_PROBABILITY))
-    return mean(nats, (0.0, LARGEST_NLL), groups)
+    return nll_of(Judged(probabilities, labels, groups))
 
 
 def brier_score(
@@ -121,43 +101,7 @@ def brier_score(
     Raises:
         ValueError: If an argument is outside its range.
     """
-    errors, labels = predictive_and_labels(probabilities, labels)
-    errors[np.arange(len(labels)), labels] -= 1
-    return mean((errors**2).sum(axis=1), (0.0, LARGEST_BRIER), groups)
-
-
-def brier_decomposition(
-    probabilities: ArrayLike,
-    labels: ArrayLike,
-    num_bins: int = 15,
-    groups: ArrayLike | None = None,
-) -> BrierDecomposition:
-    """Split the Brier score into what calibration, skill and the labels make of it.
-
-    Each class against the rest, in bins of its own probability, summed over classes.
-
-    Args:
-        probabilities: Class probabilities, ``[N, C]`` or ``[S, N, C]``.
-        labels: True classes, integers in 0..C-1, ``[N]``.
-        num_bins: Number of equal-width bins of each class, at least 1.
-        groups: Cluster of each example, ``[N]``.
-
-    Returns:
-        The parts, whose sum is `brier_score` whatever the bins.
-
-    Raises:
-        ValueError: If an argument is outside its range.
-    """
-    rows, labels = predictive_and_labels(probabilities, labels)
-    group, edges = deal(len(rows), groups), bin_edges(rows[:, 0], num_bins)
-    values, draws = np.zeros(4), np.zeros((4, 1))
-    for classes in batches(rows.shape[1]):
-        sums = [_class_sums(group, edges, rows[:, c], labels == c) for c in classes]
-        ends = np.cumsum([each.shape[1] for each in sums])[:-1]
-        together = resample(np.concatenate(sums, axis=1))
-        values = values + sum(_parts(each.sum(axis=0)) for each in sums)
-        draws = draws + sum(map(_parts, np.split(together, ends, axis=1)))
-    return _with_intervals(values, draws, int(group.max()) + 1, len(rows))
+    return brier_of(Judged(probabilities, labels, groups))
 
 
 def sharpness(probabilities: ArrayLike, groups: ArrayLike | None = None) -> Estimate:
@@ -175,9 +119,7 @@ def sharpness(probabilities: ArrayLike, groups: ArrayLike | None = None) -> Esti
     Raises:
         ValueError: If an argument is outside its range.
     """
-    rows = predictive(probabilities)
-    squares = np.einsum("nc,nc->n", rows, rows)
-    return mean(squares, (1 / rows.shape[1], 1.0), groups)
+    return sharpness_of(Predicted(probabilities), groups)
 
 
 def mean_confidence(
@@ -195,52 +137,78 @@ def mean_confidence(
     Raises:
         ValueError: If an argument is outside its range.
     """
-    rows = predictive(probabilities)
-    return mean(rows.max(axis=1), (1 / rows.shape[1], 1.0), groups)
+    return confidence_of(Predicted(probabilities), groups)
 
 
-def _class_sums(
-    group: NDArray[np.intp],
-    edges: NDArray[np.float64],
-    column: NDArray[np.float64],
-    true: NDArray[np.bool_],
-) -> NDArray[np.float64]:
-    """Sums of 1, p, y, p^2, p y of each group and bin not empty, ``[G, B', 5]``."""
-    columns = (None, column, true, column**2, column * true)
-    bins = find_bins(column, edges)
-    return without_empty(sums_by_group(group, bins, len(edges) - 1, *columns))
+def accuracy_of(judged: Judged) -> Estimate:
+    """The accuracy of checked predictions."""
+    return proportion(judged.correct, judged.groups)
 
 
-def _parts(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Reliability, resolution, uncertainty and within-bin part, ``[4, ...]``."""
-    count, p, y, pp, py = np.moveaxis(sums, -1, 0)
-    rate = per_example(y, count)
-    p_mean, y_mean = share(p, count), share(y, count)
-    within = pp - p * p_mean - 2 * (py - p * y_mean)
-    return np.stack([
-        per_example(count * (p_mean - y_mean) ** 2, count),
-        per_example(count * (y_mean - rate[..., None]) ** 2, count),
-        rate * (1 - rate),
-        per_example(within, count),
-    ])
+def nll_of(judged: Judged) -> Estimate:
+    """The NLL of checked predictions."""
+    nats = nll_of_examples(judged.rows, judged.labels)
+    return mean(nats, (0.0, LARGEST_NLL), judged.groups)
 
 
-def _with_intervals(
-    values: NDArray[np.float64],
-    draws: NDArray[np.float64],
-    num_groups: int,
-    count: int,
-) -> BrierDecomposition:
-    def square(place: int, largest: float) -> Estimate:
-        value = float(values[place])
-        moves = draws[place] - value
-        return Distance(value, moves, moves, num_groups).estimate(count, value, largest)
+def brier_of(judged: Judged) -> Estimate:
+    """The Brier score of checked predictions."""
+    scores = brier_of_examples(judged.rows, judged.labels)
+    return mean(scores, (0.0, LARGEST_BRIER), judged.groups)
 
-    if num_groups < 2:  # which says nothing of spread
-        draws = np.full_like(draws, np.nan)
-    return BrierDecomposition(
-        reliability=square(0, LARGEST_BRIER),
-        resolution=square(1, 1.0),
-        uncertainty=from_draws(float(values[2]), draws[2], count),
-        within_bin=from_draws(float(values[3]), draws[3], count, (-1.0, LARGEST_BRIER)),
-    )
+
+def sharpness_of(found: Predicted, groups: ArrayLike | None) -> Estimate:
+    """The sharpness of checked predictions."""
+    squares = np.einsum("nc,nc->n", found.rows, found.rows)
+    return mean(squares, (1 / found.rows.shape[1], 1.0), groups)
+
+
+def confidence_of(found: Predicted, groups: ArrayLike | None) -> Estimate:
+    """The mean confidence of checked predictions."""
+    return mean(found.confidence, (1 / found.rows.shape[1], 1.0), groups)
+
+
+def hits_of_examples(rows: Rows, labels: Labels) -> NDArray[np.bool_]:
+    """Whether the predicted class, the first of equals, is the true one.
+
+    Args:
+        rows: Checked class probabilities, ``[N, C]``.
+        labels: Class indices, ``[N]``.
+
+    Returns:
+        One truth value an example, ``[N]``.
+    """
+    return np.asarray(rows.argmax(axis=1) == labels)
+
+
+def nll_of_examples(rows: Rows, labels: Labels) -> NDArray[np.float64]:
+    """What each example costs in nats, -log p(true class).
+
+    Args:
+        rows: Checked class probabilities, ``[N, C]``.
+        labels: Class indices, ``[N]``.
+
+    Returns:
+        Nats from 0 to `LARGEST_NLL`, ``[N]``.
+    """
+    likelihood = rows[np.arange(len(labels)), labels]
+    nats: NDArray[np.float64] = -np.log(np.maximum(likelihood, SMALLEST_PROBABILITY))
+    return nats
+
+
+def brier_of_examples(rows: Rows, labels: Labels) -> NDArray[np.float64]:
+    """The squared distance of each example to its one-hot label.
+
+    Args:
+        rows: Checked class probabilities, ``[N, C]``.
+        labels: Class indices, ``[N]``.
+
+    Returns:
+        Numbers in 0..2, ``[N]``.
+    """
+    likelihood = rows[np.arange(len(labels)), labels]
+    # Without a copy of p: sum of p^2, less p_y^2, plus (1 - p_y)^2.
+    squares: NDArray[np.float64] = np.einsum("nc,nc->n", rows, rows)
+    squares += 1 - 2 * likelihood
+    # Rounding can leave a certain and right prediction a little below 0.
+    return np.maximum(squares, 0.0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calibration._checks import check_labels
+from calibration._checks import check_groups, check_labels
 from calibration.intervals import Estimate, mean, proportion
 
 # Largest size of each stratum but the last.
@@ -92,6 +92,7 @@ def evaluate_sets(
     sets = _check_sets(sets)
     num_examples, num_classes = sets.shape
     labels = check_labels(labels, num_examples, num_classes)
+    groups = None if groups is None else check_groups(groups, num_examples)
     hits, sizes = sets[np.arange(num_examples), labels], sets.sum(axis=1)
     strata = np.searchsorted(STRATA, sizes)
     coverages = _proportions(hits, strata, len(STRATA) + 1, groups)
@@ -123,14 +124,13 @@ def _proportions(
     hits: NDArray[np.bool_],
     part: NDArray[np.intp],
     num_parts: int,
-    groups: ArrayLike | None,
+    groups: NDArray[np.intp] | None,
 ) -> tuple[Estimate | None, ...]:
     """Share of hits in each part, None for a part without examples."""
     order = np.argsort(part, kind="stable")
     bounds = np.cumsum(np.bincount(part, minlength=num_parts))[:-1]
-    clusters = None if groups is None else np.asarray(groups)
     return tuple(
-        proportion(hits[rows], None if clusters is None else clusters[rows])
+        proportion(hits[rows], None if groups is None else groups[rows])
         if len(rows)
         else None
         for rows in np.split(order, bounds)

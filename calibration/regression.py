@@ -5,25 +5,13 @@ deviations)` or `Empirical(draws)` of `calibration.distributions`) and targets `
 
 *Papers*: Gneiting and Raftery (2007), JASA 102:359 (NLL and CRPS, both proper); Dawid
 (1984), JRSS A 147:278 (the probability integral transform); Gneiting et al. (2007),
-JRSS B 69:243 (sharpness, subject to calibration); Kuleshov et al. (2018),
-arXiv:1807.00263, eqs. 7-9 (calibration of quantiles).
-
-*Symbols*: F_i predicted distribution function, y_i target, p_j = j / (L + 1) levels::
-
-    PIT          F_i(y_i)                    uniform on 0..1 where F_i is right
-    observed_j   mean_i [F_i(y_i) <= p_j]    how often targets fell below quantile p_j
-    error        mean_j |observed_j - p_j|   0 is best, at most 1/2
-
-*Departure*: the error is a mean of absolute gaps, as ECE is, in the unit of the levels;
-eq. 9 of Kuleshov et al. sums their squares.
+JRSS B 69:243 (sharpness, subject to calibration). The curve of observed against
+promised frequencies is that of `calibration.quantiles`.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calibration._checks import check_at_least_one
 from calibration.distributions import LARGEST, PredictiveDistribution
 from calibration.distributions.base import check_level
 from calibration.intervals import (
@@ -35,6 +23,23 @@ from calibration.intervals import (
     resampled,
     sums_by_group,
 )
+from calibration.quantiles import (
+    QuantileCalibration,
+    quantile_calibration,
+    quantile_calibration_error,
+)
+
+__all__ = [
+    "QuantileCalibration",
+    "crps",
+    "interval_coverage",
+    "interval_width",
+    "quantile_calibration",
+    "quantile_calibration_error",
+    "regression_nll",
+    "regression_sharpness",
+    "root_mean_square_error",
+]
 
 # Most that a score can be with numbers up to `LARGEST`: ends of what one example says.
 _LARGEST_SCORE = 2 * LARGEST
@@ -174,100 +179,3 @@ def regression_sharpness(
         deserved.
     """
     return mean(distribution.deviation, _SCORE_BOUNDS, groups)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class QuantileCalibration:
-    """Promised against observed frequencies of targets below L quantiles.
-
-    Args:
-        expected: Levels of the quantiles, increasing, between 0 and 1, ``[L]``.
-        observed: Fraction of targets at or below each, in 0..1, ``[L]``.
-        low: Lower end of the 95 % interval of the fraction, ``[L]``.
-        high: Upper end, ``[L]``.
-        num_examples: N.
-        method: How the intervals were found.
-    """
-
-    expected: NDArray[np.float64]
-    observed: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    num_examples: int
-    method: str
-
-
-def quantile_calibration(
-    distribution: PredictiveDistribution,
-    targets: ArrayLike,
-    *,
-    num_levels: int = 19,
-    groups: ArrayLike | None = None,
-) -> QuantileCalibration:
-    """Measure the curve of observed against promised frequencies.
-
-    Args:
-        distribution: The predictions.
-        targets: True values, ``[N]``.
-        num_levels: L, at least 1; the usual 19 are 5 %, 10 %, ..., 95 %.
-        groups: Cluster of each example, ``[N]``; the interval is then Student's.
-
-    Returns:
-        The curve: flatter than the diagonal where deviations are too small (the model
-        is overconfident), steeper in the middle where too large, and to one side where
-        means are biased.
-    """
-    levels = _levels(num_levels)
-    transform = distribution.cdf(targets)
-    points = [proportion(transform <= level, groups) for level in levels]
-    return QuantileCalibration(
-        expected=levels,
-        observed=np.array(points, dtype=np.float64),
-        low=np.array([point.low for point in points]),
-        high=np.array([point.high for point in points]),
-        num_examples=len(transform),
-        method=points[0].method,
-    )
-
-
-def quantile_calibration_error(
-    distribution: PredictiveDistribution,
-    targets: ArrayLike,
-    *,
-    num_levels: int = 19,
-    groups: ArrayLike | None = None,
-) -> Estimate:
-    """Estimate the mean gap between promised and observed frequencies.
-
-    With few examples it is biased upwards, as ECE is: of a perfect model it is about
-    ``0.31 / sqrt(N)``.
-
-    Args:
-        distribution: The predictions.
-        targets: True values, ``[N]``.
-        num_levels: L, at least 1.
-        groups: Cluster of each example, ``[N]``; clusters are resampled as a whole.
-
-    Returns:
-        A fraction in 0..1/2: 0 is best, and 1/2 means that all targets lie above, or
-        all below, what was predicted.
-    """
-    levels = _levels(num_levels)
-    transform = distribution.cdf(targets)
-    cells = np.searchsorted(levels, transform, side="left")
-    group = deal(len(transform), groups)
-    sums = sums_by_group(group, cells, len(levels) + 1, None)
-
-    def gap(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        upto = sums[..., 0].cumsum(axis=-1)
-        observed = upto[..., :-1] / upto[..., -1:]
-        error: NDArray[np.float64] = np.abs(observed - levels).mean(axis=-1)
-        return error
-
-    return resampled(sums, gap, len(transform), (0.0, 0.5), reflected=True)
-
-
-def _levels(num_levels: int) -> NDArray[np.float64]:
-    """Levels that cut 0..1 into equal parts, its ends left out, ``[L]``."""
-    num_levels = check_at_least_one(num_levels, "num_levels")
-    return np.arange(1, num_levels + 1) / (num_levels + 1)

@@ -9,24 +9,20 @@ width bins, expected calibration error); Nguyen and O'Connor (2015), arXiv:1508.
 section 3 (equal-mass bins); Kull et al. (2019), arXiv:1910.12656, section 2 (by class);
 Wilson (1927), JASA 22:209 (the interval).
 
-*Conventions*: bins are right-closed, ``(a, b]``; a confidence of exactly 0 belongs to
-the first and exactly 1 to the last. Bins without an example are left out, rather than
-given a number nobody observed. Edges of equal mass are confidences that occur: the
-k-th is the smallest that at least k N / B examples do not exceed. Examples of equal
-confidence therefore share a bin, whatever their order; where many are equal, bins are
-fewer and not of equal mass.
+*Conventions*: bins are those of `calibration._bins`: right-closed, of equal width or of
+equal mass, where examples of equal confidence share a bin. Bins without an example are
+left out, rather than given a number nobody observed.
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calibration._checks import check_at_least_one, predictive_and_labels
+from calibration._bins import Scheme, bin_edges, find_bins
+from calibration._checks import predictive_and_labels
+from calibration._predictions import Judged
 from calibration.intervals import wilson_interval
-
-Scheme = Literal["width", "mass"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,7 +83,8 @@ def reliability_diagram(
     Raises:
         ValueError: If an argument is outside its range.
     """
-    return diagram(*top_label(probabilities, labels), num_bins, scheme)
+    judged = Judged(probabilities, labels)
+    return diagram(judged.confidence, judged.correct, num_bins, scheme)
 
 
 def class_reliability_diagrams(
@@ -196,69 +193,3 @@ def _of_sums(
         num_bins=num_bins,
         num_examples=int(count.sum()),
     )
-
-
-def bin_edges(
-    values: NDArray[np.float64], num_bins: int, scheme: Scheme = "width"
-) -> NDArray[np.float64]:
-    """Find the edges of right-closed bins.
-
-    Args:
-        values: Probabilities, in 0..1, ``[N]``.
-        num_bins: B, at least 1.
-        scheme: "width" or "mass".
-
-    Returns:
-        Edges from 0 to 1, ascending, ``[B' + 1]``: B' = B bins of equal width, or at
-        most B of equal mass, as ties can merge some. Where a B-th or more of the values
-        are 0, or 1, the outermost edge is there twice, and 0 a bin of its own.
-
-    Raises:
-        ValueError: If there is no bin or no such scheme.
-    """
-    num_bins = check_at_least_one(num_bins, "num_bins")
-    if scheme not in get_args(Scheme):
-        raise ValueError(f"scheme must be 'width' or 'mass', got {scheme!r}.")
-    ranks = np.arange(1, num_bins)
-    if scheme == "width":
-        # Quotients are the floats nearest to the edges, so that a confidence of 0.7
-        # lies on the edge 7/10; those of linspace can be one rounding off.
-        inner = ranks / num_bins
-    else:
-        places = np.unique((ranks * len(values) + num_bins - 1) // num_bins - 1)
-        inner = np.unique(np.partition(values, places)[places])
-    return np.concatenate([[0.0], inner, [1.0]])
-
-
-def find_bins(
-    values: NDArray[np.float64], edges: NDArray[np.float64]
-) -> NDArray[np.intp]:
-    """Find the right-closed bin that holds each value.
-
-    Args:
-        values: Probabilities, in 0..1, ``[N]``.
-        edges: Edges from `bin_edges`, ``[B + 1]``.
-
-    Returns:
-        Indices of bins, 0..B-1, ``[N]``.
-    """
-    return np.searchsorted(edges[1:-1], values, side="left")
-
-
-def top_label(
-    probabilities: ArrayLike, labels: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Reduce each example to its predicted class: how confident, and whether right.
-
-    Args:
-        probabilities: Class probabilities, ``[N, C]`` or ``[S, N, C]``.
-        labels: True classes, integers in 0..C-1, ``[N]``.
-
-    Returns:
-        The probability of the most probable class of the posterior predictive, in
-        1/C..1, ``[N]``, and whether that class (the first of equals) is the true one,
-        ``[N]``.
-    """
-    mean, labels = predictive_and_labels(probabilities, labels)
-    best = mean.argmax(axis=1)
-    return mean[np.arange(len(best)), best], best == labels

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calibration._checks import check_at_least_one, predictive
-from calibration.intervals import Estimate, deal, resampled, sums_by_group
-from calibration.measures import measure
+from calibration._checks import check_at_least_one
+from calibration._predictions import Judged, Predicted
+from calibration.intervals import Estimate, resampled, sums_by_group
+from calibration.measures import measures_of
 from calibration.pixels import PixelPredictions, check_mask, classes_last, images
-from calibration.uncertainty import decompose
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,9 +58,8 @@ def evaluate_segmentation(
         others by their names in `calibration.definitions`, then those of
         `intersection_over_union`.
     """
-    rows, labels = predictions.probabilities, predictions.labels
-    found = measure(rows, labels, num_bins, predictions.groups)
-    return found | intersection_over_union(predictions)
+    judged = _judged(predictions)
+    return measures_of(judged, num_bins) | _overlap_of(judged)
 
 
 def intersection_over_union(predictions: PixelPredictions) -> dict[str, Estimate]:
@@ -75,12 +74,7 @@ def intersection_over_union(predictions: PixelPredictions) -> dict[str, Estimate
         anywhere has no overlap to speak of, and is left out of the mean as well; so are
         classes of a replicate of the bootstrap.
     """
-    sums = _overlaps(predictions)
-    found = {"mean_iou": resampled(sums, _mean_iou, len(predictions.labels))}
-    for c, union in enumerate(_unions(sums.sum(axis=0))):
-        if union > 0:
-            found[f"iou_{c}"] = resampled(sums[:, c], _iou, int(union))
-    return found
+    return _overlap_of(_judged(predictions))
 
 
 def uncertainty_maps(
@@ -112,7 +106,7 @@ def uncertainty_maps(
     shares = np.zeros((3, *kept.shape))
     scale = np.log(max(maps.shape[-1], 2))  # of one class, all entropies are 0
     for n, rows in images(maps, kept):
-        parts = decompose(rows)
+        parts = Predicted(rows)
         entropies = (parts.total, parts.expected, parts.mutual_information)
         # Rounding can leave the uniform distribution a little above log C.
         shares[:, n, kept[n]] = np.minimum(np.array(entropies) / scale, 1.0)
@@ -122,14 +116,24 @@ def uncertainty_maps(
     return UncertaintyMaps(total=total, expected=expected, mutual_information=mutual)
 
 
-def _overlaps(predictions: PixelPredictions) -> NDArray[np.float64]:
+def _judged(predictions: PixelPredictions) -> Judged:
+    return Judged(predictions.probabilities, predictions.labels, predictions.groups)
+
+
+def _overlap_of(judged: Judged) -> dict[str, Estimate]:
+    sums = _overlaps(judged)
+    found = {"mean_iou": resampled(sums, _mean_iou, judged.count)}
+    for c, union in enumerate(_unions(sums.sum(axis=0))):
+        if union > 0:
+            found[f"iou_{c}"] = resampled(sums[:, c], _iou, int(union))
+    return found
+
+
+def _overlaps(judged: Judged) -> NDArray[np.float64]:
     """Pixels of each class: both true and predicted, true, predicted, ``[G, C, 3]``."""
-    rows = predictions.probabilities
-    labels, num_classes = predictions.labels, rows.shape[-1]
-    predicted = predictive(rows).argmax(axis=1)
-    group = deal(len(labels), predictions.groups)
-    hits = sums_by_group(group, labels, num_classes, predicted == labels, None)
-    claims = sums_by_group(group, predicted, num_classes, None)
+    group, num_classes = judged.dealt, judged.rows.shape[1]
+    hits = sums_by_group(group, judged.labels, num_classes, judged.correct, None)
+    claims = sums_by_group(group, judged.predicted, num_classes, None)
     return np.concatenate([hits, claims], axis=-1)
 
 

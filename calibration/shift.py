@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from calibration._checks import check_labels, predictive
-from calibration.calibration_errors import expected_calibration_error
+from calibration._errors import expected_error
+from calibration._predictions import Judged
 from calibration.intervals import Estimate
-from calibration.metrics import accuracy, negative_log_likelihood
+from calibration.metrics import accuracy_of, nll_of
 
 CLEAN = "clean"  # the kind of severity 0
 # Kinds that no mean over corruptions holds: a picture that lies on its side is not a
@@ -104,18 +104,17 @@ def shift_table(
         ValueError: If probabilities or labels are none, are of other examples or
             classes, or a severity is no whole number above 0.
     """
-    first = predictive(clean, "clean")
-    labels = check_labels(labels, *first.shape)
-    rows = [_row(CLEAN, 0, clean, labels, num_bins)]
+    first = Judged(clean, labels, name="clean")
+    rows = [_row(CLEAN, 0, first, num_bins)]
     for kind, severity in _in_order(shifted):
-        name = f"shifted[{kind!r}, {severity}]"
-        found = predictive(shifted[kind, severity], name)
-        if found.shape != first.shape:
+        name, found = f"shifted[{kind!r}, {severity}]", shifted[kind, severity]
+        if np.shape(found)[-2:] != first.rows.shape:
             raise ValueError(
                 f"{name} must be of the same examples and classes as clean, "
-                f"{first.shape}, got {found.shape}."
+                f"{first.rows.shape}, got {np.shape(found)[-2:]}."
             )
-        rows.append(_row(kind, severity, found, labels, num_bins))
+        judged = Judged(found, first.labels, name=name)
+        rows.append(_row(kind, severity, judged, num_bins))
     return rows
 
 
@@ -132,17 +131,14 @@ def _in_order(keys: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
     return sorted(keys, key=lambda key: (places[key[0]], key[1]))
 
 
-def _row(
-    kind: str, severity: int, probabilities: ArrayLike, labels: ArrayLike, num_bins: int
-) -> ShiftRow:
-    found = accuracy(probabilities, labels)
+def _row(kind: str, severity: int, judged: Judged, num_bins: int) -> ShiftRow:
     return ShiftRow(
         kind=kind,
         severity=int(severity),
-        count=found.count,
-        accuracy=found,
-        nll=negative_log_likelihood(probabilities, labels),
-        ece=expected_calibration_error(probabilities, labels, num_bins),
+        count=judged.count,
+        accuracy=accuracy_of(judged),
+        nll=nll_of(judged),
+        ece=expected_error(judged, num_bins),
     )
 
 

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calibration._checks import check_distributions, check_probabilities, predictive
+from calibration._checks import check_distributions, check_probabilities
+from calibration._predictions import Predicted, entropy_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,12 +50,7 @@ def entropy(probabilities: ArrayLike) -> NDArray[np.float64]:
     Returns:
         Nats, from 0 (one class certain) to log C (all equal), ``[...]``.
     """
-    probabilities = np.asarray(check_distributions(probabilities), np.float64)
-    logs = np.zeros_like(probabilities)
-    np.log(probabilities, out=logs, where=probabilities > 0)
-    # Rounding in float32 can leave a row a little above one, and its entropy below 0.
-    nats: NDArray[np.float64] = np.maximum(-(probabilities * logs).sum(axis=-1), 0.0)
-    return nats
+    return entropy_of(check_distributions(probabilities))
 
 
 def decompose(probabilities: ArrayLike) -> UncertaintyDecomposition:
@@ -67,17 +63,11 @@ def decompose(probabilities: ArrayLike) -> UncertaintyDecomposition:
     Returns:
         Total, expected and mutual information, ``[N]`` each.
     """
-    probabilities = check_probabilities(probabilities)
-    total = entropy(predictive(probabilities))
-    if probabilities.ndim == 2:
-        expected = total.copy()
-    else:
-        # One sample at a time: a float64 copy of all S could outgrow the memory.
-        expected = np.mean([entropy(sample) for sample in probabilities], axis=0)
+    found = Predicted(probabilities)
     return UncertaintyDecomposition(
-        total=total,
-        expected=expected,
-        mutual_information=np.maximum(total - expected, 0.0),
+        total=found.total,
+        expected=found.expected,
+        mutual_information=found.mutual_information,
     )
 
 
@@ -97,11 +87,12 @@ def predictive_uncertainty(probabilities: ArrayLike) -> NDArray[np.float64]:
     Returns:
         Shares in 0..1, ``[N]``; 0 for one class, which leaves nothing open.
     """
-    mean = predictive(probabilities)
-    if mean.shape[1] == 1:
-        return np.zeros(len(mean))
+    found = Predicted(probabilities)
+    count, num_classes = found.rows.shape
+    if num_classes == 1:
+        return np.zeros(count)
     # Rounding can leave the uniform distribution a little above log C.
-    shares: NDArray[np.float64] = entropy(mean) / np.log(mean.shape[1])
+    shares: NDArray[np.float64] = found.total / np.log(num_classes)
     return np.minimum(shares, 1.0)
 
 
@@ -117,7 +108,13 @@ def variation_ratio(probabilities: ArrayLike) -> NDArray[np.float64]:
     Returns:
         Shares from 0 (all agree) to at most 1 - 1/min(S, C), ``[N]``.
     """
-    samples = _samples(probabilities)
+    return dissent(check_probabilities(probabilities))
+
+
+def dissent(samples: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """`variation_ratio` of checked samples, ``[S, N, C]`` or ``[N, C]``."""
+    if samples.ndim == 2:
+        return np.zeros(len(samples))
     _, num_examples, num_classes = samples.shape
     votes = np.zeros((num_examples, num_classes), dtype=np.int32)
     for sample in samples:

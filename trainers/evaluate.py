@@ -1,5 +1,6 @@
 """Judge a trained run on its test split and write what the dashboard shows."""
 
+import platform
 from dataclasses import asdict
 from typing import Any
 
@@ -76,6 +77,11 @@ def evaluate_run(
     content["class_names"] = list(data.class_names)
     content["map"] = grid.map(predicted[_GRID]) if grid else None
     content["gallery"] = None if grid else _gallery(run, data.test, predicted[TEST])
+    content["software"] = {
+        "Python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
     content["notes"] = [NO_FEATURES] if at_means[TEST].features is None else []
     content["posterior"] = _keep_posterior(run, optimizer)
     arrays = arrays_of(data, predicted, at_means, (train, at_mean[-1]))

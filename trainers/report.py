@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from calibration.report import Predictions
+from calibration.report import Predictions, predictions_of
 from calibration.report.data import LayerRow
-from calibration.report.predictions import read_arrays
+from calibration.report.reading import read_arrays
 from trainers.catalogue import model_spec, optimizer_spec
 from trainers.config import RunConfig, command_line
 from trainers.runs import Run, RunError, load_config, read_json
-from trainers.status import FINISHED, Status, observed
+from trainers.status import Status, check_finished
 
 Array = NDArray[Any]
 NO_SHIFT = (
@@ -89,28 +89,35 @@ def _predictions(
     near: Sequence[str],
     far: Sequence[str],
 ) -> Predictions:
-    status = observed(run)
-    if status.state != FINISHED:
-        raise RunError(f"run {run.id} must have finished, got {status.state}.")
-    evaluation = read_json(run.evaluation)
+    status = check_finished(run)
+    evaluation, content = read_json(run.evaluation), read_json(run.config)
     arrays = read_arrays(run.predictions)
-    rows, images = _gallery(run, evaluation, arrays["indices"])
+    try:
+        rows, images = _gallery(run, evaluation, arrays["indices"])
+        known = {
+            "class_names": [str(each) for each in evaluation["class_names"]],
+            "mean_probabilities": _at_mean(evaluation, arrays),
+            "posterior": _posterior(evaluation),
+            "provenance": provenance(run, config, content, status, arrays)
+            | _software(evaluation),
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunError(
+            f"{run.evaluation} and {run.predictions.name} must be those of a finished "
+            f"run, got damaged ones: {error!r}."
+        ) from None
     shift = _shift(run)
     notes = [f"{name}: {note}" for note in evaluation.get("notes", [])]
     if not shift and evaluation.get("map") is None:  # points have no corruptions
         notes.append(NO_SHIFT.format(name=name, run=run.id))
-    content = read_json(run.config)
-    return Predictions.from_arrays(
+    return predictions_of(
         name,
         arrays | shift,
-        mean_probabilities=_at_mean(evaluation, arrays),
-        class_names=[str(each) for each in evaluation["class_names"]],
+        **known,
         images=images,
         image_rows=rows,
         near=tuple(each for each in near if f"ood_{each}" in arrays),
         far=tuple(each for each in far if f"ood_{each}" in arrays),
-        posterior=_posterior(evaluation),
-        provenance=provenance(run, config, content, status, arrays),
         family=family,
         notes=notes,
     )
@@ -193,6 +200,13 @@ def _posterior(evaluation: Mapping[str, Any]) -> list[LayerRow]:
         for row in evaluation.get("posterior") or []
         if row["deviation"] is not None and row["signal_to_noise"] is not None
     ]
+
+
+def _software(evaluation: Mapping[str, Any]) -> dict[str, str]:
+    """What the network was evaluated with; older runs did not note it."""
+    versions = evaluation.get("software", {})
+    told = ", ".join(f"{name} {each}" for name, each in versions.items())
+    return {"Software": told} if told else {}
 
 
 def _at_mean(

@@ -318,6 +318,16 @@ def check_resumable(run: Run, state: str) -> None:
         raise RunError(f"Run {run.id} cannot be resumed: it is {state}.")
 
 
+def check_finished(run: Run) -> Status:
+    """Refuse a run that did not reach its end, by RunError; return its status."""
+    status = observed(run)
+    if status.state != FINISHED:
+        raise RunError(
+            f"run {run.id} must be {FINISHED}, got one that is {status.state}."
+        )
+    return status
+
+
 def _named(run: Run, status: Status) -> list[Process]:
     watch = read_supervision(run)
     watchers = [watch.supervisor, watch.launcher] if watch else []

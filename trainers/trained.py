@@ -14,7 +14,7 @@ from trainers.evaluate import resolve_device
 from trainers.models import build_model
 from trainers.optimizers import build_optimizer
 from trainers.runs import Run, RunError, load_config
-from trainers.status import FINISHED, observed
+from trainers.status import check_finished
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,17 +37,6 @@ class Trained:
     def device(self) -> torch.device:
         """Where the network is."""
         return next(self.model.parameters()).device
-
-
-def check_finished(run: Run) -> None:
-    """Refuse a run that did not reach its end.
-
-    Raises:
-        RunError: If the run is not finished.
-    """
-    state = observed(run).state
-    if state != FINISHED:
-        raise RunError(f"run {run.id} must be {FINISHED}, got one that is {state}.")
 
 
 def load_trained(run: Run) -> Trained:

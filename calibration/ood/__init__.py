@@ -24,15 +24,15 @@ from calibration.ood.detection import (
     fpr_at_recall,
 )
 from calibration.ood.evaluation import (
-    MEASURES,
+    DETECTION_MEASURES,
     Detection,
     DetectionReport,
-    all_scores,
     evaluate_detectors,
 )
 from calibration.ood.scores import (
     SCORES,
     Score,
+    all_scores,
     energy_score,
     entropy_score,
     expected_entropy_score,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from calibration.ood.features import (
         DETECTORS,
         Detector,
+        FeatureScore,
         Mahalanobis,
         NearestNeighbours,
         RelativeMahalanobis,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 _NEEDS_SKLEARN = {
     "DETECTORS",
     "Detector",
+    "FeatureScore",
     "Mahalanobis",
     "NearestNeighbours",
     "RelativeMahalanobis",
@@ -61,13 +63,14 @@ _NEEDS_SKLEARN = {
 }
 
 __all__ = [
+    "DETECTION_MEASURES",
     "DETECTORS",
     "FPR95_DEFINITION",
-    "MEASURES",
     "SCORES",
     "Detection",
     "DetectionReport",
     "Detector",
+    "FeatureScore",
     "Mahalanobis",
     "NearestNeighbours",
     "PrecisionRecallCurve",

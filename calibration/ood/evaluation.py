@@ -7,38 +7,31 @@ is the average of the intervals, which is never too narrow for that.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from statistics import fmean
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from calibration import definitions
-from calibration._checks import check_probabilities, predictive
 from calibration.intervals import Estimate
-from calibration.ood._score_pair import ScorePair
-from calibration.ood.detection import (
+from calibration.ood._measures import (
     area,
     false_positive_rate,
     precision_of_in,
     precision_of_out,
     smallest_error,
 )
-from calibration.ood.scores import check_logits, energy_score, max_logit_score
-from calibration.uncertainty import decompose
+from calibration.ood._score_pair import ScorePair
 
-MEASURES: Mapping[str, str] = MappingProxyType({
-    name: definitions.MEASURES[name].sentence
-    for name in ("auroc", "aupr_out", "aupr_in", "fpr95", "detection_error")
-})
 AVERAGE = "average of intervals"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Detection:
-    """How well one score tells one OOD set; `MEASURES` says what each number is.
+    """How well one score tells one OOD set.
+
+    `calibration.definitions.MEASURES` says what each number is.
 
     Args:
         auroc: In 0..1; higher is better.
@@ -56,7 +49,10 @@ class Detection:
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """The five estimates as JSON-ready data."""
-        return {name: getattr(self, name).as_dict() for name in MEASURES}
+        return {name: getattr(self, name).as_dict() for name in DETECTION_MEASURES}
+
+
+DETECTION_MEASURES = tuple(each.name for each in fields(Detection))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,26 +63,26 @@ class DetectionReport:
         num_in: Number of in-distribution examples.
         num_out: Number of examples of each set.
         sets: A detection for each set, then for each score.
-        groups: The same averaged over the sets of "near" and of "far", those given.
-        members: Names of the sets in each group.
+        averages: The same averaged over the sets of "near" and of "far", those given.
+        members: Names of the sets in each average.
     """
 
     num_in: int
     num_out: Mapping[str, int]
     sets: Mapping[str, Mapping[str, Detection]]
-    groups: Mapping[str, Mapping[str, Detection]] = field(default_factory=dict)
+    averages: Mapping[str, Mapping[str, Detection]] = field(default_factory=dict)
     members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def best(self) -> dict[str, str]:
-        """The score of the highest AUROC for each set and group, the first of equals.
+        """The score of the highest AUROC for each set and average, the first of equals.
 
         Chosen on the very examples it is judged on: fit to look at, not to publish as
         the performance of a detector chosen in advance.
         """
         return {
             name: max(scores, key=lambda score: scores[score].auroc)
-            for name, scores in {**self.sets, **self.groups}.items()
+            for name, scores in {**self.sets, **self.averages}.items()
         }
 
     def as_dict(self) -> dict[str, Any]:
@@ -95,49 +91,10 @@ class DetectionReport:
             "num_in": self.num_in,
             "num_out": dict(self.num_out),
             "sets": _as_dicts(self.sets),
-            "groups": _as_dicts(self.groups),
+            "averages": _as_dicts(self.averages),
             "members": {name: list(sets) for name, sets in self.members.items()},
             "best": self.best,
         }
-
-
-def all_scores(
-    probabilities: ArrayLike, logits: ArrayLike | None = None
-) -> dict[str, NDArray[np.float64]]:
-    """Compute every score of `scores.SCORES` that the predictions allow.
-
-    Args:
-        probabilities: Class probabilities, ``[N, C]`` or ``[S, N, C]``. Expected
-            entropy and mutual information are there where S is at least 2; of a single
-            model the one is its entropy again and the other 0.
-        logits: What softmax was applied to, ``[N, C]`` or ``[S, N, C]``; without them
-            there is no energy and no largest logit.
-
-    Returns:
-        Scores ``[N]`` by name, larger meaning more out of distribution.
-
-    Raises:
-        ValueError: If an argument is invalid, or the two disagree in N or C.
-    """
-    array = check_probabilities(probabilities)
-    parts = decompose(array)
-    scores = {
-        "max_probability": 1 - predictive(array).max(axis=1),
-        "entropy": parts.total,
-    }
-    if array.ndim == 3 and len(array) > 1:
-        scores["expected_entropy"] = parts.expected
-        scores["mutual_information"] = parts.mutual_information
-    if logits is not None:
-        logits = check_logits(logits)
-        if logits.shape[-2:] != array.shape[-2:]:
-            raise ValueError(
-                f"logits must have N, C = {array.shape[-2:]} like the probabilities, "
-                f"got shape {logits.shape}."
-            )
-        scores["energy"] = energy_score(logits)
-        scores["max_logit"] = max_logit_score(logits)
-    return scores
 
 
 def evaluate_detectors(
@@ -161,7 +118,9 @@ def evaluate_detectors(
         ValueError: If a set is missing or lacks a score, or a score is invalid.
     """
     members = {
-        group: tuple(names) for group, names in (("near", near), ("far", far)) if names
+        distance: tuple(names)
+        for distance, names in (("near", near), ("far", far))
+        if names
     }
     _check_names(in_scores, out_sets, members)
     num_out = {
@@ -179,12 +138,12 @@ def evaluate_detectors(
         num_in=_same_length(in_scores, "in_scores"),
         num_out=num_out,
         sets=sets,
-        groups={
-            group: {
+        averages={
+            distance: {
                 score: _average([sets[name][score] for name in names])
                 for score in in_scores
             }
-            for group, names in members.items()
+            for distance, names in members.items()
         },
         members=members,
     )
@@ -205,11 +164,11 @@ def _check_names(
                 f"({', '.join(in_scores)}), got {', '.join(scores) or 'none'}. "
                 "Were all sets predicted with as many samples, and with logits?"
             )
-    for group, names in members.items():
+    for distance, names in members.items():
         unknown = [name for name in names if name not in out_sets]
         if unknown:
             raise ValueError(
-                f"{group} must name sets of out_sets ({', '.join(out_sets)}), "
+                f"{distance} must name sets of out_sets ({', '.join(out_sets)}), "
                 f"got {unknown[0]!r}."
             )
 
@@ -244,7 +203,7 @@ def _detection(
 def _average(detections: Sequence[Detection]) -> Detection:
     return Detection(**{
         measure: _average_estimate([getattr(one, measure) for one in detections])
-        for measure in MEASURES
+        for measure in DETECTION_MEASURES
     })
 
 

@@ -6,9 +6,10 @@ end in ``_``, and use before `fit` raises `NotFittedError`. Nothing is random.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
-from calibration.ood._features import Detector
+from calibration.ood._detector import Detector
 from calibration.ood.gaussians import Mahalanobis, RelativeMahalanobis
 from calibration.ood.neighbours import NearestNeighbours
 from calibration.ood.vim import ViM
@@ -16,28 +17,36 @@ from calibration.ood.vim import ViM
 __all__ = [
     "DETECTORS",
     "Detector",
+    "FeatureScore",
     "Mahalanobis",
     "NearestNeighbours",
     "RelativeMahalanobis",
     "ViM",
 ]
 
-DETECTORS: Mapping[str, tuple[type[Detector], str]] = MappingProxyType({
-    "mahalanobis": (
-        Mahalanobis,
-        "Squared Mahalanobis distance of the features to the nearest class mean.",
+
+@dataclass(frozen=True)
+class FeatureScore:
+    """One entry of the catalogue.
+
+    Args:
+        title: Its name on a page.
+        detector: Its class.
+        needs_logits: Whether `fit` takes the logits of the training examples.
+    """
+
+    title: str
+    detector: type[Detector]
+    needs_logits: bool = False
+
+
+DETECTORS: Mapping[str, FeatureScore] = MappingProxyType({
+    "mahalanobis": FeatureScore("Mahalanobis distance", Mahalanobis),
+    "relative_mahalanobis": FeatureScore(
+        "Relative Mahalanobis distance", RelativeMahalanobis
     ),
-    "relative_mahalanobis": (
-        RelativeMahalanobis,
-        "Mahalanobis distance to the nearest class less that to all training data.",
+    "nearest_neighbours": FeatureScore(
+        "Distance to the nearest neighbours", NearestNeighbours
     ),
-    "nearest_neighbours": (
-        NearestNeighbours,
-        "Distance of the normalised features to the k-th nearest training example.",
-    ),
-    "vim": (
-        ViM,
-        "Part of the features that no class explains, as a logit, less the energy's "
-        "log-sum of the logits.",
-    ),
+    "vim": FeatureScore("ViM", ViM, needs_logits=True),
 })

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.covariance import ledoit_wolf_shrinkage
 
 from calibration._checks import check_labels
-from calibration.ood._features import Array, Detector, check_features
+from calibration.ood._detector import Array, Detector, check_features
 
 SMALLEST_VARIANCE = 1e-9  # as a share of the largest
 

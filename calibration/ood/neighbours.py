@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from calibration._checks import check_at_least_one
-from calibration.ood._features import Array, Detector, check_features
+from calibration.ood._detector import Array, Detector, check_features
 
 
 class NearestNeighbours(Detector):

@@ -14,14 +14,16 @@ their values alone, so it is up to the caller to pass the right array.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calibration._checks import predictive
-from calibration.uncertainty import decompose, entropy
+from calibration._predictions import Predicted
+
+Scores = NDArray[np.float64]
 
 
 def max_probability_score(probabilities: ArrayLike) -> NDArray[np.float64]:
@@ -33,8 +35,7 @@ def max_probability_score(probabilities: ArrayLike) -> NDArray[np.float64]:
     Returns:
         Scores from 0 (certain) to 1 - 1/C, ``[N]``.
     """
-    scores: NDArray[np.float64] = 1 - predictive(probabilities).max(axis=1)
-    return scores
+    return _doubt(Predicted(probabilities))
 
 
 def entropy_score(probabilities: ArrayLike) -> NDArray[np.float64]:
@@ -46,7 +47,7 @@ def entropy_score(probabilities: ArrayLike) -> NDArray[np.float64]:
     Returns:
         Nats, from 0 (certain) to log C, ``[N]``.
     """
-    return entropy(predictive(probabilities))
+    return Predicted(probabilities).total
 
 
 def expected_entropy_score(probabilities: ArrayLike) -> NDArray[np.float64]:
@@ -59,7 +60,7 @@ def expected_entropy_score(probabilities: ArrayLike) -> NDArray[np.float64]:
     Returns:
         Nats, in 0..log C, ``[N]``.
     """
-    return decompose(probabilities).expected
+    return Predicted(probabilities).expected
 
 
 def mutual_information_score(probabilities: ArrayLike) -> NDArray[np.float64]:
@@ -72,7 +73,7 @@ def mutual_information_score(probabilities: ArrayLike) -> NDArray[np.float64]:
     Returns:
         Nats, in 0..log C, ``[N]``.
     """
-    return decompose(probabilities).mutual_information
+    return Predicted(probabilities).mutual_information
 
 
 def energy_score(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
@@ -115,6 +116,11 @@ def max_logit_score(logits: ArrayLike) -> NDArray[np.float64]:
         Scores, in the unit of the logits and of either sign, ``[N]``.
     """
     return _mean_over_samples(lambda sample: -sample.max(axis=-1), logits)
+
+
+def _doubt(found: Predicted) -> Scores:
+    scores: Scores = 1 - found.confidence
+    return scores
 
 
 def check_logits(logits: ArrayLike, name: str = "logits") -> NDArray[np.floating[Any]]:
@@ -166,48 +172,60 @@ class Score:
     """One entry of the catalogue.
 
     Args:
-        function: Maps what it needs to scores ``[N]``.
-        sentence: What the score is, for people.
-        needs: "probabilities", "samples" (probabilities ``[S, N, C]`` with S of at
-            least 2), or "logits".
+        title: Its name on a page.
+        needs: "probabilities", "samples" (of probabilities, at least 2), or "logits".
+        function: Maps predictions that were checked, or logits, to scores ``[N]``.
     """
 
-    function: Callable[[ArrayLike], NDArray[np.float64]]
-    sentence: str
+    title: str
     needs: Literal["probabilities", "samples", "logits"]
+    function: Callable[[Any], Scores]
 
 
 SCORES: Mapping[str, Score] = MappingProxyType({
-    "max_probability": Score(
-        max_probability_score,
-        "One less the largest probability of the posterior predictive.",
-        "probabilities",
-    ),
-    "entropy": Score(
-        entropy_score,
-        "Entropy of the posterior predictive, in nats: total uncertainty.",
-        "probabilities",
-    ),
-    "expected_entropy": Score(
-        expected_entropy_score,
-        "Mean entropy of the single posterior samples, in nats: aleatoric uncertainty.",
-        "samples",
-    ),
+    "entropy": Score("Predictive entropy", "probabilities", attrgetter("total")),
+    "max_probability": Score("Maximum probability", "probabilities", _doubt),
     "mutual_information": Score(
-        mutual_information_score,
-        "Predictive less expected entropy, in nats: how far the posterior samples "
-        "disagree, epistemic uncertainty.",
-        "samples",
+        "Mutual information", "samples", attrgetter("mutual_information")
     ),
-    "energy": Score(
-        energy_score,
-        "Less the log of the summed exponentials of the logits, averaged over "
-        "posterior samples.",
-        "logits",
-    ),
-    "max_logit": Score(
-        max_logit_score,
-        "Less the largest logit, averaged over posterior samples.",
-        "logits",
-    ),
+    "expected_entropy": Score("Expected entropy", "samples", attrgetter("expected")),
+    "energy": Score("Energy", "logits", energy_score),
+    "max_logit": Score("Maximum logit", "logits", max_logit_score),
 })
+
+
+def all_scores(
+    probabilities: ArrayLike, logits: ArrayLike | None = None
+) -> dict[str, Scores]:
+    """Compute every score of `SCORES` that the predictions allow.
+
+    Args:
+        probabilities: Class probabilities, ``[N, C]`` or ``[S, N, C]``. Expected
+            entropy and mutual information are there where S is at least 2; of a single
+            model the one is its entropy again and the other 0.
+        logits: What softmax was applied to, ``[N, C]`` or ``[S, N, C]``; without them
+            there is no energy and no largest logit.
+
+    Returns:
+        Scores ``[N]`` by name, larger meaning more out of distribution.
+
+    Raises:
+        ValueError: If an argument is invalid, or the two disagree in N or C.
+    """
+    found = Predicted(probabilities)
+    arguments: dict[str, Any] = {"probabilities": found}
+    if found.num_samples > 1:
+        arguments["samples"] = found
+    if logits is not None:
+        arguments["logits"] = check_logits(logits)
+        shape = arguments["logits"].shape[-2:]
+        if shape != found.rows.shape:
+            raise ValueError(
+                f"logits must have N, C = {found.rows.shape} like the probabilities, "
+                f"got shape {arguments['logits'].shape}."
+            )
+    return {
+        name: score.function(arguments[score.needs])
+        for name, score in SCORES.items()
+        if score.needs in arguments
+    }

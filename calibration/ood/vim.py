@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calibration._checks import check_at_least_one
-from calibration.ood._features import Array, Detector, check_features
+from calibration.ood._detector import Array, Detector, check_features
 from calibration.ood.scores import energy_score
 
 # Largest error of the recovered map, as a share of the logits' spread. Half-precision

@@ -20,7 +20,7 @@ from sklearn.base import clone
 from calibration._checks import check_labels, predictive_and_labels
 from calibration.intervals import Estimate, mean
 from calibration.measures import headline
-from calibration.metrics import LARGEST_NLL, SMALLEST_PROBABILITY
+from calibration.metrics import LARGEST_NLL, nll_of_examples
 from calibration.recalibration.base import Array, Identity, Recalibration
 from calibration.recalibration.beta import BetaCalibration
 from calibration.recalibration.histogram import HistogramBinning
@@ -111,14 +111,14 @@ def compare_recalibrations(
             f"fit_probabilities, got {scores.shape[1]}."
         )
     before = headline(scores, labels, num_bins)
-    losses = _losses(scores, labels)
+    losses = nll_of_examples(scores, labels)
     results = []
     for name, method in methods.items():
         if method.obstacle(*fit_scores.shape):
             continue
         fitted = clone(method).fit(fit_scores, fit_labels)
         recalibrated = fitted.transform(scores)
-        change = _losses(recalibrated, labels) - losses
+        change = nll_of_examples(recalibrated, labels) - losses
         result = RecalibrationResult(
             name=name,
             recalibration=fitted,
@@ -192,11 +192,11 @@ def split_half(
     if num_examples < 2:
         raise ValueError(f"num_examples must be at least 2, got {num_examples}.")
     classes = check_labels(labels, num_examples, np.iinfo(np.intp).max)
-    parts = _deal(classes, 2, seed)
+    parts = _in_parts(classes, 2, seed)
     return np.flatnonzero(parts == 0), np.flatnonzero(parts == 1)
 
 
-def _deal(labels: NDArray[np.intp], num_parts: int, seed: int) -> NDArray[np.intp]:
+def _in_parts(labels: NDArray[np.intp], num_parts: int, seed: int) -> NDArray[np.intp]:
     """Deal examples into parts class by class, in random order; ``[N]``."""
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     order = shuffled[np.argsort(labels[shuffled], kind="stable")]
@@ -214,17 +214,10 @@ def _cross_validated(
         chosen = order[:MAX_CROSS_VALIDATED]
         scores, labels = scores[chosen], labels[chosen]
     num_folds = min(NUM_FOLDS, len(labels))
-    fold = _deal(labels, num_folds, _FOLD_SEED)
+    fold = _in_parts(labels, num_folds, _FOLD_SEED)
     losses = np.empty(len(labels))
     for index in range(num_folds):
         held = fold == index
         fitted = clone(method).fit(scores[~held], labels[~held])
-        losses[held] = _losses(fitted.transform(scores[held]), labels[held])
+        losses[held] = nll_of_examples(fitted.transform(scores[held]), labels[held])
     return mean(losses, (0.0, LARGEST_NLL))
-
-
-def _losses(scores: Array, labels: NDArray[np.intp]) -> Array:
-    """Nats that each example costs, ``[N]``."""
-    likelihood = scores[np.arange(len(labels)), labels]
-    losses: Array = -np.log(np.maximum(likelihood, SMALLEST_PROBABILITY))
-    return losses

@@ -3,10 +3,9 @@
 *Paper*: Zadrozny and Elkan (2001), ICML, p. 609; Guo et al. (2017), arXiv:1706.04599,
 section 4.1. One class against the rest, rows divided by their sum.
 
-*Conventions*: bins are right-closed, 0 lies in the first and 1 in the last. Equal width
+*Conventions*: bins are those of reliability diagrams (`calibration._bins`). Equal width
 is the default: with C classes most probabilities are near 0, and bins of equal mass
-leave few for the confident predictions. Equal-mass edges are quantiles of the fitting
-data; equal ones are merged.
+leave few for the confident predictions.
 
 *Departure*: a bin in which a class never occurred would give exactly 0, and one test
 example of it would cost 708 nats. Hence the prior examples (`smoothing`), which have
@@ -17,6 +16,7 @@ uncalibrated probability, and an empty one, with or without smoothing, gives the
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration._bins import Scheme, bin_edges, find_bins
 from calibration._checks import check_at_least_one
 from calibration.recalibration.base import Array, OneVsRest, check_not_negative
 
@@ -33,7 +33,7 @@ class HistogramBinning(OneVsRest):
             uncalibrated.
 
     Attributes:
-        edges_: Inner edges of B' <= B bins, increasing, ``[B' - 1]`` for each class.
+        edges_: Edges of B' <= B bins from 0 to 1, ``[B' + 1]`` for each class.
         rates_: Recalibrated probability in each bin, ``[B']`` for each class.
     """
 
@@ -54,7 +54,8 @@ class HistogramBinning(OneVsRest):
         num_bins = check_at_least_one(self.num_bins, "num_bins")
         smoothing = check_not_negative(self.smoothing, "smoothing")
         columns = range(scores.shape[1])
-        self.edges_ = [self._inner_edges(scores[:, k], num_bins) for k in columns]
+        scheme: Scheme = "mass" if self.equal_mass else "width"
+        self.edges_ = [bin_edges(scores[:, k], num_bins, scheme) for k in columns]
         self.rates_ = [
             _rates(self.edges_[k], scores[:, k], labels == k, smoothing, num_bins)
             for k in columns
@@ -62,17 +63,7 @@ class HistogramBinning(OneVsRest):
         return sum(map(len, self.rates_))
 
     def _map(self, index: int, scores: Array) -> Array:
-        return self.rates_[index][_bins(self.edges_[index], scores)]
-
-    def _inner_edges(self, scores: Array, num_bins: int) -> Array:
-        edges: Array = np.arange(1, num_bins) / num_bins
-        if self.equal_mass:
-            edges = np.unique(np.quantile(scores, edges))
-        return edges
-
-
-def _bins(edges: Array, scores: Array) -> NDArray[np.intp]:
-    return np.searchsorted(edges, scores, side="left")
+        return self.rates_[index][find_bins(scores, self.edges_[index])]
 
 
 def _rates(
@@ -83,10 +74,10 @@ def _rates(
     num_bins: int,
 ) -> Array:
     """Share of hits in each bin, prior examples included."""
-    index, size = _bins(edges, scores), len(edges) + 1
+    index, size = find_bins(scores, edges), len(edges) - 1
     count = np.bincount(index, minlength=size)
     successes = np.bincount(index, hits, minlength=size)
-    middles = np.convolve(np.concatenate([[0.0], edges, [1.0]]), [0.5, 0.5], "valid")
+    middles = np.convolve(edges, [0.5, 0.5], "valid")
     # Bins of equal mass can have a middle next to 0, or even at 0, which is too sure.
     middles = middles.clip(0.5 / num_bins, 1 - 0.5 / num_bins)
     weight = count + smoothing

@@ -198,7 +198,7 @@ def _likelihood(logits: Array, labels: NDArray[np.intp], diagonal: bool) -> _Lik
     def likelihood(weights: Array, bias: Array) -> tuple[float, Array, Array]:
         loss, weight_slope, bias_slope = 0.0, 0 * weights, 0 * bias
         for block in blocks:
-            part, outputs = _normalised(_linear(weights, block, bias))
+            part, outputs = _partition(_linear(weights, block, bias))
             loss += part
             weight_slope += _weight_slope(weights, block, outputs)
             bias_slope += outputs.sum(axis=1)
@@ -225,7 +225,7 @@ def _weight_slope(weights: Array, logits: Array, outputs: Array) -> Array:
     return slope
 
 
-def _normalised(logits: Array) -> tuple[float, Array]:
+def _partition(logits: Array) -> tuple[float, Array]:
     """Summed log-sum-exp of ``[C, n]`` logits, and probabilities in their memory."""
     top = logits.max(axis=0)
     logits -= top

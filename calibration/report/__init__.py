@@ -8,15 +8,12 @@ measured (`ReportData`, which is `report.json`), and renderers show it.
 """
 
 from calibration.report.build import build_report
+from calibration.report.checks import PredictionsError
 from calibration.report.data import ReportData
 from calibration.report.encoding import decode_report
 from calibration.report.export import write_report
-from calibration.report.predictions import (
-    Features,
-    Predictions,
-    PredictionsError,
-    read_predictions,
-)
+from calibration.report.predictions import Features, Predictions
+from calibration.report.reading import predictions_of, read_predictions
 
 __all__ = [
     "Features",
@@ -25,6 +22,7 @@ __all__ = [
     "ReportData",
     "build_report",
     "decode_report",
+    "predictions_of",
     "read_predictions",
     "write_report",
 ]

@@ -4,6 +4,7 @@ import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from calibration.report.data import (
     Comparison,
     ModelReport,
     ReportData,
-    SeedSummary,
+    SeedRow,
     ShiftPoint,
 )
 from calibration.report.measuring.calibration import class_rows, reliability
@@ -37,6 +38,7 @@ from calibration.uncertainty import entropy
 
 NUM_BINS = 15
 MAX_MODELS = 10
+MAX_BINS = 1000
 TITLE = "Calibration report"
 _SOFTWARE = ("vogn-app", "numpy", "scipy", "scikit-learn", "plotly")
 
@@ -58,24 +60,26 @@ def build_report(
         ValueError: If there is no model or too many, two have the same name, or the
             predictions of one are not valid.
     """
-    check_at_least_one(num_bins, "num_bins")
+    if check_at_least_one(num_bins, "num_bins") > MAX_BINS:
+        raise ValueError(f"num_bins must be at most {MAX_BINS}, got {num_bins}.")
     names = [model.name for model in models]
     if not 1 <= len(models) <= MAX_MODELS:
         raise ValueError(f"models must be 1 to {MAX_MODELS}, got {len(models)}.")
     if len(set(names)) < len(names):
         raise ValueError(f"names of models must differ, got {', '.join(names)}.")
     reports = [model_report(model, num_bins) for model in models]
+    compared, notes = comparisons(models, num_bins)
+    own = dict.fromkeys(note for report in reports for note in report.notes)
     return ReportData(
         title=title or f"{TITLE}: {', '.join(names)}",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         software=software(),
         num_bins=num_bins,
         models=reports,
-        comparisons=comparisons(models, num_bins),
+        comparisons=compared,
         seeds=seed_summaries(models, reports),
-        limitations=[*dict.fromkeys(note for model in models for note in model.notes),
-                     *limitations(reports)],
-    )  # fmt: skip
+        limitations=[*notes, *own, *limitations(reports)],
+    )
 
 
 def software() -> dict[str, str]:
@@ -105,7 +109,7 @@ def model_report(predictions: Predictions, num_bins: int = NUM_BINS) -> ModelRep
     names = predictions.class_names or [str(index) for index in range(mean.shape[1])]
     is_right = mean.argmax(axis=1) == labels
     parts = halves(predictions, mean, labels)
-    sets, groups = ood_sets(predictions)
+    sets, groups, notes = ood_sets(predictions)
     report = ModelReport(
         name=predictions.name,
         provenance=dict(predictions.provenance),
@@ -129,6 +133,7 @@ def model_report(predictions: Predictions, num_bins: int = NUM_BINS) -> ModelRep
         ood_groups=groups,
         shift=shift_points(predictions, num_bins),
         posterior=list(predictions.posterior),
+        notes=[*predictions.notes, *notes],
     )
     report.summary.extend(summary(report))
     return report
@@ -165,7 +170,9 @@ def shift_points(predictions: Predictions, num_bins: int) -> list[ShiftPoint]:
     ]
 
 
-def comparisons(models: Sequence[Predictions], num_bins: int) -> list[Comparison]:
+def comparisons(
+    models: Sequence[Predictions], num_bins: int
+) -> tuple[list[Comparison], list[str]]:
     """Compare the first model with each other one that was tested on the same examples.
 
     Args:
@@ -173,15 +180,21 @@ def comparisons(models: Sequence[Predictions], num_bins: int) -> list[Comparison
         num_bins: Bins of the calibration error.
 
     Returns:
-        One comparison a pair; models of other examples have none.
+        One comparison a pair, and a sentence for each model of other examples.
     """
     first, *others = models
-    found = []
+    found, notes = [], []
     for other in others:
-        if not _same_examples(first, other):
+        order = same_examples(first, other)
+        if order is None:
+            notes.append(
+                f"{first.name} and {other.name} were tested on different examples: a "
+                "difference between their numbers may be one of the examples."
+            )
             continue
+        rows = other.probabilities[..., order, :]
         paired = paired_differences(
-            other.probabilities, first.probabilities, first.labels, num_bins=num_bins
+            rows, first.probabilities, first.labels, num_bins=num_bins
         )
         differences: dict[str, Estimate] = dict(paired)
         found.append(
@@ -192,20 +205,53 @@ def comparisons(models: Sequence[Predictions], num_bins: int) -> list[Comparison
                 sentence=comparison_sentence(first.name, other.name, differences),
             )
         )
-    return found
+    return found, notes
 
 
-def _same_examples(first: Predictions, second: Predictions) -> bool:
-    pairs = [(first.labels, second.labels)]
-    if first.indices is not None and second.indices is not None:
-        pairs.append((first.indices, second.indices))
-    same = all(np.array_equal(one, other) for one, other in pairs)
-    return same and first.probabilities.shape[-1] == second.probabilities.shape[-1]
+def same_examples(first: Predictions, second: Predictions) -> NDArray[np.intp] | None:
+    """Find the first model's test examples among the second's.
+
+    Args:
+        first: The one model.
+        second: The other.
+
+    Returns:
+        Rows of the second in the order of the first; None if the two were tested on
+        other examples, classes or data, as far as is known.
+    """
+    data = [each.provenance.get("Dataset") for each in (first, second)]
+    same = (
+        len(first.labels) == len(second.labels)
+        and first.probabilities.shape[-1] == second.probabilities.shape[-1]
+        and (
+            not (first.class_names and second.class_names)
+            or first.class_names == second.class_names
+        )
+        and (None in data or data[0] == data[1])
+    )
+    order = np.arange(len(first.labels)) if same else None
+    if order is not None and first.indices is not None and second.indices is not None:
+        order = _matching(first.indices, second.indices)
+    if order is None or not np.array_equal(first.labels, second.labels[order]):
+        return None
+    return order
+
+
+def _matching(wanted: NDArray[Any], given: NDArray[Any]) -> NDArray[np.intp] | None:
+    """Places of the wanted numbers among the given ones, if both are the same set."""
+    if np.array_equal(wanted, given):
+        return np.arange(len(wanted))
+    if len(np.unique(wanted)) < len(wanted):  # which is which cannot be told
+        return None
+    by_number = np.argsort(given, kind="stable")
+    places = np.searchsorted(given, wanted, sorter=by_number).clip(max=len(given) - 1)
+    order: NDArray[np.intp] = by_number[places]
+    return order if np.array_equal(given[order], wanted) else None
 
 
 def seed_summaries(
     models: Sequence[Predictions], reports: Sequence[ModelReport]
-) -> list[SeedSummary]:
+) -> list[SeedRow]:
     """Sum up models that differ in the seed alone.
 
     Args:
@@ -228,7 +274,7 @@ def seed_summaries(
             for key in members[0].metrics
         }
         found.append(
-            SeedSummary(
+            SeedRow(
                 name=name,
                 models=[each.name for each in members],
                 means={key: each.mean for key, each in seeds.items()},

@@ -8,8 +8,6 @@ a dark one, and paper.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-MAX_POINTS = 2000
-
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
@@ -21,7 +19,6 @@ class Axis:
         high: Where it ends; None for where the data do.
         percent: Whether its numbers are shares, to be read as per cent.
         ticks: Positions and their labels, instead of numbers.
-        log: Whether it is logarithmic.
     """
 
     title: str = ""
@@ -29,7 +26,6 @@ class Axis:
     high: float | None = None
     percent: bool = False
     ticks: dict[float, str] = field(default_factory=dict)
-    log: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,13 +140,3 @@ def legend_of(chart: Chart) -> list[Mark]:
             if mark.legend:
                 named.setdefault(mark.name, mark)
     return list(named.values()) if chart.legend else []
-
-
-def thinned(*columns: Sequence[float]) -> list[list[float]]:
-    """Columns of equal length, of at most `MAX_POINTS` rows, both ends among them."""
-    length = len(columns[0])
-    if length <= MAX_POINTS:
-        return [list(column) for column in columns]
-    last = MAX_POINTS - 1
-    rows = [i * (length - 1) // last for i in range(MAX_POINTS)]
-    return [[column[row] for row in rows] for column in columns]

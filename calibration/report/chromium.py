@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from calibration.report.interruptions import held_back
+
 VARIABLE = "VOGN_CHROMIUM"
 _NAMES = (
     "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
@@ -103,44 +105,60 @@ def print_page(browser: str, page: str, timeout: float = 60.0) -> bytes:
 
 @contextmanager
 def _workplace() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="vogn-"))
+    folder = None
     try:
+        with held_back():
+            folder = Path(tempfile.mkdtemp(prefix="vogn-"))
         yield folder
     finally:
-        # A browser that was just killed may still be letting go of its files.
-        for _ in range(20):
-            shutil.rmtree(folder, ignore_errors=True)
-            if not folder.exists():
-                break
-            time.sleep(0.05)
+        if folder is not None:
+            with held_back():
+                _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    # A browser that was just killed may still be letting go of its files.
+    for _ in range(20):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            break
+        time.sleep(0.05)
 
 
 def _run(command: Sequence[str], folder: Path, timeout: float) -> str:
     """Run a command and kill whatever it leaves; returns what it said."""
     log = folder / "output.txt"
+    process = None
+    try:
+        # An interruption between start and assignment would orphan the browser.
+        with held_back():
+            process = _start(command, folder, log)
+        process.wait(timeout)
+    except OSError as error:
+        raise ChromiumError(f"it could not be started: {error}") from error
+    except subprocess.TimeoutExpired as error:
+        raise ChromiumError(f"it took more than {timeout:g} s") from error
+    finally:
+        if process is not None:
+            with held_back():
+                _kill(process)
+    return log.read_text(encoding="utf-8", errors="replace")
+
+
+def _start(command: Sequence[str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
     # Chromium keeps files outside its profile too, unless told to keep them here.
     names = ("TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
     own = dict.fromkeys(names, str(folder))
     # Into a file: a pipe would stay open as long as any process of the browser lives.
     with log.open("wb") as output:
-        try:
-            process = subprocess.Popen(  # noqa: S603, a browser of the user's choice
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=os.environ | own,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise ChromiumError(f"it could not be started: {error}") from error
-        try:
-            process.wait(timeout)
-        except subprocess.TimeoutExpired as error:
-            raise ChromiumError(f"it took more than {timeout:g} s") from error
-        finally:
-            _kill(process)
-    return log.read_text(encoding="utf-8", errors="replace")
+        return subprocess.Popen(  # noqa: S603, a browser of the user's choice
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | own,
+            start_new_session=True,
+        )
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -96,11 +96,13 @@ class RecalibratedMethod:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recalibration:
+class RecalibrationSection:
     """What recalibration would gain.
 
     Args:
         fitted_on: Sentence that says which examples were fitted on and scored on.
+        held_out: Whether those fitted on are apart from the test set; else they are a
+            part of it, which the scored ones leave out.
         num_fitted: Examples fitted on.
         num_scored: Examples scored on; none of them was fitted on.
         best: Name of the method chosen on the fitting examples; "none" if none of them
@@ -114,6 +116,7 @@ class Recalibration:
     """
 
     fitted_on: str
+    held_out: bool
     num_fitted: int
     num_scored: int
     best: str
@@ -152,11 +155,13 @@ class Conformal:
 
     Args:
         fitted_on: Sentence that says which examples set the threshold.
+        held_out: Whether they are apart from the test set.
         num_fitted: Their number.
         rows: One a method and promise.
     """
 
     fitted_on: str
+    held_out: bool
     num_fitted: int
     rows: list[ConformalRow]
 
@@ -171,7 +176,7 @@ class Selective:
         generalised_risk: Share of errors kept among all examples.
         oracle: The least risk possible at that coverage.
         random: Risk when examples are left out at random.
-        areas: "aurc", "augrc", "excess".
+        areas: "aurc", "augrc", "excess_aurc".
         oracle_area: AURC of the oracle.
         coverage_at_risk: Largest share that can be kept at each risk, by the risk in
             per cent, such as "5".
@@ -335,6 +340,7 @@ class ModelReport:
         num_sure_errors: Those of them with a confidence of 0.99 or more.
         at_mean: "accuracy", "nll", "brier", "ece" at the posterior mean; empty if it
             is not known.
+        notes: What could not be measured, and why, a sentence each.
     """
 
     name: str
@@ -353,12 +359,13 @@ class ModelReport:
     num_errors: int = 0
     num_sure_errors: int = 0
     at_mean: dict[str, Estimate] = field(default_factory=dict)
-    recalibration: Recalibration | None = None
+    recalibration: RecalibrationSection | None = None
     conformal: Conformal | None = None
     ood: list[OodSet] = field(default_factory=list)
     ood_groups: list[OodGroup] = field(default_factory=list)
     shift: list[ShiftPoint] = field(default_factory=list)
     posterior: list[LayerRow] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -379,7 +386,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeedSummary:
+class SeedRow:
     """Models that differ in nothing but the seed.
 
     Args:
@@ -417,6 +424,6 @@ class ReportData:
     num_bins: int
     models: list[ModelReport]
     comparisons: list[Comparison] = field(default_factory=list)
-    seeds: list[SeedSummary] = field(default_factory=list)
+    seeds: list[SeedRow] = field(default_factory=list)
     limitations: list[str] = field(default_factory=list)
     schema: int = SCHEMA

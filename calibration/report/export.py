@@ -10,21 +10,19 @@ touched.
 import json
 import os
 import shutil
-import signal
 import tempfile
-import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from calibration.definitions import MEASURES
-from calibration.report.card import model_card
 from calibration.report.data import ReportData
 from calibration.report.encoding import encode
 from calibration.report.html import render_html
-from calibration.report.pdf import write_pdf
+from calibration.report.interruptions import held_back
+from calibration.report.model_card import model_card
+from calibration.report.pdf import render_pdf
 from calibration.report.tables import TABLE_NAMES, csv_tables
 
 JSON, HTML, PDF, CARD, ZIP = (
@@ -62,7 +60,7 @@ def write_report(
     stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=folder))
     try:
         names = _fill(stage, report, pdf, say)
-        with _uninterrupted():
+        with held_back():
             _replace(stage, folder, names)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
@@ -72,8 +70,9 @@ def write_report(
 def _sweep(folder: Path) -> None:
     """Remove what an export that was killed has left."""
     for stage in folder.glob(f"{STAGE}*"):
-        if time.time() - stage.stat().st_mtime > _FORGOTTEN:
-            shutil.rmtree(stage, ignore_errors=True)
+        with suppress(OSError):  # its export has just removed it
+            if time.time() - stage.stat().st_mtime > _FORGOTTEN:
+                shutil.rmtree(stage, ignore_errors=True)
 
 
 def _fill(
@@ -82,14 +81,15 @@ def _fill(
     """Make all files in an empty folder, and return their names."""
     (stage / TABLES).mkdir()
     text = json.dumps(encode(report), indent=1, allow_nan=False)
-    files = {JSON: text + "\n", HTML: render_html(report, MEASURES)}
+    files = {JSON: text + "\n", HTML: render_html(report)}
     files[CARD] = model_card(report)
     files |= {f"{TABLES}/{name}": table for name, table in csv_tables(report).items()}
     for name, content in files.items():
         (stage / name).write_text(content, encoding="utf-8", newline="")
     names = list(files)
     if pdf:
-        renderer = write_pdf(report, MEASURES, stage / PDF)
+        printed, renderer = render_pdf(report)
+        (stage / PDF).write_bytes(printed)
         say(f"The PDF was made by {renderer}.")
         names.insert(2, PDF)
     _zip(stage, names)
@@ -106,37 +106,38 @@ def _zip(stage: Path, names: list[str]) -> None:
 
 
 def _replace(stage: Path, folder: Path, names: list[str]) -> None:
-    (folder / TABLES).mkdir(exist_ok=True)
+    """Exchange all files; if one cannot be, bring back those that were."""
     for name in names:
         with (stage / name).open("rb") as file:
             os.fsync(file.fileno())
-    for name in names:
-        (stage / name).replace(folder / name)
-    for name in _stale(folder, names):
-        (folder / name).unlink(missing_ok=True)
+    (folder / TABLES).mkdir(exist_ok=True)
+    stale = _stale(folder, names)
+    kept = _keep(stage / "old", folder, [*names, *stale])
+    try:
+        for name in names:
+            (stage / name).replace(folder / name)
+        for name in stale:
+            (folder / name).unlink()
+    except OSError:
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+        for name in kept:
+            (stage / "old" / name).replace(folder / name)
+        raise
+
+
+def _keep(place: Path, folder: Path, names: list[str]) -> list[str]:
+    """Copy the files that are there, and return their names."""
+    (place / TABLES).mkdir(parents=True)
+    kept = [name for name in names if (folder / name).exists()]
+    for (
+        name
+    ) in kept:  # what is not a file is in the way, and told before anything moves
+        shutil.copy2(folder / name, place / name)
+    return kept
 
 
 def _stale(folder: Path, names: list[str]) -> list[str]:
     """Files of an older report that the new one does not have."""
     ours = [JSON, HTML, PDF, CARD, ZIP, *(f"{TABLES}/{name}" for name in TABLE_NAMES)]
     return [name for name in ours if name not in names and (folder / name).exists()]
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Hold back Ctrl-C and termination for the moment that the block takes."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
-        return
-    caught: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: caught.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        if caught:
-            signal.raise_signal(caught[0])

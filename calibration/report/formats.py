@@ -14,8 +14,16 @@ def rounded(value: float, digits: int) -> str:
 
 
 def percent(value: float, digits: int = 1) -> str:
-    """A fraction as a percentage, `0.9724` -> `97.2 %`."""
-    return f"{rounded(100 * value, digits)} %"
+    """A fraction as a percentage, `0.9724` -> `97.2 %`.
+
+    Rounding alone makes neither 100 % nor 0 % of it: almost all is `over 99.9 %`.
+    """
+    shown = rounded(100 * value, digits)
+    if float(shown) == 100 and value < 1:
+        return f"over {rounded(100 - 10**-digits, digits)} %"
+    if float(shown) == 0 and value > 0:
+        return f"under {rounded(10**-digits, digits)} %"
+    return f"{shown} %"
 
 
 def compact(value: float) -> str:

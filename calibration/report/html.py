@@ -6,14 +6,12 @@ the figures' data, by `css_string` in the page footer of print.
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from calibration.definitions import Definition
 from calibration.report.chart import Chart, Line, Mark, legend_of
 from calibration.report.colors import DARK, LIGHT, SYMBOLS
 from calibration.report.data import ReportData
@@ -25,35 +23,25 @@ from calibration.report.sections.whole import to_document
 TEMPLATES = Path(__file__).with_name("templates")
 
 
-def render_html(
-    report: ReportData, definitions: Mapping[str, Definition], printed_by: str = ""
-) -> str:
+def render_html(report: ReportData, printed_by: str = "") -> str:
     """Render a report as a page.
 
     Args:
         report: The report.
-        definitions: Each measure's definition by its name.
         printed_by: What is going to print the page, such as "Chromium 149"; the page
             then names it and is laid out for A4. "" for a page to be read on screen.
 
     Returns:
         The whole file.
     """
-    return render_document(to_document(report, definitions), printed_by)
+    return render_document(to_document(report), printed_by)
 
 
 def render_document(document: Document, printed_by: str = "") -> str:
     """Render a document as a page; see `render_html`."""
     from plotly.offline import get_plotlyjs  # imported late: the package is large
 
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_kept,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = _environment()
     figures: list[dict[str, Any]] = []
 
     def draw(chart: Chart) -> int:
@@ -61,10 +49,6 @@ def render_document(document: Document, printed_by: str = "") -> str:
         figures.append(plotly_figure(chart))
         return len(figures) - 1
 
-    environment.filters |= {
-        "kind": lambda block: type(block).__name__,
-        "legend": lambda chart: [_entry(mark) for mark in legend_of(chart)],
-    }
     body = environment.get_template("body.html.j2").render(
         document=document, draw=draw, printed_by=printed_by
     )
@@ -77,6 +61,22 @@ def render_document(document: Document, printed_by: str = "") -> str:
         plotly=Markup(get_plotlyjs()),  # noqa: S704, plotly's own
         charts=Markup(script_json(figures)),  # noqa: S704, see script_json
     )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_kept,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "kind": lambda block: type(block).__name__,
+        "legend": lambda chart: [_entry(mark) for mark in legend_of(chart)],
+    }
+    return environment
 
 
 def script_json(value: Any) -> str:

@@ -54,6 +54,8 @@ def _csv(rows: Sequence[Row]) -> str:
 def _cell(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
+    if isinstance(value, Estimate):
+        return float(value)  # the csv module would write its repr
     return "" if value is None else value
 
 
@@ -80,10 +82,7 @@ def _metrics(model: ModelReport) -> Iterator[Row]:
 def selective_measures(model: ModelReport) -> dict[str, Estimate]:
     """All measures of selective prediction, the risk or coverage being in the name."""
     selective = model.selective
-    measures = {
-        {"excess": "excess_aurc"}.get(name, name): each
-        for name, each in selective.areas.items()
-    }
+    measures = dict(selective.areas)
     for name in ("coverage_at_risk", "risk_at_coverage"):
         for level, estimate in getattr(selective, name).items():
             measures[f"{name}_{level}"] = estimate
@@ -124,16 +123,16 @@ def _recalibration(model: ModelReport) -> Iterator[Row]:
     if model.recalibration is None:
         return
     for name, estimate in model.recalibration.before.items():
-        yield {"method": "none"} | _estimate(name, estimate)
+        yield {"recalibration": "none"} | _estimate(name, estimate)
     for method in model.recalibration.methods:
         measures = method.metrics | {"nll_change": method.nll_change}
         for row in _all(measures):
-            yield {"method": method.name} | row
+            yield {"recalibration": method.name} | row
 
 
 def _conformal(model: ModelReport) -> Iterator[Row]:
     for row in model.conformal.rows if model.conformal else []:
-        plain = {"method": row.method, "promised": row.promised}
+        plain = {"conformal": row.method, "promised": row.promised}
         for each in _all({"coverage": row.coverage, "size": row.size}):
             yield plain | each
 

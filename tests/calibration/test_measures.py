@@ -6,7 +6,7 @@ import pytest
 from calibration import calibration_errors as errors
 from calibration import metrics
 from calibration.intervals import Estimate
-from calibration.measures import headline, mean_uncertainty, measure
+from calibration.measures import HEADLINE, headline, mean_uncertainty, measure
 from calibration.uncertainty import decompose
 from tests.calibration.examples import random_labels, random_probabilities
 
@@ -40,7 +40,9 @@ def test_each_has_an_interval_around_it_and_all_examples():
 
 
 def test_the_headline_is_part_of_all():
-    for name, estimate in headline(SAMPLES, LABELS, 10).items():
+    found = headline(SAMPLES, LABELS, 10)
+    assert tuple(found) == HEADLINE
+    for name, estimate in found.items():
         assert FOUND[name].as_dict() == estimate.as_dict()
 
 

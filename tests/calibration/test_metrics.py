@@ -9,10 +9,12 @@ from sklearn.metrics import accuracy_score, brier_score_loss, log_loss
 from calibration.intervals import Estimate, mean, proportion
 from calibration.metrics import (
     accuracy,
-    brier_decomposition,
+    brier_of_examples,
     brier_score,
+    hits_of_examples,
     mean_confidence,
     negative_log_likelihood,
+    nll_of_examples,
     sharpness,
 )
 from tests.calibration.examples import random_labels, random_probabilities, two_classes
@@ -156,65 +158,6 @@ def test_arguments_are_checked_and_left_alone(metric):
         metric(PROBABILITIES, LABELS, groups=[1, 2])
 
 
-@pytest.mark.parametrize("num_bins", [1, 2, 15, 1000])
-@pytest.mark.parametrize("num_classes", [1, 2, 5, 70])
-def test_parts_of_the_brier_score_add_up_to_it(num_bins, num_classes):
-    probabilities = random_probabilities(200, num_classes, seed=num_bins)
-    labels = random_labels(200, num_classes)
-    parts = brier_decomposition(probabilities, labels, num_bins)
-    whole = parts.reliability - parts.resolution + parts.uncertainty + parts.within_bin
-    assert whole == pytest.approx(float(brier_score(probabilities, labels)), abs=1e-14)
-
-
-def test_parts_of_the_brier_score_by_loop():
-    reliability = resolution = uncertainty = 0.0
-    for c in range(5):
-        place, true = np.ceil(PROBABILITIES[:, c] * 10), c == LABELS
-        for each in np.unique(place):
-            chosen = place == each
-            mean_p, mean_y = PROBABILITIES[chosen, c].mean(), true[chosen].mean()
-            reliability += chosen.mean() * (mean_p - mean_y) ** 2
-            resolution += chosen.mean() * (mean_y - true.mean()) ** 2
-        uncertainty += true.mean() * (1 - true.mean())
-    parts = brier_decomposition(PROBABILITIES, LABELS, 10)
-    assert parts.reliability == pytest.approx(reliability)
-    assert parts.resolution == pytest.approx(resolution)
-    assert parts.uncertainty == pytest.approx(uncertainty)
-
-
-def test_parts_of_a_perfect_and_of_a_constant_model():
-    perfect = brier_decomposition(np.eye(3)[LABELS % 3], LABELS % 3)
-    assert (perfect.reliability, perfect.within_bin) == pytest.approx((0, 0))
-    assert perfect.resolution == pytest.approx(float(perfect.uncertainty))
-    rates = np.bincount(LABELS) / 200
-    constant = brier_decomposition(np.tile(rates, (200, 1)), LABELS)
-    assert constant.reliability == pytest.approx(0, abs=1e-14)
-    assert constant.resolution == pytest.approx(0, abs=1e-14)
-    assert constant.uncertainty == pytest.approx(1 - (rates**2).sum())
-
-
-def test_parts_have_intervals_within_their_ranges():
-    parts = brier_decomposition(PROBABILITIES, LABELS)
-    for part in vars(parts).values():
-        assert part.low <= part <= part.high
-        assert part.low < part.high
-        assert (part.count, part.method) == (200, "bootstrap")
-    assert parts.reliability.low >= 0
-    assert parts.resolution.high <= 1
-    alone = brier_decomposition(PROBABILITIES, LABELS, groups=np.zeros(200, dtype=int))
-    ends = [(part.low, part.high) for part in vars(alone).values()]
-    assert ends == [(0, 2), (0, 1), (0, 1), (-1, 2)]
-
-
-def test_parts_of_clusters_have_the_intervals_of_the_originals():
-    once = brier_decomposition(PROBABILITIES, LABELS)
-    rows, labels = np.repeat(PROBABILITIES, 3, axis=0), np.repeat(LABELS, 3)
-    copies = brier_decomposition(rows, labels, groups=np.repeat(np.arange(200), 3))
-    for name, part in vars(once).items():
-        same = getattr(copies, name)
-        assert (same.low, same.high) == pytest.approx((part.low, part.high), abs=1e-12)
-
-
 @pytest.mark.parametrize("num_classes", [1, 2, 10])
 def test_sharpness_and_confidence_reach_from_chance_to_certainty(num_classes):
     for measure in (sharpness, mean_confidence):
@@ -243,3 +186,20 @@ def test_brier_score_of_labels_drawn_from_the_model_is_one_less_the_sharpness():
     probabilities = two_classes(*second)
     expected = 1 - sharpness(probabilities)
     assert brier_score(probabilities, labels) == pytest.approx(expected, abs=0.02)
+
+
+def test_what_examples_add_averages_to_the_measures():
+    for of_examples, metric in (
+        (hits_of_examples, accuracy),
+        (nll_of_examples, negative_log_likelihood),
+        (brier_of_examples, brier_score),
+    ):
+        values = of_examples(PROBABILITIES, LABELS)
+        assert values.mean() == pytest.approx(metric(PROBABILITIES, LABELS), rel=1e-12)
+        alone = [float(metric(PROBABILITIES[[n]], LABELS[[n]])) for n in range(200)]
+        np.testing.assert_allclose(values, alone, rtol=1e-12)
+
+
+def test_rounding_leaves_no_score_of_an_example_below_0():
+    rows = np.nextafter(np.tile([0.0, 1.0], (3, 1)), [[1, 0], [0, 0], [1, 2]])
+    assert brier_of_examples(rows, np.ones(3, dtype=int)).min() >= 0

@@ -38,8 +38,9 @@ def test_coverage_by_size_and_by_class():
     for c in range(11):
         assert same(report.class_coverage[c], proportion(hits[c == LABELS]))
     assert report.class_coverage[11] is None
-    assert report.worst_size_coverage == min(each.coverage for each in report.strata)
-    assert report.worst_class_coverage == min(report.class_coverage[:11])
+    worst = min(each.coverage for each in report.strata)
+    assert same(report.worst_size_coverage, worst)
+    assert same(report.worst_class_coverage, min(report.class_coverage[:11]))
     assert report.worst_class_coverage.count < 200
 
 
@@ -67,6 +68,12 @@ def test_clusters_count_once():
     assert low == pytest.approx([each.coverage.low for each in once.strata])
     narrow = evaluate_sets(*copies)
     assert narrow.coverage.low > report.coverage.low
+
+
+@pytest.mark.parametrize("groups", [[1, 2], np.arange(201), np.zeros((200, 1), int)])
+def test_groups_are_one_for_each_example(groups):
+    with pytest.raises(ValueError, match=r"groups must be a vector .* 200 examples"):
+        evaluate_sets(SETS, LABELS, groups)
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_risk_at_coverage_accepts_no_more_than_asked(coverage, count):
 
 
 @each_measure
-def test_the_order_of_examples_changes_nothing(measure):
+def test_the_order_of_examples_changes_no_value(measure):
     rng = np.random.default_rng(0)
     wrong, uncertainty = rng.random(200) < 0.3, rng.integers(9, size=200)
     order = rng.permutation(200)

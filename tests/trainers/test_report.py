@@ -106,6 +106,18 @@ def test_a_run_of_an_older_version_has_a_report(run, tmp_path):
     assert found.validation is None
     assert found.features is None
     assert found.mean_probabilities is None
+    assert build_report([found]).models[0].ood == []
+
+
+@pytest.mark.parametrize("content", [{}, {"class_names": 3}, {"gallery": {"a": [1]}}])
+def test_a_damaged_run_is_told(run, tmp_path, content):
+    for path in run.path.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    damaged = type(run)(tmp_path)
+    write_json(damaged.evaluation, content)
+    with pytest.raises(RunError, match=r"evaluation\.json .* got damaged ones"):
+        run_predictions([damaged])
 
 
 def ids(runs):

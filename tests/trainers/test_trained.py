@@ -11,8 +11,8 @@ from trainers.checkpoint import LAST
 from trainers.predict import predict_samples
 from trainers.runs import RunError
 from trainers.session import train_run
-from trainers.status import STOPPED, end_status, read_status
-from trainers.trained import check_finished, load_trained
+from trainers.status import STOPPED, check_finished, end_status, read_status
+from trainers.trained import load_trained
 
 
 @pytest.fixture(scope="module", params=["vogn", "noisy_kfac", "adamw"])

@@ -8,13 +8,15 @@ import argparse
 from pathlib import Path
 
 from trainers.runs import find_here
+from trainers.stopping import StopSignal
 
 HELP = "write a calibration report of finished runs"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `report`."""
-    # As those of `python -m calibration report`, whose imports would slow all commands.
+    # The flags of `python -m calibration report` again: to take them from there would
+    # load NumPy and SciPy for every command.
     parser.add_argument("runs", nargs="+", metavar="RUN", help="id or path")
     parser.add_argument(
         "--output",
@@ -32,13 +34,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--near",
-        nargs="*",
+        action="append",
         default=[],
         metavar="SET",
         help="out-of-distribution sets that resemble the data",
     )
     parser.add_argument(
-        "--far", nargs="*", default=[], metavar="SET", help="those that do not"
+        "--far", action="append", default=[], metavar="SET", help="those that do not"
     )
     parser.add_argument(
         "--no-pdf", action="store_true", help="leave out the PDF, which takes seconds"
@@ -52,11 +54,11 @@ def run(options: argparse.Namespace) -> int:
     from trainers.report import run_predictions
 
     runs = list(dict.fromkeys(map(find_here, options.runs)))
-    models = run_predictions(runs, options.near, options.far)
-    report = build_report(models, options.title, options.bins)
     default = runs[0].path / "report" if len(runs) == 1 else Path("report")
     folder = (options.output or default).absolute()
-    for path in write_report(report, folder, not options.no_pdf, say=print):
-        print(path)
-    print(folder)
+    with StopSignal():  # SIGTERM, too, must end the browser that prints the PDF
+        models = run_predictions(runs, options.near, options.far)
+        report = build_report(models, options.title, options.bins)
+        paths = write_report(report, folder, not options.no_pdf, say=print)
+    print(*paths, folder, sep="\n")
     return 0

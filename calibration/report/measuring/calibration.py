@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.intervals import UNIT, Estimate, mean, proportion
-from calibration.metrics import SMALLEST_PROBABILITY
+from calibration.metrics import LARGEST_NLL, nll_of_examples
 from calibration.reliability import (
     ReliabilityDiagram,
     class_reliability_diagrams,
@@ -73,9 +73,7 @@ def class_rows(
         One row a class, in the order of the labels.
     """
     predicted = probabilities.argmax(axis=1)
-    likelihood = probabilities[np.arange(len(labels)), labels]
-    costs = -np.log(np.maximum(likelihood, SMALLEST_PROBABILITY))
-    bounds = (0.0, -float(np.log(SMALLEST_PROBABILITY)))
+    costs, bounds = nll_of_examples(probabilities, labels), (0.0, LARGEST_NLL)
     rows = []
     diagrams = class_reliability_diagrams(probabilities, labels, num_bins)
     for index, diagram in enumerate(diagrams):

@@ -26,7 +26,7 @@ from calibration.report.data import (
     Conformal,
     ConformalRow,
     RecalibratedMethod,
-    Recalibration,
+    RecalibrationSection,
 )
 from calibration.report.measuring.calibration import top_label_bins
 from calibration.report.predictions import Predictions
@@ -53,6 +53,7 @@ class Halves:
         fit_labels: True classes, ``[F]``.
         score: Posterior predictive, ``[N', C]``.
         score_labels: True classes, ``[N']``.
+        held_out: Whether those to fit on are apart from the test set.
         sentence: What the two are.
     """
 
@@ -60,6 +61,7 @@ class Halves:
     fit_labels: NDArray[np.intp]
     score: NDArray[np.float64]
     score_labels: NDArray[np.intp]
+    held_out: bool
     sentence: str
 
 
@@ -76,6 +78,7 @@ def halves(
     Returns:
         The two parts; None where there are too few examples to fit on.
     """
+    held_out = predictions.validation is not None
     if predictions.validation is not None:
         rows = predictive(predictions.validation[0], "validation_probabilities")
         truth = check_labels(predictions.validation[1], *rows.shape)
@@ -94,11 +97,11 @@ def halves(
         return None
     return Halves(
         fit=parts[0], fit_labels=parts[1], score=parts[2], score_labels=parts[3],
-        sentence=sentence,
+        held_out=held_out, sentence=sentence,
     )  # fmt: skip
 
 
-def recalibration(parts: Halves, num_bins: int) -> Recalibration:
+def recalibration(parts: Halves, num_bins: int) -> RecalibrationSection:
     """Fit every recalibration method, and judge it on the other examples.
 
     Args:
@@ -112,8 +115,9 @@ def recalibration(parts: Halves, num_bins: int) -> Recalibration:
         parts.fit, parts.fit_labels, parts.score, parts.score_labels, num_bins=num_bins
     )
     chosen = best(results)
-    return Recalibration(
+    return RecalibrationSection(
         fitted_on=parts.sentence,
+        held_out=parts.held_out,
         num_fitted=len(parts.fit_labels),
         num_scored=len(parts.score_labels),
         best=chosen.name,
@@ -169,5 +173,8 @@ def conformal(parts: Halves, miss_rates: Sequence[float] = MISS_RATES) -> Confor
                 )
             )
     return Conformal(
-        fitted_on=parts.sentence, num_fitted=len(parts.fit_labels), rows=rows
+        fitted_on=parts.sentence,
+        held_out=parts.held_out,
+        num_fitted=len(parts.fit_labels),
+        rows=rows,
     )

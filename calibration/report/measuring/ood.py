@@ -1,58 +1,47 @@
 """Every score on every out-of-distribution set."""
 
 from collections.abc import Mapping
-from contextlib import suppress
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calibration.ood import (
+    SCORES,
     Detection,
     all_scores,
     evaluate_detectors,
     roc_curve,
     score_histogram,
 )
-from calibration.ood.features import (
-    Detector,
-    Mahalanobis,
-    NearestNeighbours,
-    RelativeMahalanobis,
-    ViM,
-)
+from calibration.ood.features import DETECTORS, Detector
 from calibration.report.data import OodGroup, OodScore, OodSet
-from calibration.report.predictions import Features, Predictions, PredictionsError
+from calibration.report.predictions import Features, Predictions
 
 HEADLINE = "entropy"
 ROC_POINTS = 200
-TITLES = {
-    "entropy": "Predictive entropy",
-    "max_probability": "Maximum probability",
-    "mutual_information": "Mutual information",
-    "expected_entropy": "Expected entropy",
-    "energy": "Energy",
-    "max_logit": "Maximum logit",
-    "mahalanobis": "Mahalanobis distance",
-    "relative_mahalanobis": "Relative Mahalanobis distance",
-    "nearest_neighbours": "Distance to the nearest neighbours",
-    "vim": "ViM",
+TITLES = {name: each.title for name, each in SCORES.items()} | {
+    name: each.title for name, each in DETECTORS.items()
 }
 
 Scores = dict[str, NDArray[np.float64]]
 
 
-def ood_sets(predictions: Predictions) -> tuple[list[OodSet], list[OodGroup]]:
+def ood_sets(
+    predictions: Predictions,
+) -> tuple[list[OodSet], list[OodGroup], list[str]]:
     """Judge every score on every set, and on near and far sets together.
 
     Args:
         predictions: The model's predictions.
 
     Returns:
-        One entry a set, and one for each of near and far that has sets.
+        One entry a set, one for each of near and far that has sets, and a sentence for
+        each kind of score that could not be had though something was given for it.
     """
     if not predictions.ood:
-        return [], []
-    inside, outside = _scores(predictions)
+        return [], [], []
+    inside, outside, notes = _scores(predictions)
     report = evaluate_detectors(inside, outside, predictions.near, predictions.far)
     sets = [
         _ood_set(name, predictions, report.sets[name], inside, outside[name])
@@ -60,9 +49,9 @@ def ood_sets(predictions: Predictions) -> tuple[list[OodSet], list[OodGroup]]:
     ]
     groups = [
         OodGroup(name=name, members=list(report.members[name]), scores=_rows(found))
-        for name, found in report.groups.items()
+        for name, found in report.averages.items()
     ]
-    return sets, groups
+    return sets, groups, [f"{predictions.name}: {note}" for note in notes]
 
 
 def _ood_set(
@@ -96,55 +85,59 @@ def _rows(found: Mapping[str, Detection]) -> list[OodScore]:
     ]
 
 
-def _scores(predictions: Predictions) -> tuple[Scores, dict[str, Scores]]:
+def _scores(predictions: Predictions) -> tuple[Scores, dict[str, Scores], list[str]]:
     """The scores that can be had of the test examples and of all sets alike."""
-    ood, logits = predictions.ood, predictions.ood_logits
-    everywhere = predictions.logits is not None and set(logits) >= set(ood)
+    ood, features = predictions.ood, predictions.features
+    given = {"logits": (predictions.logits, predictions.ood_logits)}
+    if features is not None:
+        given["features"] = (features.test, features.ood)
+    notes = [_missing(what, *arrays, ood) for what, arrays in given.items()]
+    logits = predictions.ood_logits if set(predictions.ood_logits) >= set(ood) else {}
     inside = all_scores(
-        predictions.probabilities, predictions.logits if everywhere else None
+        predictions.probabilities, predictions.logits if logits else None
     )
-    outside = {
-        name: all_scores(rows, logits[name] if everywhere else None)
-        for name, rows in ood.items()
-    }
+    outside = {name: all_scores(rows, logits.get(name)) for name, rows in ood.items()}
     shared = set(inside).intersection(*outside.values())
-    features = predictions.features
-    if features is None or not set(features.ood) >= set(ood):
-        return _only(inside, shared), {k: _only(v, shared) for k, v in outside.items()}
-    _check_features(predictions, features)
-    for name, detector in _fitted(features).items():
-        inside[name] = detector.score(features.test)
-        for each, scores in outside.items():
-            scores[name] = detector.score(features.ood[each])
-        shared.add(name)
-    return _only(inside, shared), {k: _only(v, shared) for k, v in outside.items()}
+    if features is not None and set(features.ood) >= set(ood):
+        fitted, failures = _fitted(features)
+        notes += failures
+        shared |= set(fitted)
+        for name, detector in fitted.items():
+            inside[name] = detector.score(features.test)
+            for each, scores in outside.items():
+                scores[name] = detector.score(features.ood[each])
+    kept = {name: _only(scores, shared) for name, scores in outside.items()}
+    return _only(inside, shared), kept, [note for note in notes if note]
+
+
+def _missing(
+    what: str, test: Any, of_sets: Mapping[str, Any], ood: Mapping[str, Any]
+) -> str:
+    """Say why logits or features that were given for some are of no use."""
+    lacking = [name for name in ood if name not in of_sets]
+    if test is None and of_sets:
+        lacking = ["the test examples"]
+    elif test is None or not lacking:
+        return ""
+    return f"scores that need {what} are left out, as {', '.join(lacking)} has none."
 
 
 def _only(scores: Scores, names: set[str]) -> Scores:
     return {name: each for name, each in scores.items() if name in names}
 
 
-def _check_features(predictions: Predictions, features: Features) -> None:
-    pairs = {"features": (features.test, len(predictions.labels))}
-    for name, rows in predictions.ood.items():
-        pairs[f"features_ood_{name}"] = (features.ood[name], rows.shape[-2])
-    for name, (array, wanted) in pairs.items():
-        if len(array) != wanted:
-            raise PredictionsError(
-                f"{name} must have one row for each of {wanted} examples, "
-                f"got {len(array)}."
-            )
-
-
-def _fitted(features: Features) -> dict[str, Detector]:
-    train, labels = features.train, features.train_labels
+def _fitted(features: Features) -> tuple[dict[str, Detector], list[str]]:
+    train, labels, logits = features.train, features.train_labels, features.train_logits
+    failures = []
     fitted: dict[str, Detector] = {
-        "mahalanobis": Mahalanobis().fit(train, labels),
-        "relative_mahalanobis": RelativeMahalanobis().fit(train, labels),
-        "nearest_neighbours": NearestNeighbours().fit(train, labels),
+        name: each.detector().fit(train, labels)
+        for name, each in DETECTORS.items()
+        if not each.needs_logits
     }
-    if features.train_logits is not None:
-        # Where logits are not affine in the features there is no ViM.
-        with suppress(ValueError):
-            fitted["vim"] = ViM().fit(train, labels, logits=features.train_logits)
-    return fitted
+    for name, each in DETECTORS.items():
+        if each.needs_logits and logits is not None:
+            try:
+                fitted[name] = each.detector().fit(train, labels, logits=logits)
+            except ValueError as error:  # logits that are not affine in the features
+                failures.append(f"{each.title} is left out: {error}")
+    return fitted, failures

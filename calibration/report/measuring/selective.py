@@ -45,7 +45,7 @@ def selective(
         areas={
             "aurc": area_under_risk_coverage(probabilities, labels),
             "augrc": area_under_generalised_risk_coverage(probabilities, labels),
-            "excess": excess_area(probabilities, labels),
+            "excess_aurc": excess_area(probabilities, labels),
         },
         oracle_area=reference_areas(errors, len(labels))[0],
         coverage_at_risk={

@@ -70,9 +70,10 @@ def picture(predictions: Predictions, row: int) -> str:
 
 
 def png(image: NDArray[np.uint8]) -> str:
-    """An image ``[H, W]`` or ``[H, W, 3]`` as a PNG in base64, scaled up if small."""
+    """An image ``[H, W]``, or ``[H, W, 1 or 3]``, as PNG in base64; small ones grow."""
     from PIL import Image
 
+    image = image[..., 0] if image.shape[-1] == 1 else image
     factor = max(1, ENLARGED // max(image.shape[:2]))
     enlarged = image.repeat(factor, axis=0).repeat(factor, axis=1)
     buffer = io.BytesIO()

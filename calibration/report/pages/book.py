@@ -1,10 +1,13 @@
 """A whole document as PDF, by matplotlib alone: no browser is needed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import matplotlib
 from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
 
 from calibration.report.document import Document, Section
 from calibration.report.pages.blocks import beginning, draw_blocks
@@ -15,7 +18,7 @@ RENDERER = f"matplotlib {matplotlib.__version__}"
 
 
 def write_pages(document: Document, file: Path | BinaryIO) -> int:
-    """Draw a document on A4 pages.
+    """Write a document as PDF.
 
     Args:
         document: The document.
@@ -24,16 +27,29 @@ def write_pages(document: Document, file: Path | BinaryIO) -> int:
     Returns:
         The number of pages.
     """
+    with _own_settings():
+        pages = draw_pages(document)
+        metadata = {"Title": document.title, "Creator": "VOGN App"}
+        with PdfPages(file, metadata=metadata | {"CreationDate": None}) as pdf:
+            for page in pages:
+                pdf.savefig(page)
+    return len(pages)
+
+
+def draw_pages(document: Document) -> list[Figure]:
+    """Draw a document on A4 pages, all with their numbers."""
+    with _own_settings():
+        sheets = _draw(document)
+        _number(sheets, document.title)
+    return sheets.pages
+
+
+@contextmanager
+def _own_settings() -> Iterator[None]:
     # The reader's own settings (LaTeX, other fonts) must not change the layout.
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        sheets = _draw(document)
-        _number(sheets, document.title)
-        metadata = {"Title": document.title, "Creator": "VOGN App"}
-        with PdfPages(file, metadata=metadata | {"CreationDate": None}) as pdf:
-            for page in sheets.pages:
-                pdf.savefig(page)
-    return len(sheets.pages)
+        yield
 
 
 def _draw(document: Document) -> Sheets:

@@ -10,6 +10,7 @@ from calibration.report.pages.text import printable, width_of, wrapped
 
 SIZES = (8.0, 7.2, 6.4, 5.6, 4.8)
 _PAD = 4.0  # left and right of a cell
+_MARK = 9.0  # a column's colour, left of its head
 _SMALL = 0.84  # size of a detail, against its text's
 _MAX_WORDS = 150.0  # a column of words wants no more than that
 _SHORT = 8  # rows
@@ -27,14 +28,16 @@ class _Line:
 
 @dataclass(frozen=True)
 class _Grid:
-    """How a table is set: font size and widths of columns."""
+    """How a table is set: font size, widths of columns, room left for their colours."""
 
     size: float
     widths: list[float]
+    marks: list[float]
 
     def lines(self, cell: Cell, column: int, bold: bool = False) -> list[_Line]:
         """A cell's text, its detail in the last line if there is room."""
-        size, room = self.size, self.widths[column] - 2 * _PAD
+        size = self.size
+        room = self.widths[column] - 2 * _PAD - self.marks[column]
         strong = cell.strong or bold
         texts = wrapped(cell.text, size, room, strong)
         lines = [_Line(text, "", strong) for text in texts]
@@ -91,18 +94,29 @@ def _titles(table: Table) -> list[Cell]:
 def _fit(table: Table) -> _Grid:
     """The largest font in which the table is no wider than the page."""
     for size in SIZES:
-        wants = [_wants(table, index, size) for index in range(len(table.columns))]
+        wants = _wishes(table, size)
         least, natural = (sum(each) for each in zip(*wants, strict=True))
         if least <= ROOM or size == SIZES[-1]:
             break
+    marks = [_mark(column) for column in table.columns]
     if natural <= ROOM:
         share = (ROOM - natural) / len(wants)
-        return _Grid(size, [want + share for _, want in wants])
+        return _Grid(size, [want + share for _, want in wants], marks)
     # What is left beyond the least goes to those who want more; never below the least
     # unless even that does not fit, when all shrink and words are cut.
     spare = max(0.0, ROOM - least) / max(1e-9, natural - least)
     scale = min(1.0, ROOM / least)
-    return _Grid(size, [scale * (low + spare * (high - low)) for low, high in wants])
+    widths = [scale * (low + spare * (high - low)) for low, high in wants]
+    return _Grid(size, widths, marks)
+
+
+def _wishes(table: Table, size: float) -> list[tuple[float, float]]:
+    """The least and the natural width of each column."""
+    first, *others = (_wants(table, i, size) for i in range(len(table.columns)))
+    if table.even and others:
+        least, natural = (max(each) for each in zip(*others, strict=True))
+        others = [(least, natural)] * len(others)
+    return [first, *others]
 
 
 def _wants(table: Table, index: int, size: float) -> tuple[float, float]:
@@ -111,7 +125,6 @@ def _wants(table: Table, index: int, size: float) -> tuple[float, float]:
     least = _longest_word(column.text, size, bold=True)
     least = max(least, _longest_word(column.note, size * _SMALL))
     natural = min(width_of(printable(column.text), size, True), 90.0)
-    natural += 10.0 if column.color else 0.0
     for row in table.rows:
         cell = row[index]
         text = width_of(printable(cell.text), size, cell.strong)
@@ -124,7 +137,12 @@ def _wants(table: Table, index: int, size: float) -> tuple[float, float]:
         least = max(least, text, detail)
     if index == 0 or column.words:
         least, natural = min(least, _MAX_WORDS), min(natural, 1.6 * _MAX_WORDS)
-    return least + 2 * _PAD, max(least, natural) + 2 * _PAD
+    beside = 2 * _PAD + _mark(column)
+    return least + beside, max(least, natural) + beside
+
+
+def _mark(column: Column) -> float:
+    return _MARK if column.color else 0.0
 
 
 def _longest_word(text: str, size: float, bold: bool = False) -> float:
@@ -148,7 +166,7 @@ def _head(
         top = sheets.y + height - 4 - len(lines) * grid.size * LEADING
         start = _lines(sheets, grid, lines, x, top, index, column)
         if column.color:
-            sheets.box(start - 9, top + 2.5, 6, 6, facecolor=LIGHT[column.color])
+            sheets.box(start - _MARK, top + 2.5, 6, 6, facecolor=LIGHT[column.color])
         x += grid.widths[index]
     sheets.y += height - 1
     sheets.rule(LEFT, sheets.y, ROOM, "muted", 0.8)
@@ -191,7 +209,7 @@ def _lines(
         text = width_of(line.text, size, line.bold) if line.text else 0.0
         gap = width_of(" ", size) if line.text and line.detail else 0.0
         detail = width_of(line.detail, small) if line.detail else 0.0
-        start = x + _PAD + (9 if column.color else 0)
+        start = x + _PAD + grid.marks[index]
         if not left:
             start = x + grid.widths[index] - _PAD - text - gap - detail
         if line.text:

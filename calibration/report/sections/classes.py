@@ -1,5 +1,7 @@
 """Class by class: the table, and a small diagram of each class."""
 
+from calibration.definitions import HIGHER, LOWER
+from calibration.report import written
 from calibration.report.data import ClassRow, ModelReport
 from calibration.report.document import (
     Block,
@@ -17,6 +19,16 @@ from calibration.report.sections.reliability import overlay
 
 MAX_ROWS = 30
 MAX_DIAGRAMS = 20
+COLUMNS = (
+    Column(text="Class", words=True),
+    Column(text="Examples"),
+    Column(text="Predicted"),
+    Column(text="Recall", note=written.ARROWS[HIGHER]),
+    Column(text="Precision", note=written.ARROWS[HIGHER]),
+    Column(text="NLL", note=written.ARROWS[LOWER]),
+    Column(text="Mean probability"),
+    Column(text="Calibration error", note=written.ARROWS[LOWER]),
+)
 
 
 def per_class(context: Context) -> Section | None:
@@ -27,7 +39,7 @@ def per_class(context: Context) -> Section | None:
     blocks: list[Block] = []
     for model in models:
         blocks += context.heading(model)
-        blocks.append(_table(context, model))
+        blocks.append(_table(model))
     figures = _diagrams(context, models)
     if figures:
         note = "Probability of the class from left to right, how often it is the true "
@@ -37,42 +49,32 @@ def per_class(context: Context) -> Section | None:
     return Section(slug="classes", title="Class by class", blocks=blocks)
 
 
-def _table(context: Context, model: ModelReport) -> Table:
+def _table(model: ModelReport) -> Table:
     shown = _shown(model.classes)
     left_out = len(model.classes) - len(shown)
-    note = ""
-    if left_out:
-        note = (
-            f"The {count(len(shown))} classes of least recall; the table classes.csv "
-        )
-        note += f"has the other {count(left_out)} too."
-    measures = context.measures
-    rows = [
-        [
-            Cell(text=row.name),
-            Cell(text=count(row.count)),
-            Cell(text=count(row.predicted)),
-            measures.cell("accuracy", row.recall),
-            measures.cell("accuracy", row.precision),
-            measures.cell("nll", row.nll),
-            Cell(text=percent(row.confidence)),
-            Cell(text=percent(row.calibration_error, 2)),
-        ]
-        for row in shown
-    ]
-    columns = [
-        Column(text="Class", words=True),
-        Column(text="Examples"),
-        Column(text="Predicted"),
-        Column(text="Recall", note="↑ higher is better"),
-        Column(text="Precision", note="↑ higher is better"),
-        Column(text="NLL", note="↓ lower is better"),
-        Column(text="Mean probability"),
-        Column(text="Calibration error", note="↓ lower is better"),
-    ]
-    return Table(
-        caption="Each class against all others", columns=columns, rows=rows, note=note
+    note = (
+        f"The {count(len(shown))} classes of least recall; the table classes.csv has "
+        f"the other {count(left_out)} too."
     )
+    return Table(
+        caption="Each class against all others",
+        columns=COLUMNS,
+        rows=[_cells(row) for row in shown],
+        note=note if left_out else "",
+    )
+
+
+def _cells(row: ClassRow) -> list[Cell]:
+    return [
+        Cell(text=row.name),
+        Cell(text=count(row.count)),
+        Cell(text=count(row.predicted)),
+        written.percent_cell(row.recall),
+        written.percent_cell(row.precision),
+        written.cell("nll", row.nll),
+        Cell(text=percent(row.confidence)),
+        Cell(text=percent(row.calibration_error, 2)),
+    ]
 
 
 def _shown(rows: list[ClassRow]) -> list[ClassRow]:

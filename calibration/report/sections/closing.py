@@ -1,5 +1,6 @@
 """What each measure is, what the numbers do not say, and what was not measured."""
 
+from calibration.definitions import MEASURES
 from calibration.report.data import ModelReport
 from calibration.report.document import Block, Bullets, Section, Term, Terms, Text
 from calibration.report.formats import counted, listed
@@ -25,7 +26,7 @@ def methods(context: Context) -> Section:
     """Each measure in a sentence, with its reference."""
     terms = [
         Term(title=each.title, sentence=each.sentence, reference=each.reference)
-        for each in context.measures.definitions.values()
+        for each in MEASURES.values()
     ]
     bins = counted(context.report.num_bins, "bin")
     told = (

@@ -1,4 +1,4 @@
-"""What all sections need to know: the report, its measures, each model's look."""
+"""What all sections need to know: the report, and each model's look."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from calibration.report.colors import Look, look
 from calibration.report.data import ModelReport, ReportData
 from calibration.report.document import Block, Column, Heading
-from calibration.report.measures import Measures
 
 MODELS_A_TABLE = 5  # more columns of numbers with intervals cannot be read
 
@@ -23,7 +22,6 @@ class Context:
     """A report on its way to a document."""
 
     report: ReportData
-    measures: Measures
 
     @property
     def models(self) -> list[ModelReport]:

@@ -1,10 +1,14 @@
-"""Acting on uncertainty: prediction sets, and leaving the hardest to somebody else."""
+"""Acting on uncertainty: leaving the hardest to somebody else."""
 
 from itertools import pairwise
 
 from calibration.intervals import Estimate
-from calibration.report.chart import Axis, Bars, Chart, Line, Panel, thinned
-from calibration.report.data import ModelReport, UncertaintyHistogram
+from calibration.report import written
+from calibration.report.chart import Axis, Bars, Chart, Line, Panel
+from calibration.report.data import (
+    ModelReport,
+    UncertaintyHistogram,
+)
 from calibration.report.document import (
     Block,
     Cell,
@@ -15,65 +19,15 @@ from calibration.report.document import (
     Table,
     Text,
 )
-from calibration.report.formats import count, counted, percent, sentence
+from calibration.report.formats import count, counted, percent
 from calibration.report.sections.context import Context, columns_of
 from calibration.report.sections.reliability import FEW
 
-AREAS = {"aurc": "aurc", "augrc": "augrc", "excess_aurc": "excess"}
+AREAS = ("aurc", "augrc", "excess_aurc")
 LEVELS = {
     "Coverage at {} % risk": "coverage_at_risk",
     "Risk at {} % coverage": "risk_at_coverage",
 }
-
-
-def conformal(context: Context) -> Section | None:
-    """Prediction sets, if any model has them."""
-    found = [(model, model.conformal) for model in context.models if model.conformal]
-    if not found:
-        return None
-    fitted: dict[str, list[str]] = {}
-    rows = []
-    for model, sets in found:
-        number = counted(sets.num_fitted, "example")
-        told = f"{sentence(sets.fitted_on)} {number} set the thresholds."
-        fitted.setdefault(told, []).append(model.name)
-        for row in sets.rows:
-            cells = [
-                Cell(text=percent(row.promised)),
-                context.measures.cell("coverage_at_risk", row.coverage),
-                Cell(text=f"{row.size:.2f}", detail=_ends(row.size)),
-                Cell(text=percent(row.singletons)),
-                Cell(text=percent(row.empty)),
-            ]
-            head = [Cell(text=model.name), Cell(text=row.method)]
-            rows.append([*(head if context.several else head[1:]), *cells])
-    columns = [
-        Column(text="Method", words=True),
-        Column(text="Promised", note="at least"),
-        Column(text="Reached"),
-        Column(text="Classes in a set", note="mean; fewer is better"),
-        Column(text="Sets of one class"),
-        Column(text="Empty sets"),
-    ]
-    if context.several:
-        columns.insert(0, Column(text="Model", words=True))
-    caption = "Coverage and size of prediction sets"
-    blocks: list[Block] = [
-        Text(
-            "Instead of one class, a set that holds the true class at least as often "
-            "as promised, whatever the model, as long as examples come from the same "
-            "source."
-        ),
-        Table(caption=caption, columns=columns, rows=rows),
-    ]
-    for told, names in fitted.items():
-        whose = "" if len(fitted) == 1 else f"{', '.join(names)}: "
-        blocks.append(Text(f"{whose}{told}", quiet=True))
-    return Section(slug="conformal", title="Conformal sets", blocks=blocks)
-
-
-def _ends(estimate: Estimate) -> str:
-    return f"({estimate.low:.2f} to {estimate.high:.2f})"
 
 
 def selective(context: Context) -> Section:
@@ -107,10 +61,12 @@ def _risk_figure(context: Context) -> Figure:
 
 def _risk_lines(context: Context, model: ModelReport, references: bool) -> list[Line]:
     found, look = model.selective, context.look(model)
-    x, risk, oracle = thinned(found.coverage, found.risk, found.oracle)
     whose = f", {model.name}" if context.several else ""
     name = model.name if context.several else "Most certain first"
-    line = Line(name=name, x=x, y=risk, color=look.color, dash=look.dash, width=2.5)
+    line = Line(
+        name=name, x=found.coverage, y=found.risk, color=look.color, dash=look.dash,
+        width=2.5,
+    )  # fmt: skip
     if not references:
         return [line]
     random = Line(
@@ -118,8 +74,9 @@ def _risk_lines(context: Context, model: ModelReport, references: bool) -> list[
         dash="dot", width=1.5,
     )  # fmt: skip
     best = Line(
-        name=f"Oracle{whose}", x=x, y=oracle, color=look.color, dash="dash", width=1.5
-    )
+        name=f"Oracle{whose}", x=found.coverage, y=found.oracle, color=look.color,
+        dash="dash", width=1.5,
+    )  # fmt: skip
     return [random, best, line]
 
 
@@ -134,12 +91,11 @@ def _risk_told(model: ModelReport) -> str:
 
 
 def _risk_table(context: Context, group: list[ModelReport]) -> Table:
-    measures = context.measures
-    oracle = [measures.value("aurc", model.selective.oracle_area) for model in group]
+    oracle = [written.value("aurc", model.selective.oracle_area) for model in group]
     rows = [
         *(
-            _row(context, group, measures.title(name), name, "areas", key)
-            for name, key in AREAS.items()
+            _row(context, group, written.title(name), name, "areas", name)
+            for name in AREAS
         ),
         [Cell(text="AURC of the oracle"), *(Cell(text=value) for value in oracle)],
     ]
@@ -168,8 +124,8 @@ def _row(
 ) -> list[Cell]:
     found = [_values(model, field).get(key) for model in group]
     everyone = [_values(model, field).get(key) for model in context.models]
-    head = Cell(text=title, detail=context.measures.arrow(name))
-    return [head, *context.measures.cells(name, found, everyone)]
+    head = Cell(text=title, detail=written.arrow(name))
+    return [head, *written.cells(name, found, everyone)]
 
 
 def right_and_wrong(context: Context) -> Section:

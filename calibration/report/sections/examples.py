@@ -5,17 +5,15 @@ from calibration.report.document import Block, Card, Cards, Section, Text
 from calibration.report.formats import percent
 from calibration.report.sections.context import Context
 
-MAX_CARDS = 24
-
 
 def confidently_wrong(context: Context) -> Section | None:
     """The section, if any model is confident and wrong anywhere."""
     blocks: list[Block] = []
     for model in context.models:
-        examples = model.confidently_wrong[:MAX_CARDS]
-        if examples:
+        if model.confidently_wrong:
             blocks += context.heading(model)
-            blocks.append(Cards(items=[_card(model, each) for each in examples]))
+            cards = [_card(model, each) for each in model.confidently_wrong]
+            blocks.append(Cards(items=cards))
     if not blocks:
         return None
     told = "The wrong predictions that the model was surest of, the surest first: "
@@ -28,8 +26,8 @@ def confidently_wrong(context: Context) -> Section | None:
 
 
 def _card(model: ModelReport, example: WrongExample) -> Card:
-    label = _name(model, example.label)
-    prediction = _name(model, example.prediction)
+    label = model.class_names[example.label]
+    prediction = model.class_names[example.prediction]
     facts = {
         "True class": label,
         "Predicted": prediction,
@@ -45,8 +43,3 @@ def _card(model: ModelReport, example: WrongExample) -> Card:
         title=f"Example {example.index}",
         facts=facts,
     )
-
-
-def _name(model: ModelReport, label: int) -> str:
-    names = model.class_names
-    return names[label] if 0 <= label < len(names) else f"class {label}"

@@ -1,7 +1,8 @@
 """Out-of-distribution sets: how well each model tells them from the test set."""
 
-from calibration.report.chart import Axis, Chart, Line, Panel, thinned
-from calibration.report.data import ModelReport, OodScore, OodSet
+from calibration.report import written
+from calibration.report.chart import Axis, Chart, Line, Panel
+from calibration.report.data import ModelReport, OodGroup, OodScore, OodSet
 from calibration.report.document import (
     Block,
     Cell,
@@ -18,6 +19,7 @@ from calibration.report.sections.context import Context, columns_of
 from calibration.report.sections.decisions import middle, shares
 
 Found = list[tuple[ModelReport, OodSet]]
+Groups = list[tuple[ModelReport, OodGroup]]
 FIELDS = ("auroc", "aupr_out", "aupr_in", "fpr95", "detection_error")
 
 
@@ -38,10 +40,9 @@ def out_of_distribution(context: Context) -> Section | None:
     ]
     for name, found in sets.items():
         blocks += _set(context, name, found)
-    if any(
-        len(group.members) > 1 for model in context.models for group in model.ood_groups
-    ):
-        blocks.append(_averages(context))
+    groups = [(model, each) for model in context.models for each in model.ood_groups]
+    if any(len(group.members) > 1 for _, group in groups):
+        blocks.append(_averages(context, groups))
     return Section(slug="ood", title="Out of distribution", blocks=blocks)
 
 
@@ -79,7 +80,7 @@ def _histogram(context: Context, model: ModelReport, each: OodSet) -> Figure:
     ]
     y = Axis(title="Share of the set", low=0, percent=True)
     # The headline score need not be an entropy: its name is the axis's.
-    title = each.scores[0].title if each.scores else "Score"
+    title = each.scores[0].title
     return Figure(
         title=f"{model.name}: uncertainty" if context.several else "Uncertainty",
         chart=Chart(
@@ -96,86 +97,80 @@ def _roc(context: Context, name: str, found: Found) -> Figure:
     chance = Line(
         name="Chance", x=[0, 1], y=[0, 1], color="muted", dash="dot", width=1.5
     )
-    lines = [chance]
-    told = []
-    for model, each in found:
-        x, y = thinned(each.false_positive_rate, each.true_positive_rate)
-        look = context.look(model)
-        title = model.name if context.several else "ROC curve"
-        lines.append(
-            Line(name=title, x=x, y=y, color=look.color, dash=look.dash, width=2.5)
-        )
-        if each.scores:
-            score = each.scores[0]
-            told.append(
-                f"{model.name}: AUROC {percent(score.auroc)}, FPR95 "
-                f"{percent(score.fpr95)}."
-            )
+    curves = [_curve(context, model, each) for model, each in found]
+    x = Axis(title="Test examples flagged", low=-0.01, high=1.01, percent=True)
+    y = Axis(title="OOD examples found", low=0, high=1.01, percent=True)
+    told = " ".join(_told(model.name, each) for model, each in found)
     return Figure(
         title="ROC curve of that score",
-        chart=Chart(
-            panels=[
-                Panel(
-                    marks=lines,
-                    y=Axis(title="OOD examples found", low=0, high=1.01, percent=True),
-                )
-            ],
-            x=Axis(title="Test examples flagged", low=-0.01, high=1.01, percent=True),
-            height=330,
-        ),
-        alt=f"ROC curves against {name}. {' '.join(told)}",
+        chart=Chart(panels=[Panel(marks=[chance, *curves], y=y)], x=x, height=330),
+        alt=f"ROC curves against {name}. {told}",
     )
 
 
+def _curve(context: Context, model: ModelReport, each: OodSet) -> Line:
+    look = context.look(model)
+    return Line(
+        name=model.name if context.several else "ROC curve",
+        x=each.false_positive_rate,
+        y=each.true_positive_rate,
+        color=look.color,
+        dash=look.dash,
+        width=2.5,
+    )
+
+
+def _told(name: str, each: OodSet) -> str:
+    score = each.scores[0]
+    auroc, fpr95 = percent(score.auroc), percent(score.fpr95)
+    return f"{name}: AUROC {auroc}, FPR95 {fpr95}."
+
+
 def _table(context: Context, name: str, found: Found) -> Table:
-    columns = [
-        Column(text="Score", words=True),
-        *(context.measures.column(field) for field in FIELDS),
+    rows = [
+        [
+            *[Cell(text=model.name)] * context.several,
+            Cell(text=score.title, strong=index == 0),
+            *_cells(score),
+        ]
+        for model, each in found
+        for index, score in enumerate(each.scores)
     ]
-    if context.several:
-        columns.insert(0, Column(text="Model", words=True))
-    rows = []
-    for model, each in found:
-        for index, score in enumerate(each.scores):
-            head = [Cell(text=model.name), Cell(text=score.title, strong=index == 0)]
-            rows.append([
-                *(head if context.several else head[1:]),
-                *_cells(context, score),
-            ])
     return Table(
         caption=f"Scores that tell {name} from the test set",
-        columns=columns,
+        columns=_columns(context),
         rows=rows,
         note="The first score is the one drawn above.",
     )
 
 
-def _averages(context: Context) -> Table:
+def _averages(context: Context, found: Groups) -> Table:
     """Near sets together, and far ones."""
-    columns = [
-        Column(text="Sets", words=True),
-        *[Column(text="Model", words=True)] * context.several,
-        Column(text="Score", words=True),
-        *(context.measures.column(field) for field in FIELDS),
-    ]
     rows = [
         [
             Cell(text=f"{group.name}: {listed(group.members)}"),
             *[Cell(text=model.name)] * context.several,
             Cell(text=score.title),
-            *_cells(context, score),
+            *_cells(score),
         ]
-        for model in context.models
-        for group in model.ood_groups
+        for model, group in found
         for score in group.scores
     ]
     return Table(
         caption="Means over near and over far sets",
-        columns=columns,
+        columns=[Column(text="Sets", words=True), *_columns(context)],
         rows=rows,
         note="Intervals are means of the sets' intervals.",
     )
 
 
-def _cells(context: Context, score: OodScore) -> list[Cell]:
-    return [context.measures.cell(name, getattr(score, name)) for name in FIELDS]
+def _columns(context: Context) -> list[Column]:
+    return [
+        *[Column(text="Model", words=True)] * context.several,
+        Column(text="Score", words=True),
+        *(written.column(field) for field in FIELDS),
+    ]
+
+
+def _cells(score: OodScore) -> list[Cell]:
+    return [written.cell(name, getattr(score, name)) for name in FIELDS]

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from calibration.report.data import ModelReport, SeedSummary
+from calibration.report import written
+from calibration.report.data import Comparison, ModelReport, SeedRow
 from calibration.report.document import (
     Block,
     Bullets,
@@ -14,7 +15,6 @@ from calibration.report.document import (
     Text,
 )
 from calibration.report.formats import MISSING, count, counted, listed, moment
-from calibration.report.measures import HEADLINES
 from calibration.report.sections.context import Context
 
 Row = list[Cell]
@@ -53,9 +53,9 @@ def headline(context: Context) -> Section:
     blocks: list[Block] = [Text(_explained(context))]
     blocks += [_numbers(context, group) for group in context.tables()]
     if context.report.comparisons:
-        blocks.append(_differences(context))
+        blocks.append(_differences(context.report.comparisons))
     if context.report.seeds:
-        blocks.append(_seeds(context, context.report.seeds))
+        blocks.append(_seeds(context.report.seeds))
     return Section(slug="headline", title="Headline numbers", blocks=blocks)
 
 
@@ -116,12 +116,9 @@ def _numbers(context: Context, group: Sequence[ModelReport]) -> Table:
 
 
 def _rows(context: Context, group: Sequence[ModelReport]) -> Iterator[Row]:
-    measures = context.measures
-    names = measures.ordered(key for model in context.models for key in model.metrics)
-    # The four that everybody asks for come first, each with its value at the mean.
-    first = [name for name in HEADLINES if name in names]
-    for name in [*first, *(name for name in names if name not in first)]:
-        yield _row(context, group, name, "metrics", measures.title(name))
+    names = written.ordered(key for model in context.models for key in model.metrics)
+    for name in names:
+        yield _row(context, group, name, "metrics", written.title(name))
         if any(name in model.at_mean for model in group):
             head, *cells = _row(context, group, name, "at_mean", _AT_MEAN)
             yield [Cell(text=head.text), *cells]
@@ -132,22 +129,18 @@ def _row(
 ) -> Row:
     found = [getattr(model, field).get(name) for model in group]
     everyone = [getattr(model, field).get(name) for model in context.models]
-    cells = context.measures.cells(name, found, everyone)
+    cells = written.cells(name, found, everyone)
     counts = dict.fromkeys(count(value.count) for value in found if value is not None)
-    head = Cell(text=title, detail=context.measures.arrow(name))
+    head = Cell(text=title, detail=written.arrow(name))
     return [head, *cells, Cell(text=" / ".join(counts) or MISSING)]
 
 
-def _differences(context: Context) -> Table:
-    comparisons = context.report.comparisons
-    names = context.measures.ordered(
-        k for each in comparisons for k in each.differences
-    )
-    names.sort(key=lambda name: HEADLINES.index(name) if name in HEADLINES else 99)
+def _differences(comparisons: Sequence[Comparison]) -> Table:
+    names = written.ordered(k for each in comparisons for k in each.differences)
     rows = []
     for each in comparisons:
         cells = [
-            context.measures.change(name, each.differences[name])
+            written.change(name, each.differences[name])
             if name in each.differences
             else Cell(text=MISSING)
             for name in names
@@ -157,7 +150,7 @@ def _differences(context: Context) -> Table:
         caption="Paired differences on the same test examples",
         columns=[
             Column(text="Models", words=True),
-            *(context.measures.column(name) for name in names),
+            *(written.column(name) for name in names),
         ],
         rows=rows,
         note="An interval that leaves out 0 is a difference that chance alone would "
@@ -165,19 +158,16 @@ def _differences(context: Context) -> Table:
     )
 
 
-def _seeds(context: Context, seeds: Sequence[SeedSummary]) -> Table:
-    names = context.measures.ordered(key for each in seeds for key in each.means)
-    names.sort(key=lambda name: HEADLINES.index(name) if name in HEADLINES else 99)
+def _seeds(seeds: Sequence[SeedRow]) -> Table:
+    names = written.ordered(key for each in seeds for key in each.means)
     columns = [Column(text="Measure", words=True)]
     columns += [
         Column(text=each.name, note=counted(len(each.models), "seed")) for each in seeds
     ]
     rows = [
         [
-            Cell(
-                text=context.measures.title(name), detail=context.measures.arrow(name)
-            ),
-            *(_spread(context, name, each) for each in seeds),
+            Cell(text=written.title(name), detail=written.arrow(name)),
+            *(_spread(name, each) for each in seeds),
         ]
         for name in names
     ]
@@ -186,11 +176,7 @@ def _seeds(context: Context, seeds: Sequence[SeedSummary]) -> Table:
     )
 
 
-def _spread(context: Context, name: str, seeds: SeedSummary) -> Cell:
+def _spread(name: str, seeds: SeedRow) -> Cell:
     if name not in seeds.means:
         return Cell(text=MISSING)
-    mean = context.measures.value(name, seeds.means[name])
-    if name not in seeds.deviations:
-        return Cell(text=mean)
-    deviation = context.measures.value(name, seeds.deviations[name])
-    return Cell(text=f"{mean.removesuffix(' %')} ± {deviation}")
+    return Cell(text=written.spread(name, seeds.means[name], seeds.deviations[name]))

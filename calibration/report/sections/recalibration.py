@@ -1,7 +1,12 @@
 """What recalibration would gain: before and after, and every method tried."""
 
+from calibration.report import written
 from calibration.report.chart import Axis, Chart, Line, Panel
-from calibration.report.data import ModelReport, Recalibration
+from calibration.report.data import (
+    ModelReport,
+    RecalibratedMethod,
+    RecalibrationSection,
+)
 from calibration.report.document import (
     Block,
     Bullets,
@@ -14,7 +19,6 @@ from calibration.report.document import (
     Text,
 )
 from calibration.report.formats import MISSING, count, counted, sentence
-from calibration.report.measures import HEADLINES
 from calibration.report.sections.context import Context
 from calibration.report.sections.reliability import (
     confidence_axis,
@@ -23,6 +27,7 @@ from calibration.report.sections.reliability import (
     start_of,
     told,
 )
+from calibration.report.written import HEADLINES
 
 
 def recalibration(context: Context) -> Section | None:
@@ -37,7 +42,9 @@ def recalibration(context: Context) -> Section | None:
     return Section(slug="recalibration", title="Recalibration", blocks=blocks)
 
 
-def _model(context: Context, model: ModelReport, found: Recalibration) -> list[Block]:
+def _model(
+    context: Context, model: ModelReport, found: RecalibrationSection
+) -> list[Block]:
     sizes = (
         f"{counted(found.num_fitted, 'example')} fitted on, {count(found.num_scored)} "
         "scored on; none is both."
@@ -45,7 +52,7 @@ def _model(context: Context, model: ModelReport, found: Recalibration) -> list[B
     blocks: list[Block] = [
         Text(f"{sentence(found.fitted_on)} {sizes}"),
         Figures(items=[_figure(context, model, found)]),
-        _table(context, found),
+        _table(found),
     ]
     if found.left_out:
         left_out = [f"{name}: {sentence(why)}" for name, why in found.left_out.items()]
@@ -53,12 +60,14 @@ def _model(context: Context, model: ModelReport, found: Recalibration) -> list[B
     return blocks
 
 
-def _best_title(found: Recalibration) -> str:
+def _best_title(found: RecalibrationSection) -> str:
     titles = {method.name: method.title for method in found.methods}
     return titles.get(found.best, found.best)
 
 
-def _figure(context: Context, model: ModelReport, found: Recalibration) -> Figure:
+def _figure(
+    context: Context, model: ModelReport, found: RecalibrationSection
+) -> Figure:
     start = start_of([found.bins_before, found.bins_after])
     before = curve("As it is", found.bins_before, context.look(model))
     pale = Line(
@@ -81,36 +90,31 @@ def _figure(context: Context, model: ModelReport, found: Recalibration) -> Figur
     )
 
 
-def _table(context: Context, found: Recalibration) -> Table:
-    measures = context.measures
+def _table(found: RecalibrationSection) -> Table:
     names = [name for name in HEADLINES if name in found.before]
-    change = Column(text="Change of NLL", note="paired; negative is better")
     columns = [
         Column(text="Method", words=True),
-        *(measures.column(name) for name in names),
-        change,
+        *(written.column(name) for name in names),
+        Column(text="Change of NLL", note="paired; negative is better"),
         Column(text="Validation NLL", note="chooses the best"),
     ]
-    as_is = [measures.cell(name, found.before[name]) for name in names]
-    rows = [
-        [
-            Cell(text="As it is", detail="best" * (found.best == "none")),
-            *as_is,
-            Cell(text=MISSING),
-            Cell(text=measures.value("nll", found.validation_nll)),
-        ]
+    as_it_is = [
+        Cell(text="As it is", detail="best" * (found.best == "none")),
+        *(written.cell(name, found.before[name]) for name in names),
+        Cell(text=MISSING),
+        Cell(text=written.value("nll", found.validation_nll)),
     ]
-    for method in found.methods:
-        best = method.name == found.best
-        fitted = method.fitted or counted(method.num_parameters, "number")
-        detail = f"best, {fitted}" if best else fitted
-        cells = [measures.cell(name, method.metrics.get(name), best) for name in names]
-        validation = measures.value("nll", method.validation_nll)
-        rows.append([
-            Cell(text=method.title, detail=detail, strong=best),
-            *cells,
-            measures.change("nll", method.nll_change),
-            Cell(text=validation, strong=best),
-        ])
+    methods = [_cells(each, names, each.name == found.best) for each in found.methods]
     caption = "Methods tried, on the examples that none of them was fitted on"
-    return Table(caption=caption, columns=columns, rows=rows)
+    return Table(caption=caption, columns=columns, rows=[as_it_is, *methods])
+
+
+def _cells(method: RecalibratedMethod, names: list[str], best: bool) -> list[Cell]:
+    fitted = method.fitted or counted(method.num_parameters, "number")
+    detail = f"best, {fitted}" if best else fitted
+    return [
+        Cell(text=method.title, detail=detail, strong=best),
+        *(written.cell(name, method.metrics.get(name), best) for name in names),
+        written.change("nll", method.nll_change),
+        Cell(text=written.value("nll", method.validation_nll), strong=best),
+    ]

@@ -2,6 +2,7 @@
 
 from statistics import fmean
 
+from calibration.report import written
 from calibration.report.chart import Axis, Band, Chart, Line, Mark, Panel
 from calibration.report.data import ModelReport, ShiftPoint
 from calibration.report.document import (
@@ -15,7 +16,6 @@ from calibration.report.document import (
     Text,
 )
 from calibration.report.formats import listed, words
-from calibration.report.measures import SHORT
 from calibration.report.sections.context import Context
 from calibration.shift import APART, CLEAN, averaged_kinds
 
@@ -42,7 +42,7 @@ def shift(context: Context) -> Section | None:
     ]
     for model in models:
         blocks += context.heading(model)
-        blocks += [_heat(context, model, name) for name in ("accuracy", "ece")]
+        blocks += [_heat(model, name) for name in ("accuracy", "ece")]
     missing = context.without(models)
     if missing:
         blocks.append(Text(f"Not measured for {listed(missing)}.", quiet=True))
@@ -88,18 +88,17 @@ def _figure(context: Context, models: list[ModelReport], name: str) -> Figure:
         values = _values(model.shift, name)
         if values:
             marks += _curves(context, model, values, thin=len(models) <= FEW)
-            told.append(_told(context, model.name, name, values))
-    measures = context.measures
-    y = Axis(title=SHORT[name], low=0, percent=measures.percent(name))
+            told.append(_told(model.name, name, values))
+    y = Axis(title=written.short(name), low=0, percent=written.is_percent(name))
     ticks = {float(severity): str(severity) for severity in range(6)}
     return Figure(
-        title=f"{SHORT[name]} against severity",
+        title=f"{written.short(name)} against severity",
         chart=Chart(
             panels=[Panel(marks=marks, y=y)],
             x=Axis(title="Severity", low=-0.1, high=5.1, ticks=ticks),
             height=310,
         ),
-        alt=f"{measures.title(name)} against severity. {' '.join(told)}",
+        alt=f"{written.title(name)} against severity. {' '.join(told)}",
     )
 
 
@@ -133,19 +132,17 @@ def _single(color: str, values: Values, kind: str) -> Line:
     )  # fmt: skip
 
 
-def _told(context: Context, model: str, name: str, values: Values) -> str:
+def _told(model: str, name: str, values: Values) -> str:
     severities = _severities(values)
     first, last = severities[0], severities[-1]
-    start, end = (
-        context.measures.value(name, fmean(_at(values, s))) for s in (first, last)
-    )
+    start, end = (written.value(name, fmean(_at(values, s))) for s in (first, last))
     return f"{model}: {start} at severity {first}, on average {end} at {last}."
 
 
-def _heat(context: Context, model: ModelReport, name: str) -> Table:
+def _heat(model: ModelReport, name: str) -> Table:
     values = _values(model.shift, name)
     severities = [severity for severity in _severities(values) if severity > 0]
-    lower = context.measures.better(name) == "lower"
+    lower = written.better(name) == "lower"
     least, most = min(values.values()), max(values.values())
     spread = (most - least) or 1.0
 
@@ -154,16 +151,16 @@ def _heat(context: Context, model: ModelReport, name: str) -> Table:
             return Cell(text="-")
         value = values[kind, severity]
         depth = (value - least if lower else most - value) / spread
-        return Cell(text=context.measures.value(name, value), shade=depth)
+        return Cell(text=written.value(name, value), shade=depth)
 
     rows = [
         [Cell(text=words(kind)), *(cell(kind, severity) for severity in severities)]
         for kind in _kinds(values)
     ]
     clean = values.get((CLEAN, 0))
-    note = "" if clean is None else f"Clean: {context.measures.value(name, clean)}. "
+    note = "" if clean is None else f"Clean: {written.value(name, clean)}. "
     return Table(
-        caption=f"{context.measures.title(name)} by kind and severity",
+        caption=f"{written.title(name)} by kind and severity",
         columns=[
             Column(text="Corruption", words=True),
             *(Column(text=f"Severity {severity}") for severity in severities),

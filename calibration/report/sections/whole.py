@@ -1,13 +1,10 @@
 """All sections in their order: a finished report as a document."""
 
-from collections.abc import Mapping
-
-from calibration.definitions import Definition
 from calibration.report.data import ReportData
 from calibration.report.document import Document
-from calibration.report.measures import Measures
 from calibration.report.sections import closing, decisions, opening
 from calibration.report.sections.classes import per_class
+from calibration.report.sections.conformal import conformal
 from calibration.report.sections.context import Context
 from calibration.report.sections.examples import confidently_wrong
 from calibration.report.sections.ood import out_of_distribution
@@ -21,7 +18,7 @@ _SECTIONS = (
     opening.headline,
     reliability,
     recalibration,
-    decisions.conformal,
+    conformal,
     decisions.selective,
     decisions.right_and_wrong,
     out_of_distribution,
@@ -35,17 +32,16 @@ _SECTIONS = (
 )
 
 
-def to_document(report: ReportData, definitions: Mapping[str, Definition]) -> Document:
+def to_document(report: ReportData) -> Document:
     """Put a report into words, tables and charts.
 
     Args:
         report: The report.
-        definitions: Each measure's definition by its name.
 
     Returns:
         The document; what was not measured is in its list of such things.
     """
-    context = Context(report, Measures(definitions))
+    context = Context(report)
     sections = [make(context) for make in _SECTIONS]
     return Document(
         title=report.title,

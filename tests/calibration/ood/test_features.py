@@ -5,7 +5,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from calibration.ood import DETECTORS, ViM, _features, auroc
+from calibration.ood import DETECTORS, ViM, _detector, auroc
 from tests.calibration.ood.examples import blobs
 
 NAMES = sorted(DETECTORS)
@@ -13,8 +13,9 @@ NAMES = sorted(DETECTORS)
 
 def fitted(name, features, labels=None, num_classes=3):
     """A detector, fitted with logits that are large and affine where it needs them."""
-    detector = DETECTORS[name][0]()
-    if not isinstance(detector, ViM):
+    detector = DETECTORS[name].detector()
+    assert DETECTORS[name].needs_logits == isinstance(detector, ViM)
+    if not DETECTORS[name].needs_logits:
         return detector.fit(features, labels)
     weight = np.random.default_rng(9).normal(size=(features.shape[1], num_classes))
     logits = features @ weight
@@ -34,8 +35,7 @@ def test_far_examples_are_told(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_contract_of_scikit_learn(name):
-    kind, sentence = DETECTORS[name]
-    assert sentence.endswith(".")
+    kind = DETECTORS[name].detector
     detector = clone(kind())
     assert detector.get_params() == kind().get_params()
     with pytest.raises(NotFittedError):
@@ -58,7 +58,7 @@ def test_blocks_do_not_change_the_scores(name, monkeypatch):
     features, labels = blobs()
     detector = fitted(name, features, labels)
     whole = detector.score(features)
-    monkeypatch.setattr(_features, "BLOCK", 7)
+    monkeypatch.setattr(_detector, "BLOCK", 7)
     np.testing.assert_allclose(detector.score(features), whole, rtol=1e-9, atol=1e-7)
 
 

@@ -9,6 +9,7 @@ from scipy.special import logsumexp, softmax
 from calibration import decompose, entropy
 from calibration.ood import (
     SCORES,
+    all_scores,
     energy_score,
     entropy_score,
     expected_entropy_score,
@@ -19,6 +20,14 @@ from calibration.ood import (
 from tests.calibration.examples import random_probabilities
 
 LOGIT_SCORES = [energy_score, max_logit_score]
+FUNCTIONS = {
+    "entropy": entropy_score,
+    "max_probability": max_probability_score,
+    "mutual_information": mutual_information_score,
+    "expected_entropy": expected_entropy_score,
+    "energy": energy_score,
+    "max_logit": max_logit_score,
+}
 
 
 def random_logits(*shape, seed=0):
@@ -97,7 +106,7 @@ def test_every_score_is_larger_for_the_less_certain_example(name):
     certain, unsure = [9.0, 0.0, 0.0], [0.1, 0.0, 0.0]
     logits = np.array([[certain, unsure, np.roll(certain, s)] for s in range(3)])
     argument = logits if SCORES[name].needs == "logits" else softmax(logits, axis=-1)
-    agreed, open_to_all, disputed = SCORES[name].function(argument)
+    agreed, open_to_all, disputed = FUNCTIONS[name](argument)
     if name == "mutual_information":
         assert agreed < 1e-12
         assert open_to_all < 1e-12
@@ -112,8 +121,8 @@ def test_the_catalogue_tells_what_each_score_needs():
         "samples",
         "logits",
     }
-    for score in SCORES.values():
-        assert score.sentence.endswith(".")
+    titles = [score.title for score in SCORES.values()]
+    assert len(set(titles)) == len(titles)
 
 
 @pytest.mark.parametrize("score", LOGIT_SCORES)
@@ -142,3 +151,28 @@ def test_scores_of_probabilities_refuse_logits():
     for score in (max_probability_score, entropy_score, mutual_information_score):
         with pytest.raises(ValueError, match="Were logits passed by mistake"):
             score([[3.0, -1.0]])
+
+
+def test_all_scores_are_those_of_the_catalogue():
+    samples = random_probabilities(4, 20, 3)
+    logits = np.log(samples)
+    scores = all_scores(samples, logits)
+    assert list(scores) == list(SCORES)
+    for name, function in FUNCTIONS.items():
+        argument = logits if SCORES[name].needs == "logits" else samples
+        np.testing.assert_array_equal(scores[name], function(argument))
+
+
+@pytest.mark.parametrize("leading", [(), (1,)])
+def test_a_single_model_has_no_scores_of_samples(leading):
+    probabilities = random_probabilities(*leading, 20, 3)
+    assert list(all_scores(probabilities)) == ["entropy", "max_probability"]
+    with_logits = all_scores(probabilities, np.log(probabilities[..., :, :]))
+    assert list(with_logits) == ["entropy", "max_probability", "energy", "max_logit"]
+
+
+def test_logits_of_one_model_go_with_samples_but_other_shapes_do_not():
+    samples = random_probabilities(4, 20, 3)
+    assert len(all_scores(samples, np.log(samples[0]))) == len(SCORES)
+    with pytest.raises(ValueError, match=r"logits must have N, C = \(20, 3\)"):
+        all_scores(samples, np.zeros((20, 4)))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from calibration.recalibration import HistogramBinning
+from calibration.reliability import class_reliability_diagrams
 from tests.calibration.examples import two_classes
 from tests.calibration.recalibration.data import miscalibrated
 
@@ -34,7 +35,7 @@ def test_bins_are_right_closed_with_0_in_the_first_and_1_in_the_last():
 
 @pytest.mark.parametrize("num_bins", [3, 7, 10, 15])
 def test_edges_are_the_nearest_floats_to_fractions(num_bins):
-    edges = [i / num_bins for i in range(1, num_bins)]
+    edges = [i / num_bins for i in range(num_bins + 1)]
     fitted = HistogramBinning(num_bins=num_bins).fit(*miscalibrated())
     for own in fitted.edges_:
         np.testing.assert_array_equal(own, edges)
@@ -58,8 +59,20 @@ def test_bins_of_equal_mass_hold_as_many_examples():
     probabilities, labels = miscalibrated(600, 3)
     fitted = HistogramBinning(num_bins=6, equal_mass=True).fit(probabilities, labels)
     for k, edges in enumerate(fitted.edges_):
-        index = np.searchsorted(edges, probabilities[:, k])
+        index = np.searchsorted(edges[1:-1], probabilities[:, k])
         np.testing.assert_array_equal(np.bincount(index), 100)
+
+
+@pytest.mark.parametrize("equal_mass", [False, True])
+def test_bins_are_those_of_the_diagrams_of_the_classes(equal_mass):
+    probabilities, labels = miscalibrated(100, 3)
+    fitted = HistogramBinning(num_bins=7, equal_mass=equal_mass)
+    fitted.fit(probabilities, labels)
+    scheme = "mass" if equal_mass else "width"
+    diagrams = class_reliability_diagrams(probabilities, labels, 7, scheme)
+    for edges, diagram in zip(fitted.edges_, diagrams, strict=True):
+        # Rows are first divided by their sum, which is 1 but for rounding.
+        np.testing.assert_allclose(edges[1:], diagram.upper, rtol=1e-12)
 
 
 def test_equal_edges_are_merged():
@@ -67,8 +80,8 @@ def test_equal_edges_are_merged():
     labels = np.repeat([0, 1], 46)
     method = HistogramBinning(num_bins=10, equal_mass=True).fit(probabilities, labels)
     for edges, values in zip(method.edges_, method.rates_, strict=True):
-        assert np.diff(edges).min() > 0
-        assert len(values) == len(edges) + 1
+        assert np.diff(edges[1:-1]).min() > 0
+        assert len(values) == len(edges) - 1
 
 
 @pytest.mark.parametrize("equal_mass", [False, True])

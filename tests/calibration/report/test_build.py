@@ -134,12 +134,43 @@ def test_others_are_compared_with_the_first_on_the_same_examples():
     assert pair.sentence.startswith("On the same examples")
 
 
-def test_other_examples_are_not_compared():
-    other = made("two", labels=np.roll(LABELS, 1))
-    assert build_report([made("one"), other]).comparisons == []
-    rows = np.arange(COUNT)
-    apart = [made("one", indices=rows), made("two", indices=rows + 1)]
-    assert build_report(apart).comparisons == []
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"labels": np.roll(LABELS, 1)},
+        {"indices": np.arange(COUNT) + 1},
+        {"class_names": list("wxyz")},
+        {"provenance": {"Dataset": "other"}},
+    ],
+)
+def test_other_examples_are_not_compared_and_that_is_told(changes):
+    first = made(
+        "one",
+        indices=np.arange(COUNT),
+        class_names=list("abcd"),
+        provenance={"Dataset": "mine"},
+    )
+    report = build_report([first, made("two", **changes)])
+    assert report.comparisons == []
+    assert "one and two were tested on different examples" in report.limitations[0]
+
+
+def test_the_same_examples_in_another_order_are_compared():
+    order = np.random.default_rng(0).permutation(COUNT)
+    first = made("one", indices=np.arange(COUNT))
+    second = made(
+        "two",
+        probabilities=first.probabilities[:, order],
+        labels=LABELS[order],
+        indices=order,
+    )
+    (pair,) = build_report([first, second]).comparisons
+    assert all(each == 0 for each in pair.differences.values())
+
+
+def test_bins_have_a_limit():
+    with pytest.raises(ValueError, match="num_bins must be at most 1000, got 1001"):
+        build_report([made()], num_bins=1001)
 
 
 def test_models_of_a_family_are_summed_up():

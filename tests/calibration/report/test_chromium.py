@@ -1,10 +1,11 @@
 """Tests of printing by a browser: whatever happens, nothing is left behind."""
 
 import os
+import shutil
 import signal
 import subprocess
-import sys
 import tempfile
+import threading
 import time
 
 import psutil
@@ -114,20 +115,58 @@ def test_what_an_ended_browser_left_running_is_killed_too(tmp_path):
     until(lambda: gone(pid))
 
 
-def test_an_interruption_leaves_no_process_and_no_file(tmp_path, workplace):
-    code = "import sys\nfrom calibration.report.chromium import print_page\n"
-    code += "print_page(sys.argv[1], '<html>')"
-    caller = subprocess.Popen(
-        [sys.executable, "-c", code, hanging(tmp_path)],
-        env=os.environ | {"TMPDIR": str(workplace)},
-        stderr=subprocess.PIPE,
-    )
-    until((tmp_path / "pids").exists)
-    caller.send_signal(signal.SIGINT)
-    _, said = caller.communicate(timeout=20)
-    assert b"KeyboardInterrupt" in said
+def end(number, _):
+    # As both commands do: it passes through all that cleans up behind itself.
+    raise SystemExit(128 + number)
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)],
+)
+def test_an_interruption_leaves_no_process_and_no_file(tmp_path, number, error):
+    def interrupt():
+        until((tmp_path / "pids").exists)
+        os.kill(os.getpid(), number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    helper = threading.Thread(target=interrupt)
+    try:
+        helper.start()
+        with pytest.raises(error):
+            print_page(hanging(tmp_path), "<html>")
+    finally:
+        helper.join()
+        signal.signal(signal.SIGTERM, before)
     for pid in pids(tmp_path):
         until(lambda pid=pid: gone(pid))
+
+
+def test_an_interruption_while_the_browser_starts_leaves_none(tmp_path, monkeypatch):
+    started = []
+    start = subprocess.Popen
+
+    def interrupted(*given, **named):
+        started.append(start(*given, **named))
+        signal.raise_signal(signal.SIGINT)
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        print_page(hanging(tmp_path), "<html>")
+    assert started[0].returncode == -signal.SIGKILL
+
+
+def test_a_second_interruption_does_not_stop_the_cleaning_up(tmp_path, monkeypatch):
+    remove = shutil.rmtree
+
+    def interrupted(*given, **named):
+        signal.raise_signal(signal.SIGINT)
+        remove(*given, **named)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        print_page(browser(tmp_path, writes(PDF)), "<html>")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ PARTS = [
     for part in vars(data).values()
     if isinstance(part, type) and is_dataclass(part)
 ]
-PLAIN = {str, int, float, type(None), Estimate, *PARTS}
+PLAIN = {str, int, float, bool, type(None), Estimate, *PARTS}
 
 
 def leaves(kind):

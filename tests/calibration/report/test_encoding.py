@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from calibration.intervals import Estimate
 from calibration.report.data import SCHEMA
 from calibration.report.encoding import decode_report, encode
 from tests.calibration.report.examples import bare_report, example_report
@@ -13,10 +14,9 @@ from tests.calibration.report.examples import bare_report, example_report
 def test_a_report_comes_back_from_json(report):
     text = json.dumps(encode(report), allow_nan=False)
     again = decode_report(json.loads(text))
-    assert again == report
+    # Estimates compare by their value alone: as data their intervals count too.
     assert encode(again) == encode(report)
-    first = report.models[0].metrics["nll"]
-    assert again.models[0].metrics["nll"].as_dict() == first.as_dict()
+    assert isinstance(again.models[0].metrics["nll"], Estimate)
 
 
 def test_the_schema_stands_in_the_file():

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +84,32 @@ def test_a_failure_leaves_the_old_report(tmp_path, monkeypatch, failure):
         write_report(bare_report(), tmp_path, pdf=False)
     assert contents(tmp_path) == before
     assert not list(tmp_path.glob(f"{STAGE}*"))
+
+
+@pytest.mark.parametrize("name", [PDF, CARD, "tables/metrics.csv"])
+def test_a_folder_in_the_way_leaves_the_old_report(tmp_path, name):
+    write_report(REPORT, tmp_path, pdf=False)
+    (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / name).mkdir()
+    before = contents(tmp_path)
+    with pytest.raises(OSError, match=name):
+        write_report(bare_report(), tmp_path, pdf=name == PDF)
+    assert contents(tmp_path) == before
+
+
+def test_a_failure_in_the_middle_of_the_exchange_brings_all_back(tmp_path, monkeypatch):
+    write_report(REPORT, tmp_path, pdf=False)
+    before, replace = contents(tmp_path), Path.replace
+
+    def fail(path, target):
+        if path.name == CARD and path.parent.name != "old":
+            raise PermissionError("open elsewhere")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(PermissionError):
+        write_report(bare_report(), tmp_path, pdf=False)
+    assert contents(tmp_path) == before
 
 
 def test_an_interruption_waits_for_the_exchange_of_files(tmp_path, monkeypatch):

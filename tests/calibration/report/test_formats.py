@@ -20,11 +20,26 @@ from calibration.report.formats import (
 def test_numbers():
     assert percent(0.97243) == "97.2 %"
     assert percent(0.00012, 2) == "0.01 %"
+    assert percent(-0.00001) == "0.0 %"
     assert rounded(-0.0001, 2) == "0.00"
     assert rounded(-0.006, 2) == "-0.01"
     assert compact(0.0123456) == "0.0123"
     assert compact(123456.7) == "123,457"
     assert count(10000) == "10,000"
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.5, "50.0 %"),
+        (1.0, "100.0 %"),
+        (0.99999, "over 99.9 %"),
+        (0.0, "0.0 %"),
+        (0.00001, "under 0.1 %"),
+    ],
+)
+def test_percent_never_rounds_to_certainty(share, text):
+    assert percent(share) == text
 
 
 @pytest.mark.parametrize(

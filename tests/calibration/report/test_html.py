@@ -10,7 +10,6 @@ from itertools import pairwise
 import pytest
 from plotly.offline import get_plotlyjs
 
-from calibration.definitions import MEASURES
 from calibration.report.html import css_string, render_html, script_json
 from tests.calibration.report.examples import (
     bare_report,
@@ -59,7 +58,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def text():
-    return render_html(example_report(2), MEASURES)
+    return render_html(example_report(2))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +86,7 @@ def test_headings_leave_out_no_level(page):
 def test_headings_of_one_model_leave_out_no_level_either():
     levels = [
         int(tag[1])
-        for tag, _ in Page(render_html(example_report(1), MEASURES)).tags
+        for tag, _ in Page(render_html(example_report(1))).tags
         if re.fullmatch("h[1-6]", tag)
     ]
     assert all(b <= a + 1 for a, b in pairwise(levels))
@@ -150,7 +149,7 @@ def test_foreign_text_is_shown_and_never_run():
         software={EVIL: "1"},
         limitations=[EVIL],
     )
-    text = render_html(report, MEASURES, printed_by=EVIL)
+    text = render_html(report, printed_by=EVIL)
     scripts = [each.get("type") for each in Page(text).all("script")]
     assert scripts == ["application/json", None, None]
     assert EVIL not in text
@@ -179,7 +178,7 @@ def test_a_string_of_css_cannot_end():
 
 
 def test_what_is_missing_is_said_once_instead_of_empty_headings():
-    page = Page(render_html(bare_report(), MEASURES))
+    page = Page(render_html(bare_report()))
     headings = page.said("h2")
     assert "Out of distribution" not in headings
     assert headings[-1] == "Not in this report"
@@ -190,7 +189,7 @@ def test_what_is_missing_is_said_once_instead_of_empty_headings():
 
 
 def test_a_page_to_print_says_by_what(text):
-    printed = render_html(bare_report(), MEASURES, printed_by="Chromium 1.2")
+    printed = render_html(bare_report(), printed_by="Chromium 1.2")
     assert "PDF by Chromium 1.2" in printed
     assert '<html lang="en" class="paper">' in printed
     assert "PDF by" not in body_of(text)
@@ -207,7 +206,7 @@ def test_pictures_are_inside(page):
 
 
 def test_a_thousand_classes_do_not_make_a_thousand_figures():
-    text = render_html(example_report(1, num_classes=1000), MEASURES)
+    text = render_html(example_report(1, num_classes=1000))
     page = Page(text)
     assert len(page.all("figure")) < 20
     assert "The 30 classes of least recall" in text
@@ -216,7 +215,7 @@ def test_a_thousand_classes_do_not_make_a_thousand_figures():
 
 @pytest.mark.parametrize("models", [1, 5, 6, 10])
 def test_no_table_is_too_wide(models):
-    text = render_html(example_report(models), MEASURES)
+    text = render_html(example_report(models))
     heads = re.findall(r"<thead>(.*?)</thead>", body_of(text), re.DOTALL)
     assert max(head.count("<th ") for head in heads) <= 8
     assert "".join(heads).count("Noisy K-FAC") == (3 if models == 10 else 0)

@@ -1,150 +1,14 @@
-"""What a file of predictions may hold, and how wrong ones are refused."""
-
-from pathlib import Path
+"""Predictions made without a file."""
 
 import numpy as np
 import pytest
 
+from calibration.report.checks import PredictionsError
 from calibration.report.data import LayerRow
-from calibration.report.predictions import (
-    Predictions,
-    PredictionsError,
-    read_arrays,
-    read_predictions,
-)
+from calibration.report.predictions import Predictions
 from tests.calibration.examples import random_labels, random_probabilities
 
 PROBABILITIES, LABELS = random_probabilities(30, 3), random_labels(30, 3)
-
-
-def saved(tmp_path: Path, **arrays) -> Path:
-    """Save arrays beside valid probabilities and labels; None leaves one out."""
-    content = {"probabilities": PROBABILITIES, "labels": LABELS} | arrays
-    path = tmp_path / "predictions.npz"
-    np.savez(path, **{k: v for k, v in content.items() if v is not None})
-    return path
-
-
-def test_two_arrays_are_enough(tmp_path):
-    read = read_predictions(saved(tmp_path))
-    assert read.name == "predictions"
-    assert np.array_equal(read.probabilities, PROBABILITIES)
-    assert read.validation is None
-    assert read.ood == {}
-
-
-def test_every_further_array_finds_its_place(tmp_path):
-    rows = random_probabilities(7, 3, seed=2)
-    path = saved(
-        tmp_path,
-        class_names=np.array(["a", "b", "c"]),
-        indices=np.arange(30) + 100,
-        images=np.zeros((30, 4, 4), np.uint8),
-        mean_probabilities=PROBABILITIES,
-        validation_probabilities=rows,
-        validation_labels=np.zeros(7, int),
-        ood_far=rows,
-        logits=np.log(PROBABILITIES),
-        logits_ood_far=np.log(rows),
-        features=np.ones((30, 5)),
-        features_ood_far=np.ones((7, 5)),
-        features_train=np.ones((9, 5)),
-        labels_train=np.zeros(9, int),
-        logits_train=np.ones((9, 3)),
-        shift_gaussian_noise_5=rows,
-        shift_fog_1=rows,
-        shift_clean=rows,
-        shift_labels=np.zeros(7, int),
-    )
-    read = read_predictions(path, "mine", far=("far",))
-    assert read.name == "mine"
-    assert read.class_names == ["a", "b", "c"]
-    assert set(read.ood) == set(read.ood_logits) == set(read.features.ood) == {"far"}
-    assert read.features.train_logits.shape == (9, 3)
-    assert set(read.shift) == {("gaussian_noise", 5), ("fog", 1)}
-    assert len(read.validation[1]) == 7
-
-
-LOGITS = np.log(PROBABILITIES) * 3
-NEGATIVE = PROBABILITIES.copy()
-NEGATIVE[4, 1] = -0.25
-UNNORMALISED = PROBABILITIES.copy()
-UNNORMALISED[6] *= 1.5
-HOLE = PROBABILITIES.copy()
-HOLE[2, 0] = np.nan
-
-
-@pytest.mark.parametrize(
-    ("arrays", "text"),
-    [
-        ({"labels": None}, r"probabilities and labels, got probabilities; labels miss"),
-        ({"labels": LABELS[:9]}, r"labels must have one entry for each of 30 .* got 9"),
-        ({"labels": LABELS + 1}, r"labels must be in 0..2, got 3 at labels\[\d+\]"),
-        ({"labels": np.eye(3)[LABELS]}, r"one-hot"),
-        ({"probabilities": LOGITS}, r"-log|log-probabilities|Were log"),
-        ({"probabilities": 5 * PROBABILITIES}, r"Were logits passed by mistake"),
-        ({"probabilities": NEGATIVE}, r"got -0.25 at probabilities\[4, 1\]"),
-        ({"probabilities": UNNORMALISED}, r"got 1\.\d+ at |row probabilities\[6\]"),
-        ({"probabilities": HOLE}, r"finite, got nan at probabilities\[2, 0\]"),
-        ({"probabilities": PROBABILITIES.T}, r"sum to 1|one entry"),
-        ({"probabilities": PROBABILITIES[:, 0]}, r"\[N, C\] or \[S, N, C\]"),
-        ({"probabilities": PROBABILITIES[:0]}, r"non-empty"),
-        ({"ood_far": random_probabilities(5, 4)}, r"ood_far must have the 3 classes"),
-        ({"ood-far": PROBABILITIES}, r"got ood-far"),
-        ({"shift_fog_7": PROBABILITIES}, r"severity 1 to 5, got shift_fog_7"),
-        ({"shift_fog_1": PROBABILITIES}, r"shift_clean and shift_labels"),
-        ({"validation_labels": LABELS}, r"together, got validation_labels alone"),
-        (
-            {"validation_probabilities": PROBABILITIES, "validation_labels": [0]},
-            r"validation: labels must have one entry",
-        ),
-        ({"features": np.ones((30, 2))}, r"got no features_train"),
-        ({"indices": np.arange(3)}, r"indices must have one entry for each of 30"),
-        ({"images": np.zeros((3, 4, 4), np.uint8)}, r"images must have one entry"),
-        ({"class_names": np.array(["a"])}, r"class_names must have one entry for each"),
-    ],
-)  # fmt: skip
-def test_bad_arrays_are_refused_with_their_file(tmp_path, arrays, text):
-    path = saved(tmp_path, **arrays)
-    with pytest.raises(PredictionsError, match=text) as caught:
-        read_predictions(path)
-    assert str(path) in str(caught.value)
-
-
-def test_near_and_far_name_sets(tmp_path):
-    with pytest.raises(PredictionsError, match=r"near and far .*there are none.*svhn"):
-        read_predictions(saved(tmp_path), near=("svhn",))
-
-
-def test_pickled_objects_are_never_loaded(tmp_path):
-    path = saved(tmp_path, labels=np.array([Path()] * 30, dtype=object))
-    with pytest.raises(PredictionsError, match="plain arrays"):
-        read_predictions(path)
-
-
-@pytest.mark.parametrize("content", [b"", b"nothing", b"PK\x03\x04broken"])
-def test_files_that_are_no_arrays_are_refused(tmp_path, content):
-    path = tmp_path / "predictions.npz"
-    path.write_bytes(content)
-    with pytest.raises(PredictionsError, match=r"must be an \.npz"):
-        read_arrays(path)
-
-
-def test_a_damaged_file_is_refused(tmp_path):
-    path = saved(tmp_path)
-    content = bytearray(path.read_bytes())
-    content[60:400] = bytes(340)
-    path.write_bytes(content)
-    with pytest.raises(PredictionsError, match="cannot be read"):
-        read_arrays(path)
-
-
-def test_a_missing_file_and_a_single_array_are_told_apart(tmp_path):
-    with pytest.raises(PredictionsError, match="does not exist"):
-        read_arrays(tmp_path / "none.npz")
-    np.save(tmp_path / "one.npy", PROBABILITIES)
-    with pytest.raises(PredictionsError, match=r"np\.savez"):
-        read_arrays(tmp_path / "one.npy")
 
 
 def test_predictions_can_be_made_without_a_file():
@@ -155,3 +19,12 @@ def test_predictions_can_be_made_without_a_file():
         name="mine", probabilities=PROBABILITIES, labels=LABELS, posterior=[layer]
     )
     assert made.posterior[0].kl == 2.0
+
+
+def test_images_of_some_examples_come_with_their_rows():
+    images = np.zeros((2, 4, 4), np.uint8)
+    given = {"name": "a", "probabilities": PROBABILITIES, "labels": LABELS}
+    made = Predictions(**given, images=images, image_rows=np.array([3, 9]))
+    assert len(made.images) == 2
+    with pytest.raises(PredictionsError, match="one entry for each of 30"):
+        Predictions(**given, images=images)

@@ -4,6 +4,7 @@ import csv
 import io
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from calibration.report.tables import TABLE_NAMES, csv_tables, selective_measures
@@ -47,6 +48,29 @@ def test_numbers_are_those_of_the_report():
             assert float(row["low"]) == estimate.low
             assert int(row["count"]) == estimate.count
             assert row["method"] == estimate.method
+
+
+# Columns that hold names; all others hold numbers or nothing.
+NAMES = {
+    "model", "section", "measure", "method", "diagram", "of", "name", "set", "sets",
+    "distance", "score", "group", "kind", "label_name", "prediction_name", "first",
+    "second", "family", "recalibration", "conformal",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLE_NAMES)
+def test_every_cell_of_a_column_of_numbers_is_one(name):
+    for row in rows(REPORT, name):
+        for column in set(row) - NAMES:
+            assert row[column] == "" or np.isfinite(float(row[column])), column
+
+
+def test_rows_say_which_method_they_are_of():
+    model = REPORT.models[0]
+    found = {row["recalibration"] for row in rows(REPORT, "recalibration.csv")}
+    assert found == {"none", *(each.name for each in model.recalibration.methods)}
+    found = {row["conformal"] for row in rows(REPORT, "conformal.csv")}
+    assert found == {each.method for each in model.conformal.rows}
 
 
 def test_bins_of_all_diagrams_are_told_apart():

@@ -41,6 +41,8 @@ def test_validation_is_fitted_on_and_all_test_examples_judged():
     assert np.array_equal(found.fit, VALIDATION[0])
     assert np.array_equal(found.score, PROBABILITIES)
     assert "validation examples" in found.sentence
+    assert recalibration(found, 15).held_out
+    assert conformal(found).held_out
 
 
 def test_without_validation_the_test_examples_are_halved():
@@ -49,6 +51,8 @@ def test_without_validation_the_test_examples_are_halved():
     rows = np.concatenate([found.fit, found.score])
     assert np.array_equal(np.sort(rows, axis=0), np.sort(PROBABILITIES, axis=0))
     assert "random half" in found.sentence
+    assert not recalibration(found, 15).held_out
+    assert not conformal(found).held_out
 
 
 def test_too_few_examples_are_left_alone():

@@ -5,7 +5,7 @@ import pytest
 
 from calibration import auroc, entropy, predictive
 from calibration.report.measuring.ood import HEADLINE, TITLES, ood_sets
-from calibration.report.predictions import Features, Predictions, PredictionsError
+from calibration.report.predictions import Features, Predictions
 from tests.calibration.examples import random_labels, random_probabilities
 
 PROBABILITIES, LABELS = random_probabilities(3, 120, 4), random_labels(120, 4)
@@ -32,11 +32,11 @@ def made(**changes):
 
 
 def test_no_sets_no_section():
-    assert ood_sets(made(ood={})) == ([], [])
+    assert ood_sets(made(ood={})) == ([], [], [])
 
 
 def test_probabilities_alone_give_four_scores_headline_first():
-    ((found,), _) = ood_sets(made())
+    ((found,), _, _) = ood_sets(made())
     assert [each.name for each in found.scores] == [
         "entropy", "max_probability", "mutual_information", "expected_entropy",
     ]  # fmt: skip
@@ -56,7 +56,7 @@ def test_logits_and_features_add_their_scores():
         ood_logits={"far": np.log(FAR[0])},
         features=features(train.ood, logits),
     )
-    ((found,), _) = ood_sets(given)
+    ((found,), _, _) = ood_sets(given)
     assert [each.name for each in found.scores] == list(TITLES)
 
 
@@ -67,7 +67,8 @@ def test_logits_that_are_not_affine_in_the_features_leave_vim_out():
             np.random.default_rng(1).normal(size=(80, 4)) ** 3,
         )
     )
-    ((found,), _) = ood_sets(given)
+    ((found,), _, (note,)) = ood_sets(given)
+    assert note.startswith("a: ViM is left out: logits")
     names = [each.name for each in found.scores]
     assert "mahalanobis" in names
     assert "vim" not in names
@@ -79,12 +80,13 @@ def test_a_set_without_logits_leaves_their_scores_out_for_all():
         logits=np.log(PROBABILITIES[0]),
         ood_logits={"far": np.log(FAR[0])},
     )
-    sets, _ = ood_sets(given)
+    sets, _, (note,) = ood_sets(given)
+    assert note == "a: scores that need logits are left out, as near has none."
     assert all("energy" not in [s.name for s in each.scores] for each in sets)
 
 
 def test_near_and_far_are_averaged():
-    sets, groups = ood_sets(
+    sets, groups, _ = ood_sets(
         made(ood={"far": FAR, "near": NEAR, "other": NEAR}, far=("far",),
              near=("near", "other"))
     )  # fmt: skip
@@ -94,8 +96,3 @@ def test_near_and_far_are_averaged():
     ]
     mean = np.mean([each.scores[0].auroc for each in sets[1:]])
     assert groups[0].scores[0].auroc == pytest.approx(mean)
-
-
-def test_features_of_another_length_are_refused():
-    with pytest.raises(PredictionsError, match="features_ood_far must have one row"):
-        ood_sets(made(features=features({"far": np.ones((3, 6))})))

@@ -12,6 +12,7 @@ def test_the_section_holds_the_librarys_numbers():
     error = (PROBABILITIES.argmax(axis=1) != LABELS).mean()
     assert found.random == error
     assert found.areas["aurc"] == area_under_risk_coverage(PROBABILITIES, LABELS)
+    assert set(found.areas) == {"aurc", "augrc", "excess_aurc"}
     assert found.coverage[-1] == 1
     assert found.risk[-1] == error
     assert found.oracle_area < found.areas["aurc"]

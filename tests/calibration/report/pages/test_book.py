@@ -2,14 +2,15 @@
 
 import io
 from dataclasses import replace
+from functools import cache
 from itertools import combinations
 
 import matplotlib
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
-from calibration.definitions import MEASURES
-from calibration.report.pages import book
-from calibration.report.pages.book import RENDERER, write_pages
+from calibration.report.pages.book import RENDERER, draw_pages, write_pages
 from calibration.report.pages.sheet import HEIGHT, LEFT, WIDTH
 from calibration.report.sections.whole import to_document
 from tests.calibration.report.examples import (
@@ -18,6 +19,7 @@ from tests.calibration.report.examples import (
     example_report,
 )
 
+DPI = 720
 LONG = "A model of a very long name, $x$ 上 resnet-with-no-space-anywhere-in-it-" * 2
 
 
@@ -44,30 +46,25 @@ REPORTS = {
 }
 
 
-def pages_of(report, monkeypatch):
-    kept = []
-    number = book._number
-
-    def numbered(sheets, title):
-        kept.append(sheets)
-        number(sheets, title)
-
-    monkeypatch.setattr(book, "_number", numbered)
-    write_pages(to_document(report, MEASURES), io.BytesIO())
-    return kept[0].pages
+@cache
+def pages_of(name):
+    """The pages of a report, drawn once: that takes seconds."""
+    return draw_pages(to_document(REPORTS[name]()))
 
 
 def boxes(page):
-    scale = 72 / page.dpi
-    texts = [text for text in page.texts if text.get_text().strip()]
-    for text in texts:
-        box = text.get_window_extent()
-        yield text.get_text(), [scale * edge for edge in box.extents]
+    """Each text of a page with its left, bottom, right and top, in points."""
+    # As fine as paper, where letters are not widened to whole pixels of a screen.
+    renderer = FigureCanvasAgg(Figure((0.1, 0.1), dpi=DPI)).get_renderer()
+    for text in page.texts:
+        if text.get_text().strip():
+            box = text.get_window_extent(renderer, dpi=DPI)
+            yield text.get_text(), [72 / DPI * edge for edge in box.extents]
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_no_text_is_cut_and_none_lies_over_another(name, monkeypatch):
-    for page in pages_of(REPORTS[name](), monkeypatch):
+def test_no_text_is_cut_and_none_lies_over_another(name):
+    for page in pages_of(name):
         found = list(boxes(page))
         for text, (left, bottom, right, top) in found:
             assert left >= LEFT - 2, text
@@ -80,8 +77,8 @@ def test_no_text_is_cut_and_none_lies_over_another(name, monkeypatch):
             assert wide < 1 or tall < 1, (text, other)
 
 
-def test_every_page_has_its_number_and_the_first_its_maker(monkeypatch):
-    pages = pages_of(bare_report(), monkeypatch)
+def test_every_page_has_its_number_and_the_first_its_maker():
+    pages = pages_of("bare")
     for number, page in enumerate(pages, start=1):
         said = [text.get_text() for text in page.texts]
         assert f"{number} / {len(pages)}" in said
@@ -89,15 +86,16 @@ def test_every_page_has_its_number_and_the_first_its_maker(monkeypatch):
     assert any(f"PDF by {RENDERER}" in text for text in first)
 
 
-def test_all_sections_are_on_the_pages(monkeypatch):
-    document = to_document(example_report(1), MEASURES)
-    pages = pages_of(example_report(1), monkeypatch)
-    said = {text.get_text() for page in pages for text in page.texts}
+def test_all_sections_are_on_the_pages():
+    said = {text.get_text() for page in pages_of("two models") for text in page.texts}
+    document = to_document(REPORTS["two models"]())
     assert {section.title for section in document.sections} <= said
 
 
 def test_settings_of_matplotlib_are_neither_heeded_nor_changed():
-    document = to_document(bare_report(), MEASURES)
+    whole = to_document(bare_report())
+    section = next(each for each in whole.sections if each.slug == "selective")
+    document = replace(whole, sections=[section])
     plain, own = io.BytesIO(), io.BytesIO()
     write_pages(document, plain)
     with matplotlib.rc_context({"text.usetex": True, "axes.facecolor": "red"}):

@@ -5,6 +5,7 @@ import pytest
 from calibration.report.document import Cell, Column, Table
 from calibration.report.pages.sheet import LEFT, WIDTH, Sheets
 from calibration.report.pages.tables import draw_table, least_height
+from calibration.report.pages.text import width_of
 
 
 def table(rows, columns=3, text="0.2441", detail="(0.2361 to 0.2521)"):
@@ -49,6 +50,34 @@ def test_no_table_leaves_the_page(columns):
     boxes = [text.get_window_extent() for text in page.texts if text.get_text()]
     assert min(box.x0 for box in boxes) * scale >= LEFT - 1
     assert max(box.x1 for box in boxes) * scale <= WIDTH - LEFT + 1
+
+
+def test_even_columns_are_of_one_width_whatever_they_hold():
+    columns = [Column(text=text, words=True) for text in ("", "one", "two", "three")]
+    row = [Cell(text=text) for text in ("Optimizer", "short", "a long text " * 4, "x")]
+    wide = {}
+    for even in (True, False):
+        sheets = Sheets()
+        made = Table(caption="", columns=columns, rows=[row], even=even)
+        draw_table(sheets, made)
+        texts = {text.get_text(): text for text in sheets.pages[0].texts}
+        starts = [texts[name].get_position()[0] for name in ("one", "two", "three")]
+        wide[even] = [starts[1] - starts[0], starts[2] - starts[1]]
+    assert wide[True][0] == pytest.approx(wide[True][1])
+    assert wide[False][0] < wide[False][1]
+
+
+def test_a_long_head_leaves_room_for_its_colour():
+    columns = [Column(text="", words=True)]
+    columns += [Column(text="n" * 90, color="model-1", words=True)] * 3
+    sheets = Sheets()
+    draw_table(sheets, Table(caption="", columns=columns, rows=[[Cell(text="x")] * 4]))
+    heads = [t for t in sheets.pages[0].texts if set(t.get_text()) == {"n"}]
+    ends = [
+        t.get_position()[0] + width_of(t.get_text(), t.get_fontsize(), bold=True)
+        for t in heads
+    ]
+    assert max(ends) <= WIDTH - LEFT
 
 
 def test_a_very_long_name_is_broken():

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from calibration.definitions import MEASURES
 from calibration.report.document import Terms
-from calibration.report.measures import Measures
 from calibration.report.sections.closing import limitations, methods, not_in_report
 from calibration.report.sections.context import Context
 from tests.calibration.report.examples import bare_report, example_report
@@ -20,12 +19,12 @@ def test_every_measure_is_defined():
 
 def test_limitations_are_told():
     assert list(limitations(context(1)).blocks[0].items) == example_report().limitations
-    bare = Context(bare_report(), Measures(MEASURES))
+    bare = Context(bare_report())
     assert limitations(bare) is None
 
 
 def test_what_was_not_measured_is_a_line_each():
-    bare = Context(bare_report(), Measures(MEASURES))
+    bare = Context(bare_report())
     lines = not_in_report(bare).blocks[0].items
     assert len(lines) == 7
     assert all("not" in line or "none" in line for line in lines)

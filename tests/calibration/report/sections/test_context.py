@@ -2,8 +2,6 @@
 
 import pytest
 
-from calibration.definitions import MEASURES
-from calibration.report.measures import Measures
 from calibration.report.sections.context import (
     MODELS_A_TABLE,
     Context,
@@ -13,7 +11,7 @@ from tests.calibration.report.examples import example_report
 
 
 def context(models, **changes):
-    return Context(example_report(models, **changes), Measures(MEASURES))
+    return Context(example_report(models, **changes))
 
 
 @pytest.mark.parametrize(

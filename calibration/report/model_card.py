@@ -3,16 +3,17 @@
 Metrics stand in a "model-index" too, where model hubs look for them.
 """
 
+import html
 import json
 from collections.abc import Mapping, Sequence
 
 from calibration.definitions import MEASURES
 from calibration.intervals import Estimate
 from calibration.report.data import ModelReport, ReportData
-from calibration.report.words import count
+from calibration.report.formats import count
+from calibration.report.written import HEADLINES, title
 
-_HEADLINE = ("accuracy", "nll", "brier", "ece", "overconfidence")
-_SPECIAL = "\\`*_{}[]<>#|!"
+_SPECIAL = "\\`*_{}[]#|!~$"
 
 
 def model_card(report: ReportData) -> str:
@@ -40,7 +41,8 @@ def model_card(report: ReportData) -> str:
 def plain(text: str) -> str:
     """Text in which nothing is Markdown or HTML."""
     escaped = "".join(f"\\{each}" if each in _SPECIAL else each for each in text)
-    return " ".join(escaped.replace("<", "&lt;").split())
+    # As entities, not behind a backslash: no renderer may take these for a tag.
+    return " ".join(html.escape(escaped, quote=False).split())
 
 
 def _head(report: ReportData) -> str:
@@ -53,7 +55,7 @@ def _head(report: ReportData) -> str:
                     "dataset": {"name": model.provenance.get("Dataset", "")},
                     "metrics": [
                         {"type": name, "value": float(model.metrics[name])}
-                        for name in _HEADLINE
+                        for name in HEADLINES
                     ],
                 }
             ],
@@ -89,7 +91,7 @@ def _model(model: ModelReport) -> list[str]:
 
 def _numbers(metrics: Mapping[str, Estimate]) -> str:
     rows = [
-        [MEASURES[name].title, f"{value:.4f}", f"{value.low:.4f} to {value.high:.4f}"]
+        [title(name), f"{value:.4f}", f"{value.low:.4f} to {value.high:.4f}"]
         for name, value in metrics.items()
     ]
     return _table(["Measure", "Value", "95 % interval"], rows)

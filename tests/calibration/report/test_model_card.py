@@ -3,7 +3,9 @@
 import json
 from dataclasses import replace
 
-from calibration.report.card import model_card, plain
+import pytest
+
+from calibration.report.model_card import model_card, plain
 from tests.calibration.report.examples import bare_report, example_report
 
 REPORT = example_report(2)
@@ -35,8 +37,20 @@ def test_names_are_text():
     model = replace(REPORT.models[0], name="<script>alert(1)</script> | *x*")
     card = model_card(replace(REPORT, models=[model]))
     body = card.split("---", 2)[2]
-    assert "<script>" not in body
-    assert "\\| \\*x\\*" in body
+    assert "## &lt;script&gt;alert(1)&lt;/script&gt; \\| \\*x\\*\n" in body
+
+
+@pytest.mark.parametrize(
+    ("text", "markdown"),
+    [
+        ("<b> & &lt;", "&lt;b&gt; &amp; &amp;lt;"),
+        ("a_b [c](d) `e`", r"a\_b \[c\](d) \`e\`"),
+        ("$x$ ~~y~~ a\\", r"\$x\$ \~\~y\~\~ a\\"),
+        (" two\n lines ", "two lines"),
+    ],
+)
+def test_nothing_in_a_text_is_markdown(text, markdown):
+    assert plain(text) == markdown
 
 
 def test_a_bare_report_has_a_card():

@@ -1,0 +1,137 @@
+"""The calibration errors of predictions that were checked; see `calibration_errors`."""
+
+from functools import reduce
+from operator import add
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration._binned import (
+    batches,
+    binned_sums,
+    debiased_squared_gap,
+    effective_counts,
+    farthest_gap,
+    mean_gap,
+    nearest_gap,
+    promised_gap,
+    squared_gap,
+)
+from calibration._bins import Scheme, bin_edges, find_bins
+from calibration._distances import (
+    WHOLE,
+    Distance,
+    Sums,
+    distance,
+    squared_distance,
+    without_empty,
+)
+from calibration._predictions import Judged
+from calibration.intervals import WILSON, Estimate, mean
+from calibration.reliability import diagram
+
+KERNEL_WIDTH = 0.4  # of Kumar, Sarawagi and Jain, in confidence
+
+_KERNEL_CELLS = 200
+_SIGNED = (-1.0, 1.0)
+
+
+def expected_error(judged: Judged, num_bins: int, scheme: Scheme = "width") -> Estimate:
+    """The mean gap of bins."""
+    found = distance(judged.binned(num_bins, scheme), mean_gap)
+    return found.estimate(judged.count, found.value)
+
+
+def adaptive_error(judged: Judged, num_bins: int) -> Estimate:
+    """The mean gap of bins of equal mass."""
+    return expected_error(judged, num_bins, "mass")
+
+
+def maximum_error(judged: Judged, num_bins: int) -> Estimate:
+    """The largest gap of any bin."""
+    bins = diagram(judged.confidence, judged.correct, num_bins)
+    count = bins.count.astype(np.float64)
+    if judged.groups is not None:
+        cell = find_bins(judged.confidence, bin_edges(judged.confidence, num_bins))
+        count = effective_counts(cell, judged.groups)
+    return Estimate(
+        np.abs(bins.confidence - bins.accuracy).max(),
+        low=nearest_gap(bins.confidence, bins.accuracy, count),
+        high=farthest_gap(bins.confidence, bins.accuracy, count),
+        count=judged.count,
+        method=WILSON,
+    )
+
+
+def classwise_error(judged: Judged, num_bins: int) -> Estimate:
+    """The mean gap of each class's bins, averaged over classes."""
+    rows, labels, group = judged.rows, judged.labels, judged.dealt
+    num_classes, edges = rows.shape[1], bin_edges(rows[:, 0], num_bins)
+
+    def part(classes: range) -> Distance:
+        sums = [binned_sums(group, edges, rows[:, c], labels == c) for c in classes]
+        return distance(
+            np.concatenate(sums, axis=1),
+            lambda sums: mean_gap(sums) * len(classes) / num_classes,
+            num_cells=num_classes * num_bins,
+        )
+
+    whole = reduce(add, map(part, batches(num_classes)))
+    return whole.estimate(judged.count, whole.value)
+
+
+def root_mean_square_error(judged: Judged, num_bins: int) -> Estimate:
+    """The root of the mean squared gap."""
+    square = squared_distance(judged.binned(num_bins), squared_gap)
+    return square.root(judged.count, np.sqrt(square.value), square.value)
+
+
+def debiased_error(judged: Judged, num_bins: int) -> Estimate:
+    """The same without what chance adds."""
+    sums = judged.binned(num_bins)
+    square = squared_distance(sums, squared_gap)
+    debiased = max(float(debiased_squared_gap(sums.sum(axis=0))), 0.0)
+    return square.root(judged.count, np.sqrt(debiased), square.value)
+
+
+def promised_error(judged: Judged, num_bins: int) -> Estimate:
+    """The mean gap of bins that promise too much, weighted by the promise."""
+    found = distance(judged.binned(num_bins), promised_gap, step=WHOLE)
+    return found.estimate(judged.count, found.value)
+
+
+def signed_error(judged: Judged) -> Estimate:
+    """The mean confidence less the accuracy."""
+    return mean(judged.confidence - judged.correct, _SIGNED, judged.groups)
+
+
+def kernel_error(judged: Judged) -> Estimate:
+    """The maximum mean calibration error."""
+    sums = without_empty(judged.binned(_KERNEL_CELLS))
+    cells = sums.sum(axis=0)
+    centres = cells[:, 1] / cells[:, 0]
+    kernel = np.exp(-np.abs(centres[:, None] - centres) / KERNEL_WIDTH)
+
+    def square(sums: Sums) -> NDArray[np.float64]:
+        excess, count = sums[..., -1], sums[..., 0].sum(axis=-1)
+        return np.asarray(((excess @ kernel) * excess).sum(axis=-1) / count**2)
+
+    exact = _squared_kernel_error(judged.confidence, judged.confidence - judged.correct)
+    found = squared_distance(sums, square)
+    return found.root(judged.count, np.sqrt(exact), exact)
+
+
+def _squared_kernel_error(
+    confidence: NDArray[np.float64], excess: NDArray[np.float64]
+) -> float:
+    """The square of the MMCE in O(N log N).
+
+    With c ascending the sum over j < i is e^(-c_i / w) sum_j<i x_j e^(c_j / w).
+    """
+    order = np.argsort(confidence)
+    excess, growth = excess[order], np.exp(confidence[order] / KERNEL_WIDTH)
+    weighted = excess * growth
+    before = np.cumsum(weighted) - weighted
+    total = excess @ excess + 2 * float((excess / growth) @ before)
+    # A square: rounding alone can leave it below 0.
+    return max(float(total), 0.0) / len(excess) ** 2

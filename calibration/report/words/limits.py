@@ -1,0 +1,62 @@
+"""What a report's numbers do not tell."""
+
+from collections.abc import Sequence
+
+from calibration.report.data import ModelReport
+from calibration.report.formats import count
+
+SMALL_CLASS = 30  # examples below which a class says little
+SMALL_SET = 1000  # examples below which a bin of fifteen holds some dozens
+
+
+def limitations(models: Sequence[ModelReport]) -> list[str]:
+    """Say what a report's numbers do not tell.
+
+    Args:
+        models: The models.
+
+    Returns:
+        Sentences, those about these models first.
+    """
+    found = [text for model in models for text in _limits(model)]
+    return [*dict.fromkeys(found), *_ALWAYS]
+
+
+def _limits(model: ModelReport) -> list[str]:
+    found = []
+    if model.num_examples < SMALL_SET:
+        found.append(
+            f"{model.name}: {count(model.num_examples)} test examples are few; read "
+            "the intervals, not the numbers."
+        )
+    small = [each for each in model.classes if each.count < SMALL_CLASS]
+    if small:
+        found.append(
+            f"{model.name}: {len(small)} of {model.num_classes} classes have fewer "
+            f"than {SMALL_CLASS} test examples."
+        )
+    fitted = [model.recalibration, model.conformal]
+    if any(each is not None and not each.held_out for each in fitted):
+        found.append(
+            f"{model.name}: no validation predictions were given; recalibration and "
+            "conformal sets are fitted on one half of the test examples and judged on "
+            "the other."
+        )
+    if 1 < model.num_samples < 10:
+        found.append(
+            f"{model.name}: mutual information of {model.num_samples} posterior "
+            "samples is coarse and too small on average."
+        )
+    return found
+
+
+_ALWAYS = (
+    "Intervals tell how far a number may be off because the test examples are a "
+    "sample. They do not tell how it would differ with another training seed.",
+    "Calibration on these test examples says nothing about examples of another kind; "
+    "see distribution shift and out of distribution, where measured.",
+    "Binned calibration errors depend on the number of bins and are biased upwards; "
+    "compare them between models on the same examples and bins only.",
+    "Conformal coverage holds on average over examples like those that were fitted on, "
+    "not for each class or each example.",
+)
