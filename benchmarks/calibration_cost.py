@@ -9,8 +9,8 @@ the two numbers are apart, and "DIFFERS" says that it is more than rounding in s
 precision explains. Measures that no peer has stand alone.
 
 A fit of a recalibration is timed with its data; conformal sets with fit, and prediction
-of all examples. Uncertainty is that of four samples, draws are 16 a target. Detectors on
-features depend on their width, segmentation on the images: neither has a row.
+of all examples. Uncertainty is that of four samples, draws are 16 a target. Detectors
+on features depend on their width, segmentation on the images: neither has a row.
 
     python benchmarks/calibration_cost.py [--quick] [--only NAME...] [--json PATH]
 """
