@@ -12,6 +12,7 @@ import pytest
 from calibration import accuracy
 from calibration.__main__ import main
 from tests.calibration.examples import random_labels, random_probabilities
+from tests.test_architecture import imported_roots
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBABILITIES, LABELS = random_probabilities(80, 3), random_labels(80, 3)
@@ -85,6 +86,18 @@ def test_mistakes_are_told_and_nothing_is_written(file, tmp_path, capsys, words,
     assert main(["report", *given, "--output", str(folder), "--no-pdf"]) == 2
     assert told in capsys.readouterr().err
     assert not folder.exists()
+
+
+def test_the_requirements_are_what_is_imported():
+    names = {"pillow": "PIL", "scikit-learn": "sklearn"}
+    text = (ROOT / "calibration" / "requirements.txt").read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    needed = {names.get(n, n) for n in (line.partition(">=")[0] for line in lines)}
+    own = {"calibration", *sys.stdlib_module_names}
+    files = (ROOT / "calibration").rglob("*.py")
+    assert {root for path in files for root in imported_roots(path)} - own == needed
+    lowest = set((ROOT / "pyproject.toml").read_text().split('"'))
+    assert set(lines) <= lowest
 
 
 def test_the_folder_alone_does_on_a_machine_without_torch(file, tmp_path):
