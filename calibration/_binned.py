@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
 from calibration._bins import find_bins
 from calibration._distances import Sums
@@ -17,6 +18,7 @@ from calibration.intervals import COVERAGE, sums_by_group, wilson_interval
 
 Values = NDArray[np.float64]
 
+MOST_ALIKE = 0.5  # two groups of equal size
 CLASSES_AT_ONCE = 32  # few in memory, many for a product of matrices to be fast
 
 
@@ -71,6 +73,57 @@ def per_example(cells: Values, counts: Values) -> Values:
 def share(part: Values, whole: Values) -> Values:
     """Part / whole, and 0 where the whole is not above 0."""
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+def expected_gaps(sums: Sums, sizes: Values) -> Values:
+    """The mean of the absolute excess that chance gives each bin of a calibrated model.
+
+    The mean absolute deviation of a binomial (de Moivre; Diaconis and Zabell 1991,
+    Stat. Sci. 6:284, eq. 1.1) with the bin's mean confidence: a few rare events deviate
+    otherwise than a normal does.
+
+    Args:
+        sums: Sums of each group and bin: count, confidence and excess, ``[G, K, 3]``.
+        sizes: Examples that count as one, at least 1, ``[K]``.
+
+    Returns:
+        Numbers of examples, ``[K]``.
+    """
+    count, confidence, _ = sums.sum(axis=0).T
+    trials = count / sizes
+    p = share(confidence, count).clip(1e-300, 1 - 1e-15)
+    least = np.floor(trials * p) + 1
+    logs = (
+        gammaln(trials + 1)
+        - gammaln(least)
+        - gammaln(np.maximum(trials - least + 1, 1e-9))
+        + least * np.log(p)
+        + (trials - least + 1) * np.log1p(-p)
+    )
+    return np.asarray(2 * np.exp(logs) * sizes)
+
+
+def squared_noise(sums: Sums, sizes: Values, chance: Values) -> Values:
+    """The mean of the square that chance adds to each bin's excess.
+
+    That of the residuals of independent groups, which is without bias where a bin has
+    members of two or more; else that of a calibrated model.
+
+    Args:
+        sums: Count and excess of each group and bin, ``[G, K, 2]``.
+        sizes: Examples that count as one, ``[K]``.
+        chance: Variance of the excess of a calibrated model's bin, if all its examples
+            were independent, ``[K]``.
+
+    Returns:
+        Squares of numbers of examples, ``[K]``.
+    """
+    count, excess = np.moveaxis(sums, -1, 0)
+    total = count.sum(axis=0)
+    rest = excess - count * share(excess.sum(axis=0), total)
+    alike = share((count**2).sum(axis=0), total**2)  # 1 / Kish's effective groups
+    seen = share((rest**2).sum(axis=0), 1 - alike)
+    return np.where(alike <= MOST_ALIKE, seen, chance * sizes)
 
 
 def effective_counts(bins: NDArray[np.intp], cluster: NDArray[np.intp]) -> Values:

@@ -17,12 +17,16 @@ replicates S*:
   With the whole step e* in its place, which for a convex f is never less, the end
   holds also for distances with a kink that a step can cross.
 
+In a cell of one or two examples resampling knows little of noise. `chance` and
+`Distance.raised` then tell its mean, from the model's own probabilities: the replicates
+of a low end are moved to it where theirs is less.
+
 A square f(S)^2 rises on average by as much wherever the truth lies, and varies more
 around S than around 0: the rises of its plain replicates serve at both ends.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Self
 
@@ -40,6 +44,8 @@ Sums = NDArray[np.float64]
 OfSums = Callable[[Sums], NDArray[np.float64]]
 
 TANGENT, WHOLE = 1e-6, 1.0
+
+_NORMAL_DEVIATIONS = (np.pi / 2) ** 0.5  # in a mean absolute deviation
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +71,14 @@ class Distance:
             self.falls + other.falls,
             self.num_groups,
         )
+
+    def raised(self, noise: float) -> "Distance":
+        """The same, if noise raises it by less on average than it is known to."""
+        return replace(self, rises=self.rises + max(noise - self.rises.mean(), 0.0))
+
+    def widened(self, farther: float) -> "Distance":
+        """The same, if noise can have lowered it by more."""
+        return replace(self, falls=self.falls + farther)
 
     def interval(self, value: float, largest: float = 1.0) -> tuple[float, float]:
         """The ends, in 0..largest, for a value that is this one but for rounding."""
@@ -105,7 +119,12 @@ class Distance:
 
 
 def distance(
-    sums: Sums, measure: OfSums, *, step: float = TANGENT, num_cells: int | None = None
+    sums: Sums,
+    measure: OfSums,
+    *,
+    step: float = TANGENT,
+    num_cells: int | None = None,
+    chance: NDArray[np.float64] | None = None,
 ) -> Distance:
     """Measure a distance and the noise in it.
 
@@ -116,14 +135,19 @@ def distance(
             that ignores excesses of one sign.
         num_cells: Number of cells among which a gap is beyond doubt; those that hold
             an example, unless the distance is one of several that will be added.
+        chance: What the mean of each cell's absolute excess is without a gap, where
+            that is known, ``[K]``: cells of few examples are resampled to less.
 
     Returns:
         The distance.
     """
-    sums = without_empty(sums)
+    held = sums[..., 0].sum(axis=0) > 0
+    sums = sums[:, held]
     total = sums.sum(axis=0)
     moves = resample(sums) - total
     noise = np.sqrt((sums[..., -1] ** 2).sum(axis=0))
+    if chance is not None:  # of which a bin without any rare event shows nothing
+        noise = np.maximum(noise, _NORMAL_DEVIATIONS * chance[held])
     clear = np.abs(total[:, -1]) > _beyond_doubt(num_cells or len(total)) * noise
     centre = total.copy()
     centre[~clear, -1] = 0
@@ -131,12 +155,18 @@ def distance(
     noisy = moves * clear[:, None]
     noisy[..., -1] = moves[..., -1]
     value = measure(total)
-    return Distance(
+    found = Distance(
         value=float(value),
         rises=measure(centre + noisy) - measure(centre),
         falls=(measure(total + step * moves) - value) / step,
         num_groups=len(sums),
     )
+    if chance is None:
+        return found
+    up, down = centre.copy(), centre.copy()
+    up[~clear, -1], down[~clear, -1] = chance[held][~clear], -chance[held][~clear]
+    mean_rise = (measure(up) + measure(down)) / 2 - measure(centre)
+    return found.raised(float(mean_rise))
 
 
 def squared_distance(sums: Sums, square: OfSums) -> Distance:

@@ -11,11 +11,13 @@ from calibration._binned import (
     binned_sums,
     debiased_squared_gap,
     effective_counts,
+    expected_gaps,
     farthest_gap,
     mean_gap,
     nearest_gap,
     promised_gap,
     squared_gap,
+    squared_noise,
 )
 from calibration._bins import Scheme, bin_edges, find_bins
 from calibration._distances import (
@@ -38,8 +40,9 @@ _SIGNED = (-1.0, 1.0)
 
 def expected_error(judged: Judged, num_bins: int, scheme: Scheme = "width") -> Estimate:
     """The mean gap of bins."""
-    found = distance(judged.binned(num_bins, scheme), mean_gap)
-    return found.estimate(judged.count, found.value)
+    sums = judged.binned(num_bins, scheme)
+    found = distance(sums, mean_gap, chance=_chance(judged, sums))
+    return found.widened(max(judged.unseen)).estimate(judged.count, found.value)
 
 
 def adaptive_error(judged: Judged, num_bins: int) -> Estimate:
@@ -70,39 +73,53 @@ def classwise_error(judged: Judged, num_bins: int) -> Estimate:
 
     def part(classes: range) -> Distance:
         sums = [binned_sums(group, edges, rows[:, c], labels == c) for c in classes]
+        together = np.concatenate(sums, axis=1)
         return distance(
-            np.concatenate(sums, axis=1),
+            together,
             lambda sums: mean_gap(sums) * len(classes) / num_classes,
             num_cells=num_classes * num_bins,
+            chance=_chance(judged, together),
         )
 
     whole = reduce(add, map(part, batches(num_classes)))
+    # Each error that was not seen is one too few of one class, one too many of another.
+    whole = whole.widened(2 * max(judged.unseen) / num_classes)
     return whole.estimate(judged.count, whole.value)
 
 
 def root_mean_square_error(judged: Judged, num_bins: int) -> Estimate:
     """The root of the mean squared gap."""
-    square = squared_distance(judged.binned(num_bins), squared_gap)
+    square = _squared(judged, num_bins)
     return square.root(judged.count, np.sqrt(square.value), square.value)
 
 
 def debiased_error(judged: Judged, num_bins: int) -> Estimate:
     """The same without what chance adds."""
-    sums = judged.binned(num_bins)
-    square = squared_distance(sums, squared_gap)
-    debiased = max(float(debiased_squared_gap(sums.sum(axis=0))), 0.0)
+    square = _squared(judged, num_bins)
+    total = judged.binned(num_bins).sum(axis=0)
+    debiased = max(float(debiased_squared_gap(total)), 0.0)
     return square.root(judged.count, np.sqrt(debiased), square.value)
 
 
 def promised_error(judged: Judged, num_bins: int) -> Estimate:
     """The mean gap of bins that promise too much, weighted by the promise."""
-    found = distance(judged.binned(num_bins), promised_gap, step=WHOLE)
-    return found.estimate(judged.count, found.value)
+    sums = judged.binned(num_bins)
+    chance = _chance(judged, sums)
+    found = distance(sums, promised_gap, step=WHOLE, chance=chance)
+    return found.widened(judged.unseen[0]).estimate(judged.count, found.value)
 
 
 def signed_error(judged: Judged) -> Estimate:
     """The mean confidence less the accuracy."""
-    return mean(judged.confidence - judged.correct, _SIGNED, judged.groups)
+    found = mean(judged.confidence - judged.correct, _SIGNED, judged.groups)
+    lower, higher = judged.unseen
+    return Estimate(
+        found,
+        low=max(found.low - higher, -1.0),
+        high=min(found.high + lower, 1.0),
+        count=found.count,
+        method=found.method,
+    )
 
 
 def kernel_error(judged: Judged) -> Estimate:
@@ -119,6 +136,24 @@ def kernel_error(judged: Judged) -> Estimate:
     exact = _squared_kernel_error(judged.confidence, judged.confidence - judged.correct)
     found = squared_distance(sums, square)
     return found.root(judged.count, np.sqrt(exact), exact)
+
+
+def _chance(judged: Judged, sums: Sums) -> NDArray[np.float64]:
+    """What chance gives each bin of a calibrated model."""
+    return expected_gaps(sums, judged.cluster_sizes(sums))
+
+
+def _squared(judged: Judged, num_bins: int) -> Distance:
+    """The mean squared gap, which chance raises by what residuals say."""
+    sums = without_empty(judged.binned(num_bins))
+    count, confidence, _ = sums.sum(axis=0).T
+    noise = squared_noise(
+        sums[..., [0, 2]],
+        judged.cluster_sizes(sums),
+        confidence * (1 - confidence / count),
+    )
+    square = squared_distance(sums, squared_gap)
+    return square.raised(float((noise / count).sum()) / judged.count)
 
 
 def _squared_kernel_error(

@@ -12,15 +12,18 @@ from numpy.typing import ArrayLike, NDArray
 from calibration._binned import binned_sums
 from calibration._bins import Scheme, bin_edges
 from calibration._checks import (
+    as_array,
     check_at_least_one,
     check_groups,
     check_labels,
     predictive,
 )
 from calibration._distances import Sums
-from calibration.intervals import deal
+from calibration.intervals import MAX_GROUPS, beyond_normal, deal, effective_size
 
 Values = NDArray[np.float64]
+
+_ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
 
 class Predicted:
@@ -36,7 +39,7 @@ class Predicted:
     """
 
     def __init__(self, probabilities: ArrayLike, name: str = "probabilities") -> None:
-        self.samples = np.asarray(probabilities)
+        self.samples = as_array(probabilities, name)
         self.rows = predictive(self.samples, name)
 
     @property
@@ -60,8 +63,14 @@ class Predicted:
 
     @cached_property
     def mutual_information(self) -> Values:
-        """Total less expected entropy, at least 0, ``[N]``."""
-        return np.maximum(self.total - self.expected, 0.0)
+        """Total less expected entropy, at least 0, ``[N]``.
+
+        What rounding alone can make of samples that agree counts as 0, lest detectors
+        and rankings tell examples apart by it.
+        """
+        nats = self.total - self.expected
+        nats[nats < _ROUNDING * np.maximum(self.total, 1.0)] = 0.0
+        return nats
 
     @cached_property
     def predicted(self) -> NDArray[np.intp]:
@@ -114,6 +123,40 @@ class Judged(Predicted):
     def dealt(self) -> NDArray[np.intp]:
         """Group of each example that a bootstrap resamples, ``[N]``."""
         return deal(self.count, self.groups)
+
+    @cached_property
+    def unseen(self) -> tuple[float, float]:
+        """How far the accuracy may be lower, and higher, that resampling cannot see."""
+        size = float(self.count)
+        if self.groups is not None:
+            hits, counts = np.bincount(self.groups, self.correct), self.sizes
+            size = effective_size(hits, counts)
+        return beyond_normal(float(self.correct.mean()), size)
+
+    @cached_property
+    def sizes(self) -> NDArray[np.intp]:
+        """Examples of each cluster, ``[G]``, each its own without clusters."""
+        members = np.arange(self.count) if self.groups is None else self.groups
+        return np.bincount(members)
+
+    def cluster_sizes(self, sums: Sums) -> Values:
+        """Examples that count as one in each cell, as if clusters agreed within.
+
+        Args:
+            sums: Sums of each bootstrap group and cell, the count first, ``[G, K, k]``.
+
+        Returns:
+            Mean size of the cluster of an example within the cell, at least 1, ``[K]``.
+        """
+        count = sums[..., 0]
+        total = np.maximum(count.sum(axis=0), 1.0)
+        if self.groups is None:
+            return np.ones_like(total)
+        if len(self.sizes) <= MAX_GROUPS:  # a bootstrap group is a cluster
+            return np.asarray(np.maximum((count**2).sum(axis=0) / total, 1.0))
+        # Clusters dealt at random: their squares add up to the variance of the deal.
+        squares = count.var(axis=0, ddof=1) * len(count)
+        return np.asarray(np.maximum(squares / total, 1.0))
 
     def binned(self, num_bins: int, scheme: Scheme = "width") -> Sums:
         """Count, confidence and excess of each group and bin, ``[G, B', 3]``."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calibration._checks import check_groups
+from calibration._checks import as_array, check_groups
 from calibration._predictions import Judged
 from calibration.intervals import deal, sums_by_group
 
@@ -128,7 +128,7 @@ def rank(
 def _check_uncertainty(
     uncertainty: ArrayLike, num_examples: int
 ) -> NDArray[np.float64]:
-    values = np.asarray(uncertainty)
+    values = as_array(uncertainty, "uncertainty")
     if values.shape != (num_examples,):
         raise ValueError(
             "uncertainty must be a vector with one number for each of "

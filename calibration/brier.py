@@ -10,11 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calibration._binned import batches, per_example, share
+from calibration._binned import batches, per_example, share, squared_noise
 from calibration._bins import bin_edges, find_bins
 from calibration._distances import Distance, without_empty
 from calibration._predictions import Judged
-from calibration.intervals import Estimate, from_draws, resample, sums_by_group
+from calibration.intervals import (
+    BOOTSTRAP,
+    Estimate,
+    from_draws,
+    resample,
+    sums_by_group,
+)
 
 LARGEST_BRIER = 2.0
 
@@ -69,14 +75,19 @@ def parts_of(judged: Judged, num_bins: int) -> BrierDecomposition:
     """The parts of the Brier score of checked predictions."""
     group, rows, labels = judged.dealt, judged.rows, judged.labels
     edges = bin_edges(rows[:, 0], num_bins)
-    values, draws = np.zeros(4), np.zeros((4, 1))
+    values, draws, noise = np.zeros(4), np.zeros((4, 1)), np.zeros(2)
     for classes in batches(rows.shape[1]):
         sums = [_class_sums(group, edges, rows[:, c], labels == c) for c in classes]
         ends = np.cumsum([each.shape[1] for each in sums])[:-1]
         together = resample(np.concatenate(sums, axis=1))
         values = values + sum(_parts(each.sum(axis=0)) for each in sums)
         draws = draws + sum(map(_parts, np.split(together, ends, axis=1)))
-    return _with_intervals(values, draws, int(group.max()) + 1, judged.count)
+        noise += sum(_noise(judged, each) for each in sums)
+    squares = [
+        Distance(float(values[k]), moves, moves, int(group.max()) + 1)
+        for k, moves in enumerate(draws - values[:, None])
+    ]
+    return _with_intervals(squares, noise / judged.count, rows.shape[1], judged.count)
 
 
 def _class_sums(
@@ -105,22 +116,51 @@ def _parts(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     ])
 
 
-def _with_intervals(
-    values: NDArray[np.float64],
-    draws: NDArray[np.float64],
-    num_groups: int,
-    count: int,
-) -> BrierDecomposition:
-    def square(place: int, largest: float) -> Estimate:
-        value = float(values[place])
-        moves = draws[place] - value
-        return Distance(value, moves, moves, num_groups).estimate(count, value, largest)
+def _noise(judged: Judged, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What chance adds to reliability and resolution, summed over examples."""
+    count, p, y, pp, _ = np.moveaxis(sums, -1, 0)
+    total, sizes = count.sum(axis=0), judged.cluster_sizes(sums)
+    expected, squares = p.sum(axis=0), pp.sum(axis=0)
+    gap = squared_noise(np.stack([count, p - y], -1), sizes, expected - squares)
+    hits = expected * (1 - expected / total)
+    rate = squared_noise(np.stack([count, y], -1), sizes, hits)
+    return np.array([(gap / total).sum(), (rate / total).sum()])
 
-    if num_groups < 2:  # which says nothing of spread
-        draws = np.full_like(draws, np.nan)
+
+def _with_intervals(
+    parts: list[Distance], noise: NDArray[np.float64], num_classes: int, count: int
+) -> BrierDecomposition:
+    reliability, resolution, uncertainty, within = parts
     return BrierDecomposition(
-        reliability=square(0, LARGEST_BRIER),
-        resolution=square(1, 1.0),
-        uncertainty=from_draws(float(values[2]), draws[2], count),
-        within_bin=from_draws(float(values[3]), draws[3], count, (-1.0, LARGEST_BRIER)),
+        reliability=reliability.raised(noise[0]).estimate(
+            count, reliability.value, LARGEST_BRIER
+        ),
+        resolution=resolution.raised(noise[1]).estimate(count, resolution.value),
+        uncertainty=_of_rates(uncertainty, 1 - 1 / num_classes, count),
+        within_bin=from_draws(
+            within.value,
+            # One group says nothing of spread.
+            within.value + (within.falls if within.num_groups > 1 else np.empty(0)),
+            count,
+            (-1.0, LARGEST_BRIER),
+        ),
+    )
+
+
+def _of_rates(found: Distance, largest: float, count: int) -> Estimate:
+    """Uncertainty: the largest there is less the square of rates' distance from equal.
+
+    Where classes are equally frequent it is at its maximum, from which noise can only
+    take away.
+    """
+    square = Distance(
+        largest - found.value, -found.rises, -found.falls, found.num_groups
+    )
+    low, high = square.interval(square.value, largest)
+    return Estimate(
+        found.value,
+        low=largest - high,
+        high=largest - low,
+        count=count,
+        method=BOOTSTRAP,
     )

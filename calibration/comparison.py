@@ -30,6 +30,7 @@ from calibration._checks import (
     check_groups,
     check_labels,
     check_probabilities,
+    check_seed,
 )
 from calibration._difference import (
     Difference,
@@ -77,7 +78,7 @@ def paired_differences(
     first: ArrayLike,
     second: ArrayLike,
     labels: ArrayLike,
-    names: Sequence[str] = HEADLINE,
+    names: Sequence[str] | str = HEADLINE,
     *,
     num_bins: int = 15,
     groups: ArrayLike | None = None,
@@ -88,7 +89,7 @@ def paired_differences(
         first: Probabilities of the first run, ``[N, C]`` or ``[S, N, C]``.
         second: Those of the second, of the same N and C; S may be another.
         labels: True classes, integers in 0..C-1, ``[N]``.
-        names: Which of "accuracy", "nll", "brier" and "ece".
+        names: Which of "accuracy", "nll", "brier" and "ece"; one, or several.
         num_bins: Bins of equal width for "ece", at least 1.
         groups: Cluster of each example (image, patient, user), ``[N]``, if members of
             one are not independent.
@@ -100,6 +101,7 @@ def paired_differences(
     Raises:
         ValueError: If shapes disagree, or an argument is invalid.
     """
+    names = (names,) if isinstance(names, str) else names
     for name in names:
         if name not in HEADLINE:
             raise ValueError(f"names must be among {[*HEADLINE]}, got {name!r}.")
@@ -150,7 +152,7 @@ def paired_bootstrap(
         ValueError: If shapes disagree, an argument is invalid, the measure is not
             finite, or one example or cluster has no bounds.
     """
-    replicates = check_at_least_one(replicates, "replicates")
+    replicates, seed = check_at_least_one(replicates, "replicates"), check_seed(seed)
     one = check_probabilities(first, "first")
     two = check_probabilities(second, "second")
     check_same_shape(one, two)

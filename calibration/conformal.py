@@ -42,6 +42,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from calibration._checks import (
     check_at_least_one,
+    check_between,
+    check_seed,
+    is_number,
+    is_whole,
     predictive,
     predictive_and_labels,
 )
@@ -75,9 +79,7 @@ class ConformalPredictor(ABC):
     num_classes_: int
 
     def __init__(self, alpha: float = 0.1) -> None:
-        if not 0 < alpha < 1:
-            raise ValueError(f"alpha must be between 0 and 1, got {alpha}.")
-        self.alpha = float(alpha)
+        self.alpha = check_between(alpha, "alpha")
 
     def fit(self, probabilities: ArrayLike, labels: ArrayLike) -> Self:
         """Learn the quantile from calibration examples.
@@ -167,7 +169,7 @@ class ConformalAPS(ConformalPredictor):
     ) -> None:
         super().__init__(alpha)
         self.randomized = randomized
-        self.seed = seed
+        self.seed = check_seed(seed)
 
     def _scores(self, mean: NDArray[np.float64]) -> NDArray[np.float64]:
         order = np.argsort(-mean, axis=1, kind="stable")
@@ -204,10 +206,12 @@ class ConformalRAPS(ConformalAPS):
         seed: int = 0,
     ) -> None:
         super().__init__(alpha, randomized=randomized, seed=seed)
-        if not 0 <= penalty < np.inf:
-            raise ValueError(f"penalty must be finite and at least 0, got {penalty}.")
+        if not is_number(penalty) or not 0 <= penalty < np.inf:
+            raise ValueError(f"penalty must be finite and at least 0, got {penalty!r}.")
         self.penalty = float(penalty)
-        self.k_reg = 0 if k_reg == 0 else check_at_least_one(k_reg, "k_reg")
+        self.k_reg = (
+            0 if is_whole(k_reg) and k_reg == 0 else check_at_least_one(k_reg, "k_reg")
+        )
 
     def _penalties(self, num_classes: int) -> NDArray[np.float64]:
         beyond = np.arange(1, num_classes + 1) - self.k_reg

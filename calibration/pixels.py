@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calibration._checks import check_probabilities
+from calibration._checks import as_array, check_probabilities
 
 Mask = NDArray[np.bool_]
 
@@ -104,7 +104,7 @@ def classes_last(
         ValueError: If the array is empty or has another number of axes, or class_axis
             is neither 1 nor -1.
     """
-    array = np.asarray(probabilities)
+    array = as_array(probabilities, "probabilities")
     if class_axis not in {1, -1}:
         raise ValueError(
             f"class_axis must be 1 (after examples) or -1 (last), got {class_axis}."
@@ -157,7 +157,7 @@ def check_mask(mask: ArrayLike | None, shape: tuple[int, ...]) -> Mask:
     """
     if mask is None:
         return np.ones(shape, dtype=bool)
-    array = np.array(mask)
+    array = np.array(as_array(mask, "mask"))
     if array.dtype.kind != "b":
         raise ValueError(
             f"mask must be boolean, true where a pixel counts, got dtype {array.dtype}."
@@ -183,7 +183,7 @@ def _rows(maps: NDArray[Any], kept: Mask) -> NDArray[np.floating[Any]]:
 
 def _check_labels(labels: ArrayLike) -> NDArray[Any]:
     """Return labels as an array of integers, ``[N, *spatial]``."""
-    array = np.asarray(labels)
+    array = as_array(labels, "labels")
     if array.ndim < 2:
         raise ValueError(
             "labels must be class indices of shape [N, *spatial], "

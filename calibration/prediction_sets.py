@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calibration._checks import check_groups, check_labels
+from calibration._checks import as_array, check_groups, check_labels
 from calibration.intervals import Estimate, mean, proportion
 
 # Largest size of each stratum but the last.
@@ -138,7 +138,7 @@ def _proportions(
 
 
 def _check_sets(sets: ArrayLike) -> NDArray[np.bool_]:
-    array = np.asarray(sets)
+    array = as_array(sets, "sets")
     if array.ndim != 2 or array.size == 0:
         raise ValueError(f"sets must be [N, C] and not empty, got shape {array.shape}.")
     if array.dtype != bool:

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from calibration._binned import mean_gap
 from calibration._checks import check_at_least_one
+from calibration._distances import distance
 from calibration.distributions import PredictiveDistribution
 from calibration.intervals import (
     Estimate,
     deal,
     proportion,
-    resampled,
     sums_by_group,
 )
 
@@ -63,7 +64,7 @@ def quantile_calibration(
         distribution: The predictions.
         targets: True values, ``[N]``.
         num_levels: L, at least 1; the usual 19 are 5 %, 10 %, ..., 95 %.
-        groups: Cluster of each example, ``[N]``; the interval is then Student's.
+        groups: Cluster of each example, ``[N]``; see `calibration.intervals`.
 
     Returns:
         The curve: flatter than the diagonal where deviations are too small (the model
@@ -93,7 +94,8 @@ def quantile_calibration_error(
     """Estimate the mean gap between promised and observed frequencies.
 
     With few examples it is biased upwards, as ECE is: of a perfect model it is about
-    ``0.31 / sqrt(N)``.
+    ``0.31 / sqrt(N)``. Its interval holds the error of endless examples, 0 included
+    (`calibration._distances`).
 
     Args:
         distribution: The predictions.
@@ -109,15 +111,12 @@ def quantile_calibration_error(
     transform = distribution.cdf(targets)
     cells = np.searchsorted(levels, transform, side="left")
     group = deal(len(transform), groups)
-    sums = sums_by_group(group, cells, len(levels) + 1, None)
-
-    def gap(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        upto = sums[..., 0].cumsum(axis=-1)
-        observed = upto[..., :-1] / upto[..., -1:]
-        error: NDArray[np.float64] = np.abs(observed - levels).mean(axis=-1)
-        return error
-
-    return resampled(sums, gap, len(transform), (0.0, 0.5), reflected=True)
+    below = sums_by_group(group, cells, len(levels) + 1, None)[..., 0].cumsum(axis=-1)
+    # Every level is a cell that holds all examples, and so has a gap of its own.
+    count = np.broadcast_to(below[:, -1:], below[:, :-1].shape)
+    sums = np.stack([count, below[:, :-1] - count * levels], axis=-1)
+    found = distance(sums, mean_gap)
+    return found.estimate(len(transform), found.value, 0.5)
 
 
 def _levels(num_levels: int) -> NDArray[np.float64]:

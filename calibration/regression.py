@@ -133,7 +133,7 @@ def interval_coverage(
         targets: True values, ``[N]``.
         level: What the interval promises, between 0 and 1: it leaves out as much below
             as above, (1 - level) / 2 each.
-        groups: Cluster of each example, ``[N]``; the interval is then Student's.
+        groups: Cluster of each example, ``[N]``; see `calibration.intervals`.
 
     Returns:
         A fraction in 0..1: below the level the model is overconfident.

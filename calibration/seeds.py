@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
+from calibration._checks import as_array
 from calibration.intervals import COVERAGE
 
 
@@ -47,7 +48,10 @@ def mean_over_seeds(values: ArrayLike) -> SeedSummary:
     Raises:
         ValueError: If the values are no vector of finite numbers.
     """
-    numbers = np.asarray(values, dtype=np.float64)
+    numbers = as_array(values, "values")
+    if numbers.dtype.kind not in "fiu" and numbers.size > 0:
+        raise ValueError(f"values must be real numbers, got dtype {numbers.dtype}.")
+    numbers = numbers.astype(np.float64)
     if numbers.ndim != 1 or numbers.size == 0:
         raise ValueError(
             f"values must be a non-empty vector, got shape {numbers.shape}."

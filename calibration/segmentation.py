@@ -22,7 +22,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from calibration._checks import check_at_least_one
 from calibration._predictions import Judged, Predicted
-from calibration.intervals import Estimate, resampled, sums_by_group
+from calibration.intervals import (
+    Estimate,
+    beyond_normal,
+    effective_size,
+    resampled,
+    sums_by_group,
+)
 from calibration.measures import measures_of
 from calibration.pixels import PixelPredictions, check_mask, classes_last, images
 
@@ -122,11 +128,33 @@ def _judged(predictions: PixelPredictions) -> Judged:
 
 def _overlap_of(judged: Judged) -> dict[str, Estimate]:
     sums = _overlaps(judged)
-    found = {"mean_iou": resampled(sums, _mean_iou, judged.count)}
-    for c, union in enumerate(_unions(sums.sum(axis=0))):
-        if union > 0:
-            found[f"iou_{c}"] = resampled(sums[:, c], _iou, int(union))
+    unions = _unions(sums)
+    present = np.flatnonzero(unions.sum(axis=0) > 0)
+    unseen = np.array([_unseen(sums[:, c, 0], unions[:, c]) for c in present])
+    mean_iou = resampled(sums, _mean_iou, judged.count)
+    found = {"mean_iou": _widened(mean_iou, unseen.mean(axis=0))}
+    for c, farther in zip(present, unseen, strict=True):
+        estimate = resampled(sums[:, c], _iou, int(unions[:, c].sum()))
+        found[f"iou_{c}"] = _widened(estimate, farther)
     return found
+
+
+def _unseen(
+    both: NDArray[np.float64], union: NDArray[np.float64]
+) -> tuple[float, float]:
+    """How far an overlap may be lower, and higher, that resampling cannot see."""
+    share = float(both.sum() / union.sum())
+    return beyond_normal(share, effective_size(both, union))
+
+
+def _widened(estimate: Estimate, farther: NDArray[np.float64]) -> Estimate:
+    return Estimate(
+        estimate,
+        low=max(estimate.low - farther[0], 0.0),
+        high=min(estimate.high + farther[1], 1.0),
+        count=estimate.count,
+        method=estimate.method,
+    )
 
 
 def _overlaps(judged: Judged) -> NDArray[np.float64]:

@@ -147,8 +147,11 @@ def coverage_at_risk(
 ) -> Estimate:
     """Return the largest share of examples that can be accepted at a risk.
 
-    The threshold is chosen on the same examples, so that the risk on new ones exceeds
-    the one asked for about half the time.
+    The threshold is chosen on the same examples, and the luckiest of all: the share is
+    too large on average, by more the fewer the examples, and the risk on new ones
+    exceeds the one asked for more often than not. The low end of the interval is the
+    share to rely on. It is never above the largest at which Wilson's upper limit of the
+    risk, its clusters counting as one example each, is at most as asked.
 
     Args:
         probabilities: Class probabilities, ``[N, C]`` or ``[S, N, C]``.
@@ -167,13 +170,23 @@ def coverage_at_risk(
     if not 0 <= risk <= 1:
         raise ValueError(f"risk must be in 0..1, got {risk}.")
     ranking = rank(probabilities, labels, uncertainty)
-    fits = np.flatnonzero(ranking.risks() <= risk)
-    return _estimate(
+    risks, total = ranking.risks(), ranking.num_examples
+    estimate = _estimate(
         ranking,
         lambda counts: widest_coverage(counts, risk),
-        (int(fits[-1]) + 1) / ranking.num_examples if len(fits) else 0.0,
+        _last(risks <= risk) / total,
         lambda rate: (rate <= risk).astype(np.float64),
         groups,
+    )
+    accepted = np.arange(1, total + 1) * (ranking.num_independent(groups) / total)
+    enough = np.maximum(accepted, 1.0)
+    worst = wilson_interval(np.minimum(risks * enough, enough), enough)[1]
+    return Estimate(
+        estimate,
+        low=min(estimate.low, _last(worst <= risk) / total),
+        high=estimate.high,
+        count=total,
+        method=estimate.method,
     )
 
 
@@ -222,6 +235,12 @@ def risk_at_coverage(
         count=total,
         method=estimate.method,
     )
+
+
+def _last(fits: NDArray[np.bool_]) -> int:
+    """How many examples there are up to the last that fits, 0 if none does."""
+    places = np.flatnonzero(fits)
+    return int(places[-1]) + 1 if len(places) else 0
 
 
 def _estimate(

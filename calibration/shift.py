@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from calibration._checks import is_whole
 from calibration._errors import expected_error
 from calibration._predictions import Judged
 from calibration.intervals import Estimate
@@ -92,7 +93,8 @@ def shift_table(
     Args:
         clean: Class probabilities on the examples as they are, ``[N, C]`` or
             ``[S, N, C]``.
-        shifted: The same on changed examples, by kind and severity (at least 1).
+        shifted: The same on changed examples, by kind (not "clean") and severity (at
+            least 1).
         labels: True classes, integers in 0..C-1, ``[N]``.
         num_bins: Bins of the calibration error, at least 1.
 
@@ -120,9 +122,19 @@ def shift_table(
 
 def _in_order(keys: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
     places: dict[str, int] = {}
-    for kind, severity in keys:
-        whole = isinstance(severity, int | np.integer)
-        if not whole or isinstance(severity, bool) or severity < 1:
+    for key in keys:
+        if not (isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], str)):
+            raise ValueError(
+                "shifted must have keys (kind, severity), such as ('fog', 3), "
+                f"got {key!r}."
+            )
+        kind, severity = key
+        if kind == CLEAN:
+            raise ValueError(
+                f"kind must not be {CLEAN!r}, which is that of the examples as they "
+                "are; pass those as clean."
+            )
+        if not is_whole(severity) or severity < 1:
             raise ValueError(
                 "severity must be a whole number of at least 1, "
                 f"got {severity!r} of {kind!r}."

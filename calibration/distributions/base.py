@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from calibration._checks import as_array, check_between
+
 # Numbers end here, and deviations at its inverse, so that neither the square of a
 # standardised error overflows nor the variance of such squares. No unit needs more.
 LARGEST = 1e35
@@ -115,9 +117,7 @@ def check_level(level: float) -> float:
     Raises:
         ValueError: If it is 0, 1 or outside.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, got {level}.")
-    return float(level)
+    return check_between(level, "level")
 
 
 def check_numbers(values: ArrayLike, num_axes: int, name: str) -> NDArray[Any]:
@@ -135,7 +135,7 @@ def check_numbers(values: ArrayLike, num_axes: int, name: str) -> NDArray[Any]:
         ValueError: If the array has another number of axes, is empty, is not of
             numbers, or holds one that is not finite or larger than `LARGEST`.
     """
-    array = np.asarray(values)
+    array = as_array(values, name)
     if array.ndim != num_axes:
         wanted = "[N]" if num_axes == 1 else "[S, N] (posterior samples first)"
         raise ValueError(

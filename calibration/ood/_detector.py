@@ -7,7 +7,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from calibration._checks import as_array
+
 Array = NDArray[np.float64]
+
+LARGEST = 1e100  # the square of which, and a sum of many, still is a number
 
 # Rows computed at a time: a float64 copy of all features could outgrow the memory.
 BLOCK = 16384
@@ -21,13 +25,14 @@ class Detector(BaseEstimator):  # type: ignore[misc]
     """
 
     n_features_in_: int
+    _largest = LARGEST
 
     def _scores(
         self, features: ArrayLike, score: Callable[[Array], Array]
     ) -> NDArray[np.float64]:
         """Check that it is fitted and that features suit, then score them in blocks."""
         check_is_fitted(self)
-        array = check_features(features)
+        array = check_features(features, largest=self._largest)
         if array.shape[1] != self.n_features_in_:
             raise ValueError(
                 f"features must be [N, {self.n_features_in_}] as in fit, "
@@ -39,20 +44,23 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         ])
 
 
-def check_features(features: ArrayLike, name: str = "features") -> NDArray[np.floating]:
+def check_features(
+    features: ArrayLike, name: str = "features", largest: float = LARGEST
+) -> NDArray[np.floating]:
     """Return features as an array, in their own float type, if they are valid.
 
     Args:
         features: One row an example, ``[N, D]``.
         name: What to call the argument in an error.
+        largest: Largest size of an entry.
 
     Returns:
         The same numbers as an array.
 
     Raises:
-        ValueError: If they are not a non-empty table of finite floats.
+        ValueError: If they are not a non-empty table of floats of such a size.
     """
-    array = np.asarray(features)
+    array = as_array(features, name)
     if array.ndim != 2 or array.size == 0:
         raise ValueError(
             f"{name} must be non-empty, [N, D], got shape {array.shape}. Flatten or "
@@ -61,10 +69,16 @@ def check_features(features: ArrayLike, name: str = "features") -> NDArray[np.fl
     if array.dtype.kind != "f":
         raise ValueError(f"{name} must be floating point, got dtype {array.dtype}.")
     # Both are NaN where any entry is.
-    if not (np.isfinite(array.min()) and np.isfinite(array.max())):
+    size = max(-float(array.min()), float(array.max()))
+    if not np.isfinite(size) or np.isnan(array.max()):
         row, column = (int(axis[0]) for axis in np.nonzero(~np.isfinite(array)))
         raise ValueError(
             f"{name} must be finite, got {array[row, column]} at "
             f"{name}[{row}, {column}]. Did training diverge?"
+        )
+    if size > largest:
+        raise ValueError(
+            f"{name} must be at most {largest:g} in size, got {size:g}. "
+            "Did training diverge?"
         )
     return array

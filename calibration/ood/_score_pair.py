@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from calibration._checks import as_array
 from calibration.intervals import (
     UNIT,
     Estimate,
@@ -41,7 +42,10 @@ def check_scores(scores: ArrayLike, name: str) -> NDArray[np.float64]:
     Raises:
         ValueError: If they are not a non-empty vector of finite numbers.
     """
-    array = np.asarray(scores, dtype=np.float64)
+    array = as_array(scores, name)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} must be real numbers, got dtype {array.dtype}.")
+    array = array.astype(np.float64)
     if array.ndim != 1 or array.size == 0:
         raise ValueError(
             f"{name} must be a non-empty vector, got shape {array.shape}. "

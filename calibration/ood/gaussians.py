@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.covariance import ledoit_wolf_shrinkage
 
-from calibration._checks import check_labels
+from calibration._checks import as_array, check_labels
 from calibration.ood._detector import Array, Detector, check_features
 
 SMALLEST_VARIANCE = 1e-9  # as a share of the largest
@@ -78,11 +78,16 @@ class Mahalanobis(Detector):
         self.n_features_in_ = array.shape[1]
         return self
 
-    def score(self, features: ArrayLike) -> NDArray[np.float64]:
+    def score(
+        self,
+        features: ArrayLike,
+        labels: ArrayLike | None = None,  # noqa: ARG002 - scikit-learn's contract
+    ) -> NDArray[np.float64]:
         """Return the squared distance to the nearest class.
 
         Args:
             features: Of the examples to judge, ``[N, D]``.
+            labels: Not needed, and not looked at.
 
         Returns:
             Scores of at least 0, larger meaning more OOD; about D on training data.
@@ -123,7 +128,11 @@ class RelativeMahalanobis(Mahalanobis):
         self.background_whitening_ = _whitening(self.background_covariance_, array)
         return self
 
-    def score(self, features: ArrayLike) -> NDArray[np.float64]:
+    def score(
+        self,
+        features: ArrayLike,
+        labels: ArrayLike | None = None,  # noqa: ARG002 - scikit-learn's contract
+    ) -> NDArray[np.float64]:
         """Return the relative distance, of either sign; see `Mahalanobis.score`."""
         return self._scores(
             features, lambda block: self._distances(block) - self._background(block)
@@ -137,7 +146,7 @@ class RelativeMahalanobis(Mahalanobis):
 def _classes(
     labels: ArrayLike, num_examples: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    array = np.asarray(labels)
+    array = as_array(labels, "labels")
     whole = array.dtype.kind in "iu" and array.size > 0
     num_classes = max(int(array.max()), 0) + 1 if whole else 1
     checked = check_labels(array, num_examples, num_classes)

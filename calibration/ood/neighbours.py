@@ -27,6 +27,8 @@ class NearestNeighbours(Detector):
         index_: The fitted `sklearn.neighbors.NearestNeighbors`.
     """
 
+    _largest = np.inf  # only directions count
+
     def __init__(self, k: int = 50) -> None:
         self.k = k
 
@@ -48,20 +50,25 @@ class NearestNeighbours(Detector):
             ValueError: If the features or k are invalid.
         """
         check_at_least_one(self.k, "k")
-        array = check_features(features)
+        array = check_features(features, largest=self._largest)
         self.k_ = min(self.k, len(array))
         self.index_ = NearestNeighbors(n_neighbors=self.k_)
         self.index_.fit(_of_length_one(array.astype(np.float64)))
         self.n_features_in_ = array.shape[1]
         return self
 
-    def score(self, features: ArrayLike) -> NDArray[np.float64]:
+    def score(
+        self,
+        features: ArrayLike,
+        labels: ArrayLike | None = None,  # noqa: ARG002 - scikit-learn's contract
+    ) -> NDArray[np.float64]:
         """Return the distance to the k-th nearest training example.
 
         A training example is its own nearest neighbour, so judge only others.
 
         Args:
             features: Of the examples to judge, ``[N, D]``.
+            labels: Not needed, and not looked at.
 
         Returns:
             Scores in 0..2, larger meaning more OOD, ``[N]``.

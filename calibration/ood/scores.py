@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from calibration._checks import as_array
 from calibration._predictions import Predicted
 
 Scores = NDArray[np.float64]
@@ -137,7 +138,7 @@ def check_logits(logits: ArrayLike, name: str = "logits") -> NDArray[np.floating
         ValueError: If the array has another number of axes, is empty, is not of a
             float type, or holds an entry that is not finite.
     """
-    array = np.asarray(logits)
+    array = as_array(logits, name)
     if array.ndim not in {2, 3} or array.size == 0:
         raise ValueError(
             f"{name} must be non-empty, [N, C] or [S, N, C] (posterior samples first), "

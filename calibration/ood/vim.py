@@ -91,12 +91,17 @@ class ViM(Detector):
         return self
 
     def score(
-        self, features: ArrayLike, logits: ArrayLike | None = None
+        self,
+        features: ArrayLike,
+        labels: ArrayLike | None = None,
+        *,
+        logits: ArrayLike | None = None,
     ) -> NDArray[np.float64]:
         """Return the virtual logit less the energy's log-sum of the others.
 
         Args:
             features: Of the examples to judge, ``[N, D]``.
+            labels: Not needed; scikit-learn's pipelines pass them.
             logits: Their logits, ``[N, C]``; without them the recovered map gives
                 them, which is the same unless there were fewer training examples than
                 features.
@@ -108,6 +113,8 @@ class ViM(Detector):
             ValueError: If the features or logits are invalid.
             NotFittedError: If nothing was fitted.
         """
+        if labels is not None and np.ndim(labels) == 2:
+            raise ValueError("logits must be given by name, got them as labels.")
         residual = self._scores(features, self._residual)
         if logits is None:
             return self.alpha_ * residual + self._scores(features, self._energy)

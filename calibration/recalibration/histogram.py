@@ -48,7 +48,10 @@ class HistogramBinning(OneVsRest):
         self.smoothing = smoothing
 
     def _needed_examples(self, num_classes: int) -> int:
-        return max(self.num_bins, super()._needed_examples(num_classes))
+        return max(
+            check_at_least_one(self.num_bins, "num_bins"),
+            super()._needed_examples(num_classes),
+        )
 
     def _fit(self, scores: Array, labels: NDArray[np.intp]) -> int:
         num_bins = check_at_least_one(self.num_bins, "num_bins")

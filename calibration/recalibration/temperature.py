@@ -48,12 +48,7 @@ class TemperatureScaling(Recalibration):
         self.bounds = bounds
 
     def _fit(self, scores: Array, labels: NDArray[np.intp]) -> int:
-        low, high = self.bounds
-        if not 0 < low <= 1 <= high < np.inf:
-            raise ValueError(
-                "bounds must be two finite numbers above 0 with 1 between them, "
-                f"got {self.bounds!r}."
-            )
+        low, high = _checked(self.bounds)
         slope = _slope(logits_of(scores), labels)
         self.temperature_ = _fitted_temperature(slope, low, high)
         return 1
@@ -62,6 +57,20 @@ class TemperatureScaling(Recalibration):
         logits = logits_of(scores)
         logits /= self.temperature_
         return softmax(logits)
+
+
+def _checked(bounds: tuple[float, float]) -> tuple[float, float]:
+    try:
+        low, high = map(float, bounds)
+        right = 0 < low <= 1 <= high < np.inf
+    except (TypeError, ValueError):
+        right = False
+    if not right:
+        raise ValueError(
+            "bounds must be two finite numbers above 0 with 1 between them, "
+            f"got {bounds!r}."
+        )
+    return low, high
 
 
 def _fitted_temperature(

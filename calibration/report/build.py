@@ -13,6 +13,7 @@ from calibration._checks import check_at_least_one, check_labels, predictive
 from calibration.comparison import paired_differences
 from calibration.intervals import Estimate
 from calibration.measures import headline, measure
+from calibration.metrics import SMALLEST_PROBABILITY
 from calibration.report.data import (
     Comparison,
     ModelReport,
@@ -39,6 +40,7 @@ from calibration.uncertainty import entropy
 NUM_BINS = 15
 MAX_MODELS = 10
 MAX_BINS = 1000
+NAMED = 3  # models: more make a heading of several lines
 TITLE = "Calibration report"
 _SOFTWARE = ("vogn-app", "numpy", "scipy", "scikit-learn", "plotly")
 
@@ -50,7 +52,8 @@ def build_report(
 
     Args:
         models: One to ten, with different names.
-        title: Heading; one that names the models by default.
+        title: Heading; one that names up to three models, or counts them,
+            by default.
         num_bins: Bins of calibration errors and diagrams, at least 1.
 
     Returns:
@@ -71,7 +74,7 @@ def build_report(
     compared, notes = comparisons(models, num_bins)
     own = dict.fromkeys(note for report in reports for note in report.notes)
     return ReportData(
-        title=title or f"{TITLE}: {', '.join(names)}",
+        title=title or f"{TITLE}: {_named(names)}",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         software=software(),
         num_bins=num_bins,
@@ -80,6 +83,11 @@ def build_report(
         seeds=seed_summaries(models, reports),
         limitations=[*notes, *own, *limitations(reports)],
     )
+
+
+def _named(names: Sequence[str]) -> str:
+    """Names as a heading has room for, else their number."""
+    return ", ".join(names) if len(names) <= NAMED else f"{len(names)} models"
 
 
 def software() -> dict[str, str]:
@@ -121,6 +129,7 @@ def model_report(predictions: Predictions, num_bins: int = NUM_BINS) -> ModelRep
         metrics=measure(samples, labels, num_bins),
         num_errors=int((~is_right).sum()),
         num_sure_errors=int((~is_right & (mean.max(axis=1) >= ALMOST_SURE)).sum()),
+        num_impossible=_num_impossible(mean, labels),
         at_mean=_at_mean(predictions, labels, num_bins),
         reliability=reliability(mean, labels, num_bins),
         classes=class_rows(mean, labels, names, num_bins),
@@ -137,6 +146,11 @@ def model_report(predictions: Predictions, num_bins: int = NUM_BINS) -> ModelRep
     )
     report.summary.extend(summary(report))
     return report
+
+
+def _num_impossible(mean: NDArray[np.float64], labels: NDArray[np.intp]) -> int:
+    likelihoods = mean[np.arange(len(labels)), labels]
+    return int((likelihoods < SMALLEST_PROBABILITY).sum())
 
 
 def _at_mean(

@@ -3,7 +3,8 @@
 Chart colours are those of Okabe and Ito (2008, Color Universal Design), which
 colour-blind people tell apart, darkened or lightened where the background asks for it.
 Points have shapes too, and models beyond the eighth dashed lines: nothing is told by
-colour alone.
+colour alone. What is no model (gaps, right and wrong, test and OOD sets) has colours
+that no model has: grey, and a violet that is far darker, or on dark far lighter.
 """
 
 from collections.abc import Mapping
@@ -15,8 +16,8 @@ LIGHT: Mapping[str, str] = MappingProxyType({
     "model-3": "#B5588F", "model-4": "#A87400", "model-5": "#3B9AD1",
     "model-6": "#1B2733", "model-7": "#7D8200",
     "ink": "#1B2733", "muted": "#56636F", "line": "#DCE3EA", "page": "#FFFFFF",
-    "soft": "#F4F7FA", "link": "#00629B", "gap": "#D55E00", "bad": "#D55E00",
-    "good": "#0072B2", "heat": "#0072B2", "mark": "#E5F1F8",
+    "soft": "#F4F7FA", "link": "#00629B", "gap": "#7A8794", "bad": "#5B2A9D",
+    "good": "#7A8794", "heat": "#0072B2", "mark": "#E5F1F8",
 })  # fmt: skip
 
 DARK: Mapping[str, str] = MappingProxyType({
@@ -24,8 +25,8 @@ DARK: Mapping[str, str] = MappingProxyType({
     "model-3": "#CC79A7", "model-4": "#F0E442", "model-5": "#E2703A",
     "model-6": "#E4EAF0", "model-7": "#B9BE4B",
     "ink": "#E4EAF0", "muted": "#A3B0BC", "line": "#2F3C49", "page": "#10161D",
-    "soft": "#19222C", "link": "#7CC4EE", "gap": "#E69F00", "bad": "#E69F00",
-    "good": "#56B4E9", "heat": "#2F87BF", "mark": "#173247",
+    "soft": "#19222C", "link": "#7CC4EE", "gap": "#8794A1", "bad": "#C9A6FF",
+    "good": "#8794A1", "heat": "#2F87BF", "mark": "#173247",
 })  # fmt: skip
 
 _HUES = 8

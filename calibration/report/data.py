@@ -338,6 +338,8 @@ class ModelReport:
         metrics: Every measure by name (`calibration.definitions`).
         num_errors: Test examples predicted wrong.
         num_sure_errors: Those of them with a confidence of 0.99 or more.
+        num_impossible: Test examples whose true class was given probability 0, to
+            within the smallest number (`calibration.metrics.SMALLEST_PROBABILITY`).
         at_mean: "accuracy", "nll", "brier", "ece" at the posterior mean; empty if it
             is not known.
         notes: What could not be measured, and why, a sentence each.
@@ -358,6 +360,7 @@ class ModelReport:
     confidently_wrong: list[WrongExample]
     num_errors: int = 0
     num_sure_errors: int = 0
+    num_impossible: int = 0
     at_mean: dict[str, Estimate] = field(default_factory=dict)
     recalibration: RecalibrationSection | None = None
     conformal: Conformal | None = None

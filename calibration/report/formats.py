@@ -2,15 +2,27 @@
 
 import re
 from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
 
 MISSING = "-"
+# Not digits behind a point, nor a part of a word.
+_LONG = re.compile(r"(?<![\w.,])\d{4,15}(?![\w,]|\.\d)")
 _UNIT = re.compile(r"(?<=\d) (?=%|nats\b|points\b)")
 
 
 def rounded(value: float, digits: int) -> str:
     """A number with a fixed count of decimals, and no negative zero."""
-    text = f"{value:.{digits}f}"
+    # 100 * (1 - 0.8775) is a little more than 12.25 and 100 * 0.1225 is not: the same
+    # number must not be 12.3 here and 12.2 there. Halves go up.
+    exact = Decimal(f"{value:.12g}")
+    text = f"{exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):f}"
     return text.removeprefix("-") if float(text) == 0 else text
+
+
+def signed(value: float, digits: int) -> str:
+    """The same with its sign, where it has one."""
+    text = rounded(value, digits)
+    return text if text.startswith("-") or float(text) == 0 else f"+{text}"
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -38,8 +50,17 @@ def count(value: int) -> str:
 
 def counted(value: int, noun: str) -> str:
     """A number of things, `2, "model"` -> `2 models`."""
-    many = f"{noun[:-1]}ies" if noun.endswith("ty") else f"{noun}s"
+    many = f"{noun}s"
+    if noun.endswith("ty"):
+        many = f"{noun[:-1]}ies"
+    elif noun.endswith("ss"):
+        many = f"{noun}es"
     return f"{count(value)} {noun if value == 1 else many}"
+
+
+def grouped(text: str) -> str:
+    """A text whose long whole numbers have their thousands apart."""
+    return _LONG.sub(lambda found: count(int(found[0])), text)
 
 
 def shortened(text: str, length: int) -> str:

@@ -6,6 +6,7 @@ the figures' data, by `css_string` in the page footer of print.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ from markupsafe import Markup
 from calibration.report.chart import Chart, Line, Mark, legend_of
 from calibration.report.colors import DARK, LIGHT, SYMBOLS
 from calibration.report.data import ReportData
-from calibration.report.document import Document
-from calibration.report.formats import unbroken
+from calibration.report.document import Document, Table
+from calibration.report.formats import shortened, unbroken
 from calibration.report.plotly_charts import plotly_figure
 from calibration.report.sections.whole import to_document
 
+PAPER = 100  # characters that a row of a table has room for
+MEASURE = 30  # characters after which the name of a row breaks
+FOOTER = 80  # characters of the title: more would take a second line from the text
 TEMPLATES = Path(__file__).with_name("templates")
 
 
@@ -72,10 +76,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    filters: dict[str, Callable[[Any], Any]] = {
         "kind": lambda block: type(block).__name__,
+        "stacked": _stacked,
         "legend": lambda chart: [_entry(mark) for mark in legend_of(chart)],
     }
+    environment.filters |= filters
     return environment
 
 
@@ -101,6 +107,17 @@ def _kept(value: Any) -> Any:
     return unbroken(value) if type(value) is str else value
 
 
+def _stacked(table: Table) -> bool:
+    """Whether intervals beside their numbers would be wider than a page of paper."""
+    wide = [
+        max((len(row[i].text) + len(row[i].detail) for row in table.rows), default=0)
+        for i in range(len(table.columns))
+    ]
+    heads = [max(map(len, column.text.split()), default=0) for column in table.columns]
+    rest = sum(max(each) for each in zip(wide[1:], heads[1:], strict=True))
+    return min(wide[0], MEASURE) + rest > PAPER
+
+
 def _entry(mark: Mark) -> dict[str, str]:
     """What the legend shows of a mark: a name, a colour, a line or a box."""
     symbol = mark.symbol if isinstance(mark, Line) else ""
@@ -118,11 +135,12 @@ def _style(document: Document) -> str:
         " ".join(f"--{role}: {color};" for role, color in colors.items())
         for colors in (LIGHT, DARK)
     )
+    footer = css_string(shortened(document.title, FOOTER))
     themes = (
         f":root {{ color-scheme: light; {light} }}\n"
         "@media screen and (prefers-color-scheme: dark) { "
         f":root:not(.paper) {{ color-scheme: dark; {dark} }} }}\n"
-        f"@page {{ @bottom-left {{ content: {css_string(document.title)}; }} }}\n"
+        f"@page {{ @bottom-left {{ content: {footer}; }} }}\n"
     )
     return themes + _read("style.css")
 

@@ -4,7 +4,8 @@ Names are those of `calibration.definitions`; an unknown one, as a report of ano
 version may hold, is written as it stands.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from statistics import fmean
 
 from calibration.definitions import HIGHER, LOWER, MEASURES
 from calibration.intervals import Estimate
@@ -76,6 +77,15 @@ def cell(name: str, estimate: Estimate | None, strong: bool = False) -> Cell:
     return Cell(text=value(name, estimate), detail=detail, strong=strong)
 
 
+def range_cell(name: str, numbers: Sequence[float]) -> Cell:
+    """The mean of several numbers with the least and the most of them behind it."""
+    if not numbers:
+        return Cell(text=MISSING)
+    ends = (min(numbers), max(numbers))
+    told = " to ".join(rounded(_scale(name) * end, _digits(name)) for end in ends)
+    return Cell(text=value(name, fmean(numbers)), detail=f"({told})")
+
+
 def percent_cell(estimate: Estimate | None) -> Cell:
     """A share that is none of the catalogue's measures, with its interval behind it."""
     if estimate is None:
@@ -99,7 +109,7 @@ def change(name: str, estimate: Estimate) -> Cell:
     """A difference with its sign and its interval."""
     scale, digits = _scale(name), _digits(name)
     ends = (scale * float(estimate), scale * estimate.low, scale * estimate.high)
-    middle, low, high = (f"{end:+.{digits}f}" for end in ends)
+    middle, low, high = (formats.signed(end, digits) for end in ends)
     unit = " points" if is_percent(name) else ""
     return Cell(text=f"{middle}{unit}", detail=f"({low} to {high})")
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from calibration._binned import (
     CLASSES_AT_ONCE,
@@ -9,10 +10,12 @@ from calibration._binned import (
     binned_sums,
     debiased_squared_gap,
     effective_counts,
+    expected_gaps,
     farthest_gap,
     nearest_gap,
     promised_gap,
     squared_gap,
+    squared_noise,
 )
 from calibration.intervals import wilson_interval
 
@@ -62,3 +65,28 @@ def test_ends_of_the_largest_gap():
     high = wilson_interval(20, 40, 1 - 0.025 / 2)[1]
     assert nearest_gap(confidence, accuracy, count) == pytest.approx(0.9 - high)
     assert nearest_gap(confidence[1:], accuracy[1:], count[1:]) == 0
+
+
+@pytest.mark.parametrize(("trials", "p"), [(1, 0.1), (3, 0.5), (10, 0.02), (40, 0.9)])
+@pytest.mark.parametrize("size", [1, 4])
+def test_expected_gaps_are_mean_deviations_of_a_binomial(trials, p, size):
+    count = trials * size
+    sums = np.array([[[count, count * p, 0.0]]])
+    hits = np.arange(trials + 1)
+    deviation = np.abs(hits - trials * p) @ stats.binom.pmf(hits, trials, p)
+    found = expected_gaps(sums, np.array([float(size)]))
+    assert found == pytest.approx(size * deviation)
+
+
+def test_expected_gaps_of_certain_bins_are_0():
+    sums = np.array([[[5.0, 0.0, 0.0], [5.0, 5.0, 0.0]]])
+    assert expected_gaps(sums, np.ones(2)) == pytest.approx([0, 0], abs=1e-12)
+
+
+def test_squared_noise_is_the_variance_or_that_of_a_calibrated_model():
+    """Cells of one member and of five; no spread but the variance is without bias."""
+    excess = np.random.default_rng(0).normal(size=5)
+    sums = np.zeros((5, 2, 2))
+    sums[0, 0], sums[:, 1] = (1, 0.7), np.stack([np.ones(5), excess], -1)
+    found = squared_noise(sums, np.ones(2), np.array([0.21, 9.0]))
+    assert found == pytest.approx([0.21, 5 * excess.var(ddof=1)])

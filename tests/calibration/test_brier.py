@@ -5,7 +5,11 @@ import pytest
 
 from calibration.brier import brier_decomposition
 from calibration.metrics import brier_score
-from tests.calibration.examples import random_labels, random_probabilities
+from tests.calibration.examples import (
+    calibrated,
+    random_labels,
+    random_probabilities,
+)
 
 PROBABILITIES = random_probabilities(200, 5)
 LABELS = random_labels(200, 5)
@@ -58,7 +62,7 @@ def test_parts_have_intervals_within_their_ranges():
     assert parts.resolution.high <= 1
     alone = brier_decomposition(PROBABILITIES, LABELS, groups=np.zeros(200, dtype=int))
     ends = [(part.low, part.high) for part in vars(alone).values()]
-    assert ends == [(0, 2), (0, 1), (0, 1), (-1, 2)]
+    assert np.allclose(ends, [(0, 2), (0, 1), (0, 1 - 1 / 5), (-1, 2)])
 
 
 def test_parts_of_clusters_have_the_intervals_of_the_originals():
@@ -68,3 +72,29 @@ def test_parts_of_clusters_have_the_intervals_of_the_originals():
     for name, part in vars(once).items():
         same = getattr(copies, name)
         assert (same.low, same.high) == pytest.approx((part.low, part.high), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("count", "num_classes", "cluster", "sets"),
+    [(200, 10, 1, 100), (200, 10, 10, 100), (1000, 100, 1, 12)],
+)
+def test_intervals_of_the_parts_cover_the_truth(count, num_classes, cluster, sets):
+    """Classes are equally frequent and the model is calibrated.
+
+    Of 100 sets 95 % cover, less 2.2 standard errors of 2.2 %; of 12, less 2.1 of 6.3 %.
+    Bins of one example, and a concave uncertainty at its maximum, once left 0 %.
+    """
+    covered = np.zeros(2)
+    for seed in range(sets):
+        rows, labels, groups = calibrated(count, num_classes, seed, cluster)
+        parts = brier_decomposition(rows, labels, groups=groups)
+        largest = 1 - 1 / num_classes
+        covered += parts.reliability.low == 0, parts.uncertainty.high >= largest - 1e-9
+    assert min(covered / sets) >= (0.9 if sets == 100 else 0.82), covered
+
+
+def test_classes_that_are_not_balanced_have_less_than_the_largest_uncertainty():
+    rows = random_probabilities(1000, 2)
+    part = brier_decomposition(rows, (np.arange(1000) % 4 == 0).astype(int)).uncertainty
+    assert part == pytest.approx(2 * 0.25 * 0.75)
+    assert part.low < part < part.high < 0.45

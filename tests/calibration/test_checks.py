@@ -3,13 +3,16 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from calibration._checks import (
     check_at_least_one,
     check_distributions,
+    check_groups,
     check_labels,
     check_probabilities,
+    check_seed,
     predictive,
     predictive_and_labels,
 )
@@ -189,3 +192,52 @@ def test_labels_are_checked_against_the_probabilities():
     assert labels.tolist() == [0, 1, 2, 0, 1]
     refuse(predictive_and_labels, probabilities, [0] * 4, match="each of 5 examples")
     refuse(predictive_and_labels, probabilities, [3] * 5, match="in 0..2")
+
+
+def test_masked_arrays_are_refused():
+    mask = np.zeros((3, 2), dtype=bool)
+    mask[1] = True
+    rows = np.ma.MaskedArray(np.full((3, 2), 0.5), mask)
+    with pytest.raises(ValueError, match="rows must not be masked; drop the masked"):
+        predictive(rows, "rows")
+    labels = np.ma.MaskedArray([0, 1, 1], mask[:, 0])
+    with pytest.raises(ValueError, match="labels must not be masked"):
+        check_labels(labels, 3, 2)
+    with pytest.raises(ValueError, match="groups must not be masked"):
+        check_groups(labels, 3)
+    unmasked = np.ma.MaskedArray(np.full((3, 2), 0.5))
+    assert predictive(unmasked).tolist() == [[0.5, 0.5]] * 3
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        np.array(["b", "a", "b"], dtype=object),
+        np.array([7, 2, 7], dtype=object),
+        pd.Series(["b", "a", "b"]),
+        pd.Categorical(["b", "a", "b"]),
+        pd.Series([7, 2, 7]).astype("category"),
+    ],
+)
+def test_groups_may_be_objects(groups):
+    assert check_groups(groups, 3).tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("groups", [["a", 1, "a"], [None, "a", "a"], [True, 1, 2]])
+def test_objects_of_several_kinds_are_no_groups(groups):
+    with pytest.raises(ValueError, match=r"dtype object.*groups\.astype\(str\)"):
+        check_groups(np.array(groups, dtype=object), 3)
+
+
+def test_rounding_below_0_is_taken_for_0():
+    assert predictive(np.array([[1 + 1e-9, -1e-9]])).tolist() == [[1, 0]]
+    with pytest.raises(ValueError, match=r"in 0\.\.1, got -1e-05"):
+        predictive(np.array([[1 + 1e-5, -1e-5]]))
+
+
+@pytest.mark.parametrize("value", [True, 1.0, "3", None])
+def test_counts_and_seeds_are_whole_numbers(value):
+    with pytest.raises(ValueError, match="num_bins must be an integer of at least 1"):
+        check_at_least_one(value, "num_bins")
+    with pytest.raises(ValueError, match="seed must be an integer of at least 0"):
+        check_seed(value)

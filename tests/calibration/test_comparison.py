@@ -327,3 +327,10 @@ def test_other_names_are_refused():
         paired_bootstrap(accuracy, *two_runs(9), replicates=0)
     with pytest.raises(ValueError, match="num_bins must be"):
         paired_differences(*two_runs(9), num_bins=0)
+
+
+def test_one_name_may_stand_alone_and_seeds_are_checked():
+    rows, labels = random_probabilities(20, 3), random_labels(20, 3)
+    assert list(paired_differences(rows, rows, labels, "ece")) == ["ece"]
+    with pytest.raises(ValueError, match="seed must be an integer of at least 0"):
+        paired_bootstrap(lambda p, y: 0.0, rows, rows, labels, seed=-1)

@@ -297,3 +297,17 @@ def test_bad_input_is_refused(predictor):
 def test_importing_does_not_load_scikit_learn():
     code = "import sys, calibration.conformal; assert 'sklearn' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("seed", [None, -1, 0.5, True])
+@pytest.mark.parametrize("predictor", [ConformalAPS, ConformalRAPS])
+def test_a_bad_seed_is_refused_at_once(predictor, seed):
+    with pytest.raises(ValueError, match="seed must be an integer of at least 0"):
+        predictor(seed=seed)
+
+
+def test_text_is_no_alpha_and_no_penalty():
+    with pytest.raises(ValueError, match=r"alpha must be between 0 and 1, got '0\.1'"):
+        ConformalTHR("0.1")
+    with pytest.raises(ValueError, match="penalty must be finite"):
+        ConformalRAPS(penalty="0.1")

@@ -12,7 +12,9 @@ from calibration.intervals import (
     MAX_GROUPS,
     UNIT,
     Estimate,
+    beyond_normal,
     deal,
+    effective_size,
     from_draws,
     mean,
     proportion,
@@ -217,3 +219,59 @@ def test_an_exact_value_moves_the_replicates():
 def test_wrong_clusters_are_refused(groups, text):
     with pytest.raises(ValueError, match=text):
         deal(3, groups)
+
+
+@pytest.mark.parametrize("alike", [True, False], ids=["alike", "independent"])
+@pytest.mark.parametrize("truth", [0.95, 0.99])
+@pytest.mark.parametrize("num_groups", [20, 100])
+def test_proportions_of_clusters_near_1_cover_the_truth(num_groups, truth, alike):
+    """Ten members a cluster, 300 sets; Student's interval covered down to 18 %.
+
+    Wilson's own coverage of few trials is down to 91.6 % (100 trials, truth 0.99); less
+    two standard errors of sqrt(.916 * .084 / 300) = 1.6 % leaves 88.4 %.
+    """
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(num_groups), 10)
+    shape = (300, num_groups, 1 if alike else 10)
+    hits = np.broadcast_to(rng.random(shape) < truth, (300, num_groups, 10))
+    found = [proportion(each.ravel(), groups) for each in hits]
+    assert np.mean([each.low <= truth <= each.high for each in found]) >= 0.884
+
+
+def test_clusters_that_are_all_right_count_once_each():
+    found = proportion(np.ones(200, dtype=bool), np.repeat(np.arange(20), 10))
+    assert (found.low, found.high) == pytest.approx(wilson_interval(20, 20))
+
+
+def test_independent_members_are_never_worth_more_than_they_are():
+    """Clusters that are all 9 of 10 right vary less than chance; so do 8 and 10."""
+    counts = np.full(20, 10)
+    assert effective_size(np.full(20, 9), counts) == 20
+    mixed = np.where(np.arange(20) % 2, 4, 6)
+    assert effective_size(mixed, counts) == 200
+    assert effective_size(np.array([3]), np.array([4])) == 0
+
+
+def test_wilsons_interval_reaches_beyond_the_normal_one_where_nothing_varies():
+    below, above = beyond_normal(1.0, 50)
+    assert below == pytest.approx(1 - wilson_interval(50, 50)[0])
+    assert above == 0
+    assert beyond_normal(0.5, 50) == (0, 0)
+    assert beyond_normal(0.7, 0) == pytest.approx((0.7, 0.3), abs=1)
+
+
+def test_few_groups_have_students_quantile():
+    """The mean of 8 examples, with quantiles good to 8 %, as above."""
+    values = np.random.default_rng(4).normal(size=8)
+    found = shares(values)
+    half = stats.t.ppf(0.975, 7) * values.std(ddof=1) / np.sqrt(8)
+    assert found.high - found.low == pytest.approx(2 * half, rel=0.12)
+
+
+def test_masked_values_are_refused():
+    masked = np.ma.MaskedArray([0.1, 0.2], [True, False])
+    with pytest.raises(ValueError, match="values must not be masked; drop the masked"):
+        mean(masked, UNIT)
+    with pytest.raises(ValueError, match="hits must not be masked"):
+        proportion(np.ma.MaskedArray([True, True], [True, False]))
+    assert mean(np.ma.MaskedArray([0.1, 0.3]), UNIT) == pytest.approx(0.2)

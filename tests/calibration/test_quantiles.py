@@ -69,3 +69,14 @@ def test_intervals_of_the_error_cover_the_truth():
     found = [quantile_calibration_error(half, rng.normal(size=300)) for _ in range(200)]
     covered = np.mean([each.low <= truth <= each.high for each in found])
     assert covered >= 0.95 - 0.062
+
+
+@pytest.mark.parametrize("cluster", [1, 10])
+def test_a_right_model_may_have_no_error(cluster):
+    """Of 100 sets 95 % cover, less two standard errors of 2.2 %."""
+    rng = np.random.default_rng(5)
+    right, groups = Gaussian(np.zeros(300), np.ones(300)), np.repeat(np.arange(300), 1)
+    groups = groups // cluster
+    targets = [rng.normal(size=300 // cluster).repeat(cluster) for _ in range(100)]
+    found = [quantile_calibration_error(right, y, groups=groups) for y in targets]
+    assert np.mean([each.low == 0 for each in found]) >= 0.906

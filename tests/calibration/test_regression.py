@@ -138,7 +138,7 @@ def test_clusters_of_predictions_alone():
         assert measure(HONEST, groups=groups) == pytest.approx(measure(HONEST))
         assert measure(HONEST, groups=groups).low != measure(HONEST).low
     curve = quantile_calibration(HONEST, TARGETS, groups=groups)
-    assert curve.method == "Student t"
+    assert curve.method == "Wilson"
     assert np.all((curve.low <= curve.observed) & (curve.observed <= curve.high))
 
 

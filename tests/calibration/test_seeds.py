@@ -39,3 +39,11 @@ def test_equal_values_have_no_width():
 def test_what_is_no_list_of_numbers_is_refused(values, text):
     with pytest.raises(ValueError, match=text):
         mean_over_seeds(values)
+
+
+@pytest.mark.parametrize(
+    "values", [["a", "b"], [True, False], [None, 1.0], [1j, 2.0], None]
+)
+def test_what_is_no_number_is_refused(values):
+    with pytest.raises(ValueError, match="values must be real numbers"):
+        mean_over_seeds(values)

@@ -13,7 +13,12 @@ from calibration.selective import (
     excess_area,
     risk_at_coverage,
 )
-from tests.calibration.examples import random_labels, random_probabilities
+from tests.calibration.examples import (
+    calibrated,
+    random_labels,
+    random_probabilities,
+    two_classes,
+)
 from tests.calibration.selection import loop_risks, orders, predictions, rising
 
 MEASURES = [
@@ -239,3 +244,27 @@ def test_bad_input_is_refused(measure):
         measure(probabilities, labels, probabilities)
     with pytest.raises(ValueError, match="groups must be a vector"):
         measure(probabilities, labels, groups=[1, 2])
+
+
+@pytest.mark.parametrize("cluster", [1, 10])
+def test_the_low_end_of_the_coverage_at_a_risk_is_reached(cluster):
+    """Of 100 sets of 200 examples, 97.5 % have a low end below the truth.
+
+    Four standard errors of 1.6 % less is 91 %; the bootstrap alone had 62 %.
+    """
+    confidence = np.sort(calibrated(200_000, 10, 0)[0].max(axis=1))[::-1]
+    fits = (1 - confidence).cumsum() <= 0.05 * np.arange(1, 200_001)
+    truth = np.flatnonzero(fits)[-1] / 200_000
+    found = []
+    for seed in range(1, 101):
+        rows, labels, groups = calibrated(200, 10, seed, cluster)
+        found.append(coverage_at_risk(rows, labels, groups=groups))
+    assert np.mean([each.low <= truth for each in found]) >= 0.91
+
+
+def test_many_examples_without_an_error_can_be_relied_on():
+    """Wilson's upper limit of 0 errors of n is 3.84 / (n + 3.84), 0.05 at n = 73."""
+    rows, labels = two_classes(*np.linspace(0.6, 0.99, 200)), np.ones(200, dtype=int)
+    labels[:40] = 0
+    found = coverage_at_risk(rows, labels, risk=0.05)
+    assert 0.5 < found.low < 0.8 <= found

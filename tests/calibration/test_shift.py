@@ -84,3 +84,18 @@ def test_other_arrays_are_refused_by_name():
     logits = {("fog", 3): 9 * CLEAN_ROWS}
     with pytest.raises(ValueError, match=r"^shifted\['fog', 3\] must be in 0..1"):
         shift_table(CLEAN_ROWS, logits, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("fog", "keys .kind, severity.*got 'fog'"),
+        (("fog", 1, 2), "keys .kind, severity"),
+        ((3, "fog"), "keys .kind, severity"),
+        (("clean", 1), "kind must not be 'clean'"),
+    ],
+)
+def test_keys_are_a_kind_and_a_severity(key, text):
+    rows = random_probabilities(5, 3)
+    with pytest.raises(ValueError, match=text):
+        shift_table(rows, {key: rows}, random_labels(5, 3))

@@ -187,3 +187,8 @@ def test_single_numbers_keep_their_range_and_check_their_argument(measure):
     assert np.all((values >= 0) & (values <= 1))
     with pytest.raises(ValueError, match="Were logits passed by mistake"):
         measure([[3.0, -1.0]])
+
+
+def test_rounding_is_no_disagreement():
+    rows = random_probabilities(500, 7, dtype=np.float32)
+    assert np.all(decompose(np.stack([rows] * 7)).mutual_information == 0)

@@ -1,18 +1,19 @@
 """Tables on pages: columns as wide as they must be, the head again on each page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from calibration.report.colors import LIGHT
 from calibration.report.document import Cell, Column, Table
 from calibration.report.pages.sheet import LEADING, LEFT, ROOM, Sheets
-from calibration.report.pages.text import printable, width_of, wrapped
+from calibration.report.pages.text import fitted, printable, width_of, wrapped
 
 SIZES = (8.0, 7.2, 6.4, 5.6, 4.8)
 _PAD = 4.0  # left and right of a cell
 _MARK = 9.0  # a column's colour, left of its head
 _SMALL = 0.84  # size of a detail, against its text's
 _MAX_WORDS = 150.0  # a column of words wants no more than that
+_MAX_HEAD = 44.0  # a head makes no column wider than that: numbers are to be read
 _SHORT = 8  # rows
 _HEAT = 0.7  # of the darkest background
 
@@ -28,25 +29,37 @@ class _Line:
 
 @dataclass(frozen=True)
 class _Grid:
-    """How a table is set: font size, widths of columns, room left for their colours."""
+    """How a table is set.
+
+    Args:
+        size: Of the font, in points.
+        widths: Of the columns.
+        marks: Room left for the columns' colours.
+        beside: Whether a column has its details beside the numbers, all of them.
+    """
 
     size: float
     widths: list[float]
     marks: list[float]
+    beside: list[bool]
+
+    def room(self, column: int) -> float:
+        """The width of a column's text."""
+        return self.widths[column] - 2 * _PAD - self.marks[column]
 
     def lines(self, cell: Cell, column: int, bold: bool = False) -> list[_Line]:
         """A cell's text, its detail in the last line if there is room."""
         size = self.size
-        room = self.widths[column] - 2 * _PAD - self.marks[column]
+        room = self.room(column)
         strong = cell.strong or bold
         texts = wrapped(cell.text, size, room, strong)
         lines = [_Line(text, "", strong) for text in texts]
         if not cell.detail:
             return lines
         details = wrapped(cell.detail, size * _SMALL, room)
-        inline = width_of(f"{texts[-1]} ", size, strong)
-        inline += width_of(printable(cell.detail), size * _SMALL)
-        if not bold and len(details) == 1 and inline <= room:
+        inline = _inline(replace(cell, text=texts[-1], strong=strong), size)
+        beside = self.beside[column] and not bold
+        if beside and len(details) == 1 and inline <= room:
             lines[-1] = _Line(texts[-1], details[0], strong)
             return lines
         return lines + [_Line("", detail, False) for detail in details]
@@ -59,7 +72,8 @@ def draw_table(sheets: Sheets, table: Table) -> None:
         sheets: The pages.
         table: The table.
     """
-    grid, head = _fit(table), _titles(table)
+    grid = _fit(table)
+    head = _titles(grid, table)
     sheets.need(_least(grid, table))
     sheets.skip(8)
     sheets.paragraph(table.caption, 9, bold=True)
@@ -67,6 +81,8 @@ def draw_table(sheets: Sheets, table: Table) -> None:
     _head(sheets, grid, table.columns, head)
     for row in table.rows:
         if sheets.need(_height(grid, row)):
+            sheets.paragraph(f"{table.caption} (continued)", 9, bold=True)
+            sheets.y += 2
             _head(sheets, grid, table.columns, head)
         _row(sheets, grid, table.columns, row)
     if table.note:
@@ -84,11 +100,18 @@ def _least(grid: _Grid, table: Table) -> float:
     # A short table stays in one piece.
     rows = table.rows if len(table.rows) <= _SHORT else table.rows[:2]
     first = sum(_height(grid, row) for row in rows)
-    return 26 + _height(grid, _titles(table), bold=True) + first
+    return 26 + _height(grid, _titles(grid, table), bold=True) + first
 
 
-def _titles(table: Table) -> list[Cell]:
-    return [Cell(text=column.text, detail=column.note) for column in table.columns]
+def _titles(grid: _Grid, table: Table) -> list[Cell]:
+    """The head; a name longer than its column loses its middle."""
+    cells = []
+    for index, column in enumerate(table.columns):
+        text, room = column.text, grid.room(index)
+        if not column.words and _longest_word(text, grid.size, bold=True) > room:
+            text = fitted(text, grid.size, 2 * room - grid.size, bold=True)
+        cells.append(Cell(text=text, detail=column.note))
+    return cells
 
 
 def _fit(table: Table) -> _Grid:
@@ -101,13 +124,29 @@ def _fit(table: Table) -> _Grid:
     marks = [_mark(column) for column in table.columns]
     if natural <= ROOM:
         share = (ROOM - natural) / len(wants)
-        return _Grid(size, [want + share for _, want in wants], marks)
+        return _set(table, size, [want + share for _, want in wants], marks)
     # What is left beyond the least goes to those who want more; never below the least
     # unless even that does not fit, when all shrink and words are cut.
     spare = max(0.0, ROOM - least) / max(1e-9, natural - least)
     scale = min(1.0, ROOM / least)
     widths = [scale * (low + spare * (high - low)) for low, high in wants]
-    return _Grid(size, widths, marks)
+    return _set(table, size, widths, marks)
+
+
+def _set(table: Table, size: float, widths: list[float], marks: list[float]) -> _Grid:
+    """The grid; one number whose interval must stand below takes all along."""
+    beside = [index == 0 for index in range(len(widths))]
+    for index in range(1, len(widths)):
+        room = widths[index] - 2 * _PAD - marks[index] + 0.01
+        cells = [row[index] for row in table.rows if row[index].detail]
+        beside[index] = all(_inline(cell, size) <= room for cell in cells)
+    return _Grid(size, widths, marks, beside)
+
+
+def _inline(cell: Cell, size: float) -> float:
+    """The width of a cell's text and detail beside one another."""
+    text = width_of(printable(f"{cell.text} "), size, cell.strong)
+    return text + width_of(printable(cell.detail), size * _SMALL)
 
 
 def _wishes(table: Table, size: float) -> list[tuple[float, float]]:
@@ -122,8 +161,7 @@ def _wishes(table: Table, size: float) -> list[tuple[float, float]]:
 def _wants(table: Table, index: int, size: float) -> tuple[float, float]:
     """The least width of a column, and the one at which nothing breaks."""
     column = table.columns[index]
-    least = _longest_word(column.text, size, bold=True)
-    least = max(least, _longest_word(column.note, size * _SMALL))
+    least = _longest_word(column.note, size * _SMALL)
     natural = min(width_of(printable(column.text), size, True), 90.0)
     for row in table.rows:
         cell = row[index]
@@ -135,6 +173,8 @@ def _wants(table: Table, index: int, size: float) -> tuple[float, float]:
             text = _longest_word(cell.text, size, bold=cell.strong)
             detail = _longest_word(cell.detail, size * _SMALL)
         least = max(least, text, detail)
+    head = _longest_word(column.text, size, bold=True)
+    least = max(least, min(head, max(least, _MAX_HEAD)))
     if index == 0 or column.words:
         least, natural = min(least, _MAX_WORDS), min(natural, 1.6 * _MAX_WORDS)
     beside = 2 * _PAD + _mark(column)

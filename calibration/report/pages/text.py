@@ -65,11 +65,11 @@ def wrapped(text: str, size: float, room: float, bold: bool = False) -> list[str
     return [*lines, line]
 
 
-def fitted(text: str, size: float, room: float) -> str:
+def fitted(text: str, size: float, room: float, bold: bool = False) -> str:
     """A printable text on one line, with its middle left out where it is too wide."""
     text = printable(text)
     length = len(text)
-    while length > 1 and width_of(shortened(text, length), size) > room:
+    while length > 1 and width_of(shortened(text, length), size, bold) > room:
         length -= 1
     return shortened(text, length)
 

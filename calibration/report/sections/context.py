@@ -33,6 +33,11 @@ class Context:
         """Whether models must be told apart."""
         return len(self.models) > 1
 
+    @property
+    def comparable(self) -> bool:
+        """Whether all models were tested on the same examples."""
+        return len(self.report.comparisons) == len(self.models) - 1
+
     def look(self, model: ModelReport) -> Look:
         """How a model is drawn, the same in all figures."""
         return look(self.models.index(model))

@@ -123,7 +123,9 @@ def _row(
     key: str,
 ) -> list[Cell]:
     found = [_values(model, field).get(key) for model in group]
-    everyone = [_values(model, field).get(key) for model in context.models]
+    everyone = [
+        _values(model, field).get(key) for model in context.models if context.comparable
+    ]
     head = Cell(text=title, detail=written.arrow(name))
     return [head, *written.cells(name, found, everyone)]
 

@@ -97,10 +97,13 @@ def _samples(model: ModelReport) -> str:
 def _explained(context: Context) -> str:
     bold = " The best value of a row is bold; whether models truly differ is what the "
     bold += "paired comparison tells, not whether intervals overlap."
+    apart = " The models were not all tested on the same examples: none of a row's "
+    apart += "values is called the best."
+    told = (bold if context.comparable else apart) if context.several else ""
     return (
         "Each number is followed by its 95 % interval over test examples: how far it "
         "would move with another test set of this size."
-        f"{bold if context.several else ''}"
+        f"{told}"
     )
 
 
@@ -128,7 +131,11 @@ def _row(
     context: Context, group: Sequence[ModelReport], name: str, field: str, title: str
 ) -> Row:
     found = [getattr(model, field).get(name) for model in group]
-    everyone = [getattr(model, field).get(name) for model in context.models]
+    everyone = [
+        getattr(model, field).get(name)
+        for model in context.models
+        if context.comparable
+    ]
     cells = written.cells(name, found, everyone)
     counts = dict.fromkeys(count(value.count) for value in found if value is not None)
     head = Cell(text=title, detail=written.arrow(name))

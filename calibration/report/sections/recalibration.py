@@ -18,7 +18,7 @@ from calibration.report.document import (
     Table,
     Text,
 )
-from calibration.report.formats import MISSING, count, counted, sentence
+from calibration.report.formats import MISSING, count, counted, grouped, sentence
 from calibration.report.sections.context import Context
 from calibration.report.sections.reliability import (
     confidence_axis,
@@ -55,9 +55,18 @@ def _model(
         _table(found),
     ]
     if found.left_out:
-        left_out = [f"{name}: {sentence(why)}" for name, why in found.left_out.items()]
-        blocks += [Text("Methods that could not be fitted:"), Bullets(left_out)]
+        blocks += [Text("Methods that could not be fitted:"), _left_out(found)]
     return blocks
+
+
+def _left_out(found: RecalibrationSection) -> Bullets:
+    # Imported late: a report without such methods is drawn without scikit-learn.
+    from calibration.report.measuring.fitted import TITLES
+
+    return Bullets([
+        f"{TITLES.get(name, name)}: {grouped(sentence(why))}"
+        for name, why in found.left_out.items()
+    ])
 
 
 def _best_title(found: RecalibrationSection) -> str:

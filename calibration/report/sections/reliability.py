@@ -81,16 +81,19 @@ def told(name: str, bins: Sequence[Bin], noun: str = "prediction") -> str:
     if not bins:
         return f"{name}: no bin holds an example."
     total = sum(item.count for item in bins)
-    over = sum(item.count for item in bins if item.confidence > item.accuracy)
+    over = sum(each.count for each in bins if each.confidence > each.accuracy_high)
     # A wide gap of a few examples is chance; what counts is gap times examples.
     worst = max(bins, key=lambda b: b.count * abs(b.confidence - b.accuracy))
     gap = 100 * abs(worst.confidence - worst.accuracy)
     side = "over" if worst.confidence > worst.accuracy else "under"
+    within = worst.accuracy_low <= worst.confidence <= worst.accuracy_high
+    chance = ", which may be chance" if within else ""
     return (
         f"{name}: {counted(total, noun)} in {counted(len(bins), 'bin')}, "
-        f"{percent(over / total, 0)} of them in overconfident ones. The bin that "
+        f"{percent(over / total, 0)} of them in bins whose confidence is above "
+        "the interval of their accuracy. The bin that "
         f"matters most holds {count(worst.count)} at {percent(worst.confidence)} mean "
-        f"confidence and is {gap:.1f} points {side}confident."
+        f"confidence and is {gap:.1f} points {side}confident{chance}."
     )
 
 

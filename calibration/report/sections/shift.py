@@ -1,5 +1,6 @@
 """Distribution shift: what corruptions of the test images do to each model."""
 
+from collections.abc import Iterator
 from statistics import fmean
 
 from calibration.report import written
@@ -15,7 +16,7 @@ from calibration.report.document import (
     Table,
     Text,
 )
-from calibration.report.formats import listed, words
+from calibration.report.formats import count, counted, listed, words
 from calibration.report.sections.context import Context
 from calibration.shift import APART, CLEAN, averaged_kinds
 
@@ -32,13 +33,14 @@ def shift(context: Context) -> Section | None:
     figures = [_figure(context, models, name) for name in FIELDS]
     blocks: list[Block] = [
         Text(
-            "The same test examples, corrupted more and more (severity 1 to 5; 0 is "
+            f"{_examples(models)}, corrupted more and more (severity 1 to 5; 0 is "
             "clean). A trustworthy model grows less certain as it grows less accurate: "
             "its calibration error stays low. Thick lines are means over the kinds of "
             "corruption, bands reach from the least to the most of them. "
             f"{_apart(models)}"
         ),
         Figures(items=figures, columns=3),
+        _means(context, models),
     ]
     for model in models:
         blocks += context.heading(model)
@@ -47,6 +49,56 @@ def shift(context: Context) -> Section | None:
     if missing:
         blocks.append(Text(f"Not measured for {listed(missing)}.", quiet=True))
     return Section(slug="shift", title="Distribution shift", blocks=blocks)
+
+
+def _examples(models: list[ModelReport]) -> str:
+    """Which examples were corrupted: often a part of the test set."""
+    sizes: dict[tuple[int, int], list[str]] = {}
+    for model in models:
+        used = next(count for p in model.shift for count in _counts(p))
+        sizes.setdefault((used, model.num_examples), []).append(model.name)
+    told = []
+    for (used, total), names in sizes.items():
+        whose = f" ({listed(names)})" if len(sizes) > 1 else ""
+        part = f"A part of the test set, {count(used)} of {count(total)} examples"
+        every = f"The {counted(total, 'test example')}"
+        told.append(f"{part if used < total else every}{whose}")
+    return "; ".join([told[0], *(f"{each[:1].lower()}{each[1:]}" for each in told[1:])])
+
+
+def _counts(point: ShiftPoint) -> list[int]:
+    return [each.count for each in point.metrics.values()]
+
+
+def _means(context: Context, models: list[ModelReport]) -> Table:
+    """What the figures draw, as numbers."""
+    rows = [
+        [*[Cell(text=model.name)] * context.several, Cell(text=str(severity)), *cells]
+        for model in models
+        for severity, cells in _mean_cells(model)
+    ]
+    return Table(
+        caption="Means over the kinds of corruption",
+        columns=[
+            *[Column(text="Model", words=True)] * context.several,
+            Column(text="Severity"),
+            *(written.column(name) for name in FIELDS),
+        ],
+        rows=rows,
+        note="In brackets the 95 % interval at severity 0, and the least and the most "
+        "of the kinds at the others.",
+    )
+
+
+def _mean_cells(model: ModelReport) -> Iterator[tuple[int, list[Cell]]]:
+    clean = next((p.metrics for p in model.shift if p.kind == CLEAN), {})
+    for severity in sorted({point.severity for point in model.shift}):
+        if severity == 0:
+            yield 0, [written.cell(name, clean.get(name)) for name in FIELDS]
+            continue
+        found = [_at(_values(model.shift, name), severity) for name in FIELDS]
+        pairs = zip(FIELDS, found, strict=True)
+        yield severity, [written.range_cell(name, each) for name, each in pairs]
 
 
 def _apart(models: list[ModelReport]) -> str:
@@ -166,5 +218,5 @@ def _heat(model: ModelReport, name: str) -> Table:
             *(Column(text=f"Severity {severity}") for severity in severities),
         ],
         rows=rows,
-        note=f"{note}Darker is worse.",
+        note=f"{note}The deeper the colour, the worse.",
     )

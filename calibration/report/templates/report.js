@@ -51,7 +51,7 @@
 
   /* A page of paper is smaller than a screen. */
   function height(given) {
-    return Math.round((root.classList.contains("paper") ? 0.76 : 1) * given.height);
+    return Math.round((root.classList.contains("paper") ? 0.62 : 1) * given.height);
   }
 
   function layout(given) {

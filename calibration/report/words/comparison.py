@@ -24,21 +24,28 @@ def comparison_sentence(
         differences: Second less first, with intervals.
 
     Returns:
-        A sentence.
+        A sentence that names both; "" without differences.
     """
+    if not differences:
+        return ""
+    if all(each.low == each.high == 0 for each in differences.values()):
+        return f"On the same examples {first} and {second} do not differ."
     wins: dict[str, list[str]] = {first: [], second: []}
     even = []
     for name, change in differences.items():
-        words = _WORDS[name]
         if change.low <= 0 <= change.high:
-            even.append(words)
+            even.append(_WORDS[name])
         else:
             second_wins = (change < 0) == (better(name) == LOWER)
-            wins[second if second_wins else first].append(words)
+            wins[second if second_wins else first].append(_WORDS[name])
+    loser = {first: second, second: first}
     parts = [
-        f"{name} has the better {listed(won)}" for name, won in wins.items() if won
+        f"{name} has the better {listed(won)}, {loser[name]} the worse"
+        for name, won in wins.items()
+        if won
     ]
     if even:
-        parts.append(f"the difference in {listed(even)} may be chance")
-    text = "; ".join(parts)
-    return f"On the same examples {text}." if parts else ""
+        noun = "difference" if len(even) == 1 else "differences"
+        pair = "" if parts else f" between {first} and {second}"
+        parts.append(f"the {noun}{pair} in {listed(even)} may be chance")
+    return f"On the same examples {'; '.join(parts)}."

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from calibration.metrics import LARGEST_NLL, SMALLEST_PROBABILITY
 from calibration.report.data import ModelReport
-from calibration.report.formats import count
+from calibration.report.formats import counted
 
 SMALL_CLASS = 30  # examples below which a class says little
 SMALL_SET = 1000  # examples below which a bin of fifteen holds some dozens
@@ -26,14 +27,25 @@ def _limits(model: ModelReport) -> list[str]:
     found = []
     if model.num_examples < SMALL_SET:
         found.append(
-            f"{model.name}: {count(model.num_examples)} test examples are few; read "
-            "the intervals, not the numbers."
+            f"{model.name}: {counted(model.num_examples, 'test example')} "
+            f"{'is' if model.num_examples == 1 else 'are'} few; read the intervals, "
+            "not the numbers."
+        )
+    if model.num_impossible:
+        found.append(
+            f"{model.name}: the true class of "
+            f"{counted(model.num_impossible, 'test example')} has probability 0, which "
+            f"the negative log-likelihood takes for {SMALLEST_PROBABILITY:.1e} "
+            f"({LARGEST_NLL:.1f} nats) as it would be infinite otherwise: its mean "
+            "tells how often that happens rather than how good the others are."
         )
     small = [each for each in model.classes if each.count < SMALL_CLASS]
     if small:
         found.append(
-            f"{model.name}: {len(small)} of {model.num_classes} classes have fewer "
-            f"than {SMALL_CLASS} test examples."
+            f"{model.name}: {len(small)} of "
+            f"{counted(model.num_classes, 'class')} "
+            f"{'has' if len(small) == 1 else 'have'} fewer than {SMALL_CLASS} test "
+            "examples."
         )
     fitted = [model.recalibration, model.conformal]
     if any(each is not None and not each.held_out for each in fitted):

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from statistics import fmean
 
+from calibration.metrics import LARGEST_NLL
 from calibration.report import written
 from calibration.report.data import LayerRow, ModelReport, OodSet, ShiftPoint
-from calibration.report.formats import compact, count, percent
+from calibration.report.formats import compact, count, counted, percent
 from calibration.report.words.confidence import (
     calibration_sentence,
     recalibration_sentences,
@@ -24,7 +25,7 @@ def summary(model: ModelReport) -> list[str]:
     Returns:
         Sentences, the most important first.
     """
-    sentences = [_accuracy(model), calibration_sentence(model)]
+    sentences = [_accuracy(model), calibration_sentence(model), _impossible(model)]
     sentences += recalibration_sentences(model)
     sentences += [_selective(model), _wrong(model)]
     sentences += [_ood(each) for each in model.ood]
@@ -34,6 +35,9 @@ def summary(model: ModelReport) -> list[str]:
 
 def _accuracy(model: ModelReport) -> str:
     accuracy = model.metrics["accuracy"]
+    if model.num_examples == 1:
+        how = "correctly" if accuracy else "wrongly"
+        return f"It classifies the only test example {how}."
     return (
         f"It classifies {percent(accuracy)} of {count(model.num_examples)} test "
         "examples correctly (95 % interval "
@@ -41,25 +45,46 @@ def _accuracy(model: ModelReport) -> str:
     )
 
 
+def _impossible(model: ModelReport) -> str:
+    number = model.num_impossible
+    if number == 0:
+        return ""
+    examples = counted(number, "test example")
+    return (
+        f"It gives the true class of {examples} a probability of 0: "
+        f"{'that' if number == 1 else 'each'} counts as {LARGEST_NLL:.1f} nats in the "
+        "negative log-likelihood, which would be infinite."
+    )
+
+
 def _selective(model: ModelReport) -> str:
     risk = model.selective.risk_at_coverage.get("80")
-    overall = 1 - model.metrics["accuracy"]
-    if risk is None or overall == 0:
+    overall = model.selective.random
+    # Where all are right, or all wrong, none can be told from the others.
+    if risk is None or not 0 < overall < 1:
         return ""
+    left, of_all = percent(risk), percent(overall)
+    if left == of_all:
+        return (
+            "Leaving the 20 % it is least certain of to somebody else gains nothing: "
+            f"{left} of the others are wrong, as of all."
+        )
     return (
         "If the 20 % it is least certain of are left to somebody else, "
-        f"{percent(risk)} of the others are wrong, instead of {percent(overall)} of "
-        "all."
+        f"{left} of the others are wrong, instead of {of_all} of all."
     )
 
 
 def _wrong(model: ModelReport) -> str:
     if model.num_errors == 0:
         return "It makes no error on these examples."
-    return (
-        f"Of its {count(model.num_errors)} errors {count(model.num_sure_errors)} are "
-        f"made with a confidence of {percent(ALMOST_SURE, 0)} or more."
-    )
+    told = f"made with a confidence of {percent(ALMOST_SURE, 0)} or more."
+    sure = model.num_sure_errors
+    if model.num_errors == 1:
+        return f"Its only error is {'' if sure else 'not '}{told}"
+    number = count(sure) if sure else "None"
+    verb = "is" if sure <= 1 else "are"
+    return f"{number} of its {count(model.num_errors)} errors {verb} {told}"
 
 
 def _ood(each: OodSet) -> str:
@@ -89,8 +114,8 @@ def _shift(points: Sequence[ShiftPoint]) -> list[str]:
         return f"from {written.value(name, before)} to {written.value(name, after)}"
 
     return [
-        f"Under the strongest corruptions ({len(worst)} kinds) its accuracy goes "
-        f"{moved('accuracy')} on average, and its expected calibration error "
+        f"Under the strongest corruptions ({counted(len(worst), 'kind')}) its accuracy "
+        f"goes {moved('accuracy')} on average, and its expected calibration error "
         f"{moved('ece')}."
     ]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calibration.distributions import LARGEST, Empirical, Gaussian, GaussianMixture
-from calibration.distributions.base import PredictiveDistribution, parts
+from calibration.distributions.base import PredictiveDistribution, check_numbers, parts
 
 NAN, INF = float("nan"), float("inf")
 SIZE = "must be finite and at most 1e+35 in size, got"
@@ -139,3 +139,8 @@ def test_a_distribution_says_how_many_examples_it_has():
         Empirical(np.zeros((3, 4))),
     ]
     assert [each.num_examples for each in distributions] == [4, 4, 4]
+
+
+def test_masked_targets_are_refused():
+    with pytest.raises(ValueError, match="targets must not be masked"):
+        check_numbers(np.ma.MaskedArray([1.0, 2.0], [True, False]), 1, "targets")

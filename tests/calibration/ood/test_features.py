@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from calibration.ood import DETECTORS, ViM, _detector, auroc
 from tests.calibration.ood.examples import blobs
@@ -130,3 +132,35 @@ def test_wrong_features_are_refused(name, features, message):
         extra = {"logits": [[1.0], [2.0]]} if name == "vim" else {"labels": [0, 1]}
         with pytest.raises(ValueError, match=message):
             detector.fit(features, **extra)
+
+
+@pytest.mark.parametrize("name", ["mahalanobis", "nearest_neighbours", "vim"])
+def test_detectors_end_a_pipeline(name):
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(60, 4)), rng.integers(3, size=60)
+    detector = DETECTORS[name].detector()
+    extra = {}
+    if DETECTORS[name].needs_logits:
+        extra = {f"{name}__logits": features @ rng.normal(size=(4, 3)) + 3}
+    line = Pipeline([("scale", StandardScaler()), (name, detector)])
+    assert line.fit(features, labels, **extra).score(features).shape == (60,)
+    assert line.score(features, labels).shape == (60,)
+
+
+def test_logits_are_not_taken_for_labels():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(60, 4))
+    logits = features @ rng.normal(size=(4, 3)) + 3
+    detector = DETECTORS["vim"].detector().fit(features, logits=logits)
+    with pytest.raises(ValueError, match="logits must be given by name"):
+        detector.score(features, logits)
+
+
+def test_masked_and_enormous_features_are_refused():
+    features = np.ones((4, 2))
+    masked = np.ma.MaskedArray(features, np.eye(4, 2, dtype=bool))
+    detector = DETECTORS["mahalanobis"].detector()
+    with pytest.raises(ValueError, match="features must not be masked"):
+        detector.fit(masked, [0, 1, 0, 1])
+    with pytest.raises(ValueError, match=r"at most 1e\+100 in size, got 1e\+200"):
+        detector.fit(features * 1e200, [0, 1, 0, 1])

@@ -50,3 +50,9 @@ def test_few_distinct_scores_are_all_thresholds():
     rng = np.random.default_rng(0)
     pair = ScorePair(rng.integers(7, size=5000), rng.integers(9, size=5000))
     assert pair.replicates[0].shape[1] == 1 + 9
+
+
+@pytest.mark.parametrize("scores", [["a"], [1j], [None, 1.0], None])
+def test_what_is_no_number_is_refused(scores):
+    with pytest.raises(ValueError, match="in_scores must be real numbers"):
+        ScorePair(scores, [1.0])

@@ -62,14 +62,14 @@ def test_logits_can_be_given_where_too_few_examples_recover_them():
     weight, bias, logits = linear_layer(features)
     probes = np.random.default_rng(4).normal(0, 5, (30, 30))
     detector = ViM(5).fit(features, logits=logits)
-    given = detector.score(probes, probes @ weight + bias)
+    given = detector.score(probes, logits=probes @ weight + bias)
     assert not np.allclose(given, detector.score(probes))
     np.testing.assert_allclose(
-        detector.score(features, logits), detector.score(features)
+        detector.score(features, logits=logits), detector.score(features)
     )
     wrong = np.zeros((30, 3))
     with pytest.raises(ValueError, match=r"logits must be \[N, C\] = \(30, 4\), got"):
-        detector.score(probes, wrong)
+        detector.score(probes, logits=wrong)
 
 
 def test_the_dimension_leaves_a_residual():

@@ -114,3 +114,8 @@ def test_it_needs_an_example_a_bin():
     assert HistogramBinning().obstacle(15, 2) is None
     assert HistogramBinning().obstacle(14, 2) == "needs at least 15 examples, got 14"
     assert HistogramBinning().obstacle(15, 8) == "needs at least 16 examples, got 15"
+
+
+def test_text_is_no_number_of_bins():
+    with pytest.raises(ValueError, match="num_bins must be an integer"):
+        HistogramBinning("5").obstacle(100, 3)

@@ -89,3 +89,9 @@ class TestBounds:
     def test_have_one_between_them(self, bounds):
         with pytest.raises(ValueError, match="bounds must be two finite numbers"):
             TemperatureScaling(bounds=bounds).fit(*miscalibrated())
+
+
+@pytest.mark.parametrize("bounds", [None, "ab", (1,), (0.5, None), 3])
+def test_bounds_that_are_no_two_numbers_are_refused(bounds):
+    with pytest.raises(ValueError, match="bounds must be two finite numbers"):
+        TemperatureScaling(bounds).fit(np.array([[0.5, 0.5]]), np.array([0]))

@@ -206,5 +206,47 @@ def test_the_title_names_the_models_unless_told():
     assert build_report([made()], title="Mine").title == "Mine"
 
 
+def test_the_title_of_many_models_is_one_line():
+    models = [made(f"a run of a long name {i}") for i in range(4)]
+    assert build_report(models).title == "Calibration report: 4 models"
+
+
+def told(probabilities, labels):
+    given = Predictions(
+        name="a", probabilities=np.array(probabilities), labels=np.array(labels)
+    )
+    return " ".join(build_report([given]).models[0].summary)
+
+
+def test_a_contradicted_certainty_is_not_taken_at_its_word():
+    said = told([[1.0, 0.0]] * 99 + [[0.0, 1.0]], [0] * 100)
+    assert "taken at its word" not in said.replace("whether its confidence", "")
+    assert "when it says 100 % it is right 99 % of the time" in said
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5, 7])
+def test_a_handful_of_right_answers_tells_nothing(number):
+    said = told([[0.9, 0.1]] * number, [0] * number)
+    assert "too few to tell" in said
+    assert "underconfident" not in said
+
+
+def test_errors_that_cancel_are_both_told():
+    """Half says 0.9 and is right 0.8, half says 0.6 and is right 0.7."""
+    probabilities = [[0.9, 0.1]] * 2000 + [[0.6, 0.4]] * 2000
+    labels = [0] * 1600 + [1] * 400 + [0] * 1400 + [1] * 600
+    said = told(probabilities, labels)
+    assert "when it says about 90 % it is right 80 %" in said
+    assert "when it says about 60 % it is right 70 %" in said
+
+
+def test_impossible_truths_are_counted():
+    probabilities = np.array([[1.0, 0.0], [1.0, 0.0], [0.5, 0.5]])
+    given = Predictions(name="a", probabilities=probabilities, labels=[0, 1, 1])
+    report = build_report([given])
+    assert report.models[0].num_impossible == 1
+    assert any("probability 0" in each for each in report.limitations)
+
+
 def test_versions_are_told():
     assert {"Python", "numpy", "plotly"} <= set(software())

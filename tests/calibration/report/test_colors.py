@@ -60,6 +60,16 @@ def test_lines_of_models_stand_out(theme):
         assert contrast(theme[look(index).color], theme["page"]) >= 3
 
 
+@THEMES
+def test_what_is_no_model_has_a_colour_of_its_own(theme):
+    models = {theme[look(index).color] for index in range(10)}
+    assert not models & {theme[role] for role in ("good", "bad", "gap")}
+    for role in ("good", "bad", "gap"):
+        assert contrast(theme[role], theme["page"]) >= 3
+    # By lightness too: right and wrong are told apart without colours.
+    assert contrast(theme["good"], theme["bad"]) >= 1.5
+
+
 def test_ten_models_look_different_and_always_the_same():
     looks = [look(index) for index in range(10)]
     assert len(set(looks)) == 10

@@ -6,12 +6,14 @@ from calibration.report.formats import (
     compact,
     count,
     counted,
+    grouped,
     listed,
     moment,
     percent,
     rounded,
     sentence,
     shortened,
+    signed,
     unbroken,
     words,
 )
@@ -23,6 +25,11 @@ def test_numbers():
     assert percent(-0.00001) == "0.0 %"
     assert rounded(-0.0001, 2) == "0.00"
     assert rounded(-0.006, 2) == "-0.01"
+    assert percent(0.1225) == percent(1 - 0.8775) == "12.3 %"
+    assert rounded(-0.125, 2) == "-0.13"
+    assert [signed(each, 1) for each in (0.25, -0.25, 0.01, -0.01)] == [
+        "+0.3", "-0.3", "0.0", "0.0",
+    ]  # fmt: skip
     assert compact(0.0123456) == "0.0123"
     assert compact(123456.7) == "123,457"
     assert count(10000) == "10,000"
@@ -47,6 +54,7 @@ def test_percent_never_rounds_to_certainty(share, text):
     [
         (1, "model", "1 model"),
         (0, "model", "0 models"),
+        (100, "class", "100 classes"),
         (1200, "probability", "1,200 probabilities"),
     ],
 )
@@ -58,6 +66,15 @@ def test_a_long_name_loses_its_middle():
     assert shortened("layer4.1.conv2.weight", 11) == "layer…eight"
     assert len(shortened("x" * 99, 11)) == 11
     assert shortened("short", 11) == "short"
+
+
+def test_long_numbers_in_a_text_have_their_thousands_apart():
+    assert grouped("needs 10100 examples, got 5000.") == (
+        "needs 10,100 examples, got 5,000."
+    )
+    assert grouped("0.12345 of v1234 or 12,345 and 999") == (
+        "0.12345 of v1234 or 12,345 and 999"
+    )
 
 
 def test_words_in_a_list():

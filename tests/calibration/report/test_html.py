@@ -188,6 +188,26 @@ def test_what_is_missing_is_said_once_instead_of_empty_headings():
     ]
 
 
+def test_a_long_title_leaves_the_footer_one_line():
+    report = replace(bare_report(), title="t" * 300)
+    content = re.search(r'bottom-left \{ content: "(.*?)"', render_html(report)).group(
+        1
+    )
+    assert len(re.sub(r"\\[0-9a-f]{6}", "x", content)) == 80
+
+
+def test_a_table_of_two_models_has_its_intervals_beside_the_numbers():
+    page = Page(render_html(bare_report(2)))
+    assert page.all("table")[1].get("class") is None  # all measures
+
+
+def test_intervals_of_a_wide_table_are_all_below_their_numbers():
+    classes = [
+        each.get("class") for each in Page(render_html(example_report(3))).all("table")
+    ]
+    assert "stacked" in classes
+
+
 def test_a_page_to_print_says_by_what(text):
     printed = render_html(bare_report(), printed_by="Chromium 1.2")
     assert "PDF by Chromium 1.2" in printed

@@ -104,6 +104,15 @@ def test_nothing_is_wider_than_the_screen(visit, whole):
         assert page.evaluate(cut) == 0
 
 
+def test_words_of_the_origin_stay_whole_on_a_phone(visit, whole):
+    page = visit(whole, viewport={"width": 390, "height": 800})
+    cells = page.locator(".even td")
+    widths = [cells.nth(i).bounding_box()["width"] for i in range(cells.count())]
+    assert min(widths) > 170
+    font = "() => getComputedStyle(document.querySelector('td .detail')).display"
+    assert page.evaluate(font) == "block"
+
+
 def test_on_paper_it_is_light_and_has_no_contents(visit, small):
     page = visit(small, color_scheme="dark")
     page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")

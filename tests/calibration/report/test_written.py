@@ -33,6 +33,12 @@ def test_a_share_of_no_name_is_per_cent():
     assert (cell.text, cell.detail) == ("91.2 %", "(90.7 to 91.8)")
 
 
+def test_a_mean_has_its_range():
+    cell = written.range_cell("accuracy", [0.5, 0.7])
+    assert (cell.text, cell.detail) == ("60.0 %", "(50.0 to 70.0)")
+    assert written.range_cell("accuracy", []).text == "-"
+
+
 def test_a_spread_over_seeds_has_its_unit_once():
     assert written.spread("accuracy", 0.9999, 0.0001) == "100.0 ± 0.0 %"
     assert written.spread("nll", 0.24412, 0.0032) == "0.2441 ± 0.0032"
@@ -42,6 +48,7 @@ def test_a_difference_has_its_sign():
     change = estimate(-0.004, 0.003, least=-1)
     assert written.change("accuracy", change).text == "-0.4 points"
     assert written.change("nll", change).detail == "(-0.0070 to -0.0010)"
+    assert written.change("nll", estimate(-0.00001, 0, least=-1)).text == "0.0000"
 
 
 def test_which_way_is_better():

@@ -1,5 +1,7 @@
 """Tests of tables on pages."""
 
+from dataclasses import replace
+
 import pytest
 
 from calibration.report.document import Cell, Column, Table
@@ -29,6 +31,8 @@ def test_the_head_is_repeated_on_each_page():
     assert [said(page).count("Model 1") for page in sheets.pages] == [1] * len(
         sheets.pages
     )
+    captions = [said(page)[0] for page in sheets.pages]
+    assert captions == ["A table", *["A table (continued)"] * (len(captions) - 1)]
     rows = [text for page in sheets.pages for text in said(page) if text[:3] == "Row"]
     assert rows == [f"Row {i}" for i in range(120)]
 
@@ -87,6 +91,30 @@ def test_a_very_long_name_is_broken():
     draw_table(sheets, Table(caption="", columns=made.columns, rows=[long]))
     assert "".join(text for text in said(sheets.pages[0])).count("n" * 20) >= 1
     assert len(sheets.pages) == 1
+
+
+def test_long_names_of_models_leave_the_numbers_legible():
+    name = "vogn-lenet5-fashion-mnist-lr-0.001-batch-128-epochs-20-seed-0"
+    made = table(3, 7)
+    columns = [made.columns[0], *[Column(text=name, color="model-1")] * 6]
+    sizes = []
+    for each in (made, Table(caption="", columns=columns, rows=made.rows)):
+        sheets = Sheets()
+        draw_table(sheets, each)
+        numbers = [t for t in sheets.pages[0].texts if t.get_text() == "0.2441"]
+        sizes.append(numbers[0].get_fontsize())
+    assert sizes[1] == sizes[0]
+    assert any("…" in text for text in said(sheets.pages[0]))
+
+
+def test_all_intervals_of_a_column_stand_alike():
+    made = table(2, 7)
+    short = [made.rows[0][0], *[Cell(text="1", detail="(0 to 2)")] * 6]
+    sheets = Sheets()
+    draw_table(sheets, replace(made, rows=[*made.rows, short]))
+    texts = {text.get_text(): text for text in sheets.pages[0].texts}
+    tops = [texts[each].get_position()[1] for each in ("1", "(0 to 2)")]
+    assert abs(tops[0] - tops[1]) > 2
 
 
 def test_an_interval_stands_beside_its_number_or_below_it():

@@ -1,5 +1,7 @@
 """Tests of selective prediction, and right and wrong predictions."""
 
+from dataclasses import replace
+
 import pytest
 
 from calibration.report.document import Figures, Table
@@ -33,6 +35,15 @@ def test_the_table_has_areas_and_both_kinds_of_levels():
         "Risk at 95 % coverage",
     ]  # fmt: skip
     assert all(len(row) == 3 for row in table.rows)
+
+
+def test_models_of_different_examples_are_not_ranked():
+    def strong(found):
+        return any(c.strong for row in block(selective(found), Table).rows for c in row)
+
+    both = context(2)
+    assert strong(both)
+    assert not strong(replace(both, report=replace(both.report, comparisons=[])))
 
 
 def test_bars_of_a_histogram_add_up_to_one():

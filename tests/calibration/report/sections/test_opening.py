@@ -76,6 +76,17 @@ def test_one_best_value_of_all_models_stands_out_in_both_tables_together():
     assert strong == [[True, False, False, False, False], [False] * 5]
 
 
+def test_models_of_different_examples_are_not_ranked():
+    both = context(2)
+    apart = replace(both, report=replace(both.report, comparisons=[]))
+    section = headline(apart)
+    table = tables(section)[0]
+    assert not any(cell.strong for row in table.rows for cell in row)
+    assert "paired comparison" in headline(both).blocks[0].text
+    assert "paired comparison" not in section.blocks[0].text
+    assert "not all tested on the same examples" in section.blocks[0].text
+
+
 def test_differences_and_seeds_have_tables():
     differences, seeds = tables(headline(context(2)))[1:]
     assert [cell.text for cell in differences.rows[0]] == [

@@ -36,5 +36,15 @@ def test_where_no_method_helps_the_predictions_as_they_are_are_best():
     assert [mark.name for mark in marks] == ["Perfect calibration", "As it is"]
 
 
+def test_methods_that_could_not_be_fitted_have_their_titles():
+    found = replace(
+        example_model(0).recalibration,
+        left_out={"matrix": "needs at least 10100 examples"},
+    )
+    assert list(
+        block(recalibration(context(1, recalibration=found)), Bullets).items
+    ) == ["Matrix scaling (ODIR): Needs at least 10,100 examples."]
+
+
 def test_without_it_there_is_no_section():
     assert recalibration(context(1, recalibration=None)) is None

@@ -35,11 +35,17 @@ def figures(section):
 
 def test_a_diagram_is_told_by_the_bin_that_matters_not_by_one_example():
     assert told("VOGN", BINS) == (
-        "VOGN: 100 predictions in 2 bins, 99 % of them in overconfident ones. The bin "
-        "that matters most holds 99 at 85.0 % mean confidence and is 5.0 points "
-        "overconfident."
+        "VOGN: 100 predictions in 2 bins, 99 % of them in bins whose confidence is "
+        "above the interval of their accuracy. The bin that matters most holds 99 at "
+        "85.0 % mean confidence and is 5.0 points overconfident."
     )
     assert told("VOGN", []) == "VOGN: no bin holds an example."
+
+
+def test_a_gap_within_its_interval_may_be_chance():
+    said = told("VOGN", [made_bin(0.8, 99, 0.805, 0.8)])
+    assert "0 % of them in bins whose confidence is above" in said
+    assert said.endswith("is 0.5 points overconfident, which may be chance.")
 
 
 def test_the_axis_starts_where_the_bins_do():

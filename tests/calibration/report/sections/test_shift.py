@@ -43,15 +43,33 @@ def test_kinds_are_not_drawn_where_there_are_many_models():
     assert [type(mark) for mark in marks] == [Band, Line] * 3
 
 
-def test_darker_is_worse():
-    accuracy, ece = blocks(shift(context(1, shift=points())), Table)
+def test_deeper_is_worse():
+    _, accuracy, ece = blocks(shift(context(1, shift=points())), Table)
     assert [cell.text for cell in accuracy.rows[1]] == [
         "Gaussian noise", "70.0 %", "50.0 %",
     ]  # fmt: skip
     depths = [[cell.shade for cell in row[1:]] for row in accuracy.rows]
     assert depths == [pytest.approx([0.25, 0.5]), pytest.approx([0.5, 1])]
-    assert accuracy.note == "Clean: 90.0 %. Darker is worse."
+    assert accuracy.note == "Clean: 90.0 %. The deeper the colour, the worse."
     assert ece.rows[0][1].shade == pytest.approx(1)
+
+
+def test_the_means_are_a_table_with_the_range_and_the_interval_of_the_clean_ones():
+    means = blocks(shift(context(1, shift=points())), Table)[0]
+    assert [cell.text for cell in means.rows[2]] == ["2", "60.0 %", "0.5000", "2.00 %"]
+    assert means.rows[2][1].detail == "(50.0 to 70.0)"
+    assert means.rows[0][1].detail == "(89.4 to 90.6)"
+    both = blocks(shift(context(2, shift=points())), Table)[0]
+    assert [row[0].text for row in both.rows] == ["VOGN"] * 3 + ["AdamW"] * 3
+
+
+def test_a_part_of_the_test_set_is_called_one():
+    whole = shift(context(1, shift=points())).blocks[0].text
+    assert whole.startswith("The 10,000 test examples, corrupted")
+    part = shift(context(1, shift=points(), num_examples=70_000)).blocks[0].text
+    assert part.startswith(
+        "A part of the test set, 10,000 of 70,000 examples, corrupted"
+    )
 
 
 def test_without_corruptions_there_is_no_section():

@@ -16,6 +16,12 @@ def test_limits_of_small_sets_are_told():
     assert len(set(limitations([model, model]))) == len(limitations([model, model]))
 
 
+def test_a_likelihood_of_zero_is_told():
+    assert not any("infinite" in each for each in limitations([MODEL]))
+    told = limitations([replace(MODEL, num_impossible=3)])
+    assert any("3 test examples has probability 0" in each for each in told)
+
+
 @pytest.mark.parametrize("section", ["recalibration", "conformal"])
 def test_fitting_on_a_part_of_the_test_set_is_told(section):
     others = {"recalibration": None, "conformal": None}

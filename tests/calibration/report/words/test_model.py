@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from calibration.report import written
 from calibration.report.words.model import summary
 from tests.calibration.report.examples import bare_report, example_report, share
@@ -29,6 +31,51 @@ def test_a_bare_report_has_the_sentences_it_can_have():
 def test_no_errors_are_said_to_be_none():
     model = replace(MODEL, num_errors=0)
     assert "It makes no error on these examples." in summary(model)
+
+
+@pytest.mark.parametrize(
+    ("errors", "sure", "told"),
+    [
+        (1, 0, "Its only error is not made with"),
+        (1, 1, "Its only error is made with"),
+        (12, 0, "None of its 12 errors is made with"),
+        (12, 1, "1 of its 12 errors is made with"),
+        (12, 5, "5 of its 12 errors are made with"),
+    ],
+)
+def test_errors_are_counted_in_english(errors, sure, told):
+    said = " ".join(summary(replace(MODEL, num_errors=errors, num_sure_errors=sure)))
+    assert told in said
+
+
+def test_one_of_a_kind_is_no_plural():
+    points = [p for p in MODEL.shift if p.kind in {"clean", "fog"}]
+    said = " ".join(summary(replace(MODEL, shift=points)))
+    assert "strongest corruptions (1 kind) its accuracy" in said
+    alone = replace(MODEL, num_examples=1)
+    assert summary(alone)[0] == "It classifies the only test example correctly."
+
+
+@pytest.mark.parametrize(
+    ("overall", "told"),
+    [
+        (1.0, ""),
+        (0.0, ""),
+        (0.0301, "gains nothing"),
+        (0.1, "instead of 10.0 % of all"),
+    ],
+)
+def test_what_rejection_gains_is_told_where_it_can_gain(overall, told):
+    selective = replace(MODEL.selective, random=overall)
+    said = " ".join(summary(replace(MODEL, selective=selective)))
+    assert ("20 % it is least certain" in said) == bool(told)
+    assert told in said
+
+
+def test_impossible_truths_are_told():
+    assert "infinite" not in " ".join(summary(MODEL))
+    said = " ".join(summary(replace(MODEL, num_impossible=1)))
+    assert "true class of 1 test example a probability of 0: that counts as 708" in said
 
 
 def test_almost_all_is_not_called_all():
