@@ -38,9 +38,10 @@ from calibration.conformal import (
     evaluate_sets,
 )
 from calibration.definitions import FPR95_DEFINITION, MEASURES, Definition
+from calibration.estimate import Estimate
 from calibration.evaluation import DEFINITIONS, evaluate
 from calibration.gallery import select_examples
-from calibration.intervals import Estimate, wilson_interval
+from calibration.intervals import wilson_interval
 from calibration.maps import uncertainty_map
 from calibration.measures import headline, mean_uncertainty, measure
 from calibration.metrics import (

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from calibration.definitions import MEASURES
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,7 +14,9 @@ from scipy.special import gammaln
 
 from calibration._bins import find_bins
 from calibration._distances import Sums
-from calibration.intervals import COVERAGE, sums_by_group, wilson_interval
+from calibration.bootstrap import sums_by_group
+from calibration.estimate import COVERAGE
+from calibration.intervals import wilson_interval
 
 Values = NDArray[np.float64]
 

@@ -2,7 +2,7 @@
 
 A cell holds neighbours in order of uncertainty, whose errors are taken to be spread
 evenly (see `calibration._ranking`). All functions take counts ``[..., K, 2]``, as
-`calibration.intervals.resampled` passes them, empty cells included.
+`calibration.bootstrap.resampled` passes them, empty cells included.
 """
 
 from typing import Any

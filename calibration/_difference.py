@@ -5,7 +5,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 
 Array = NDArray[np.float64]
 

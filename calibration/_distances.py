@@ -33,12 +33,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.intervals import (
-    BOOTSTRAP,
-    COVERAGE,
-    Estimate,
-    resample,
-)
+from calibration.bootstrap import resample
+from calibration.estimate import BOOTSTRAP, COVERAGE, Estimate
 
 Sums = NDArray[np.float64]
 OfSums = Callable[[Sums], NDArray[np.float64]]

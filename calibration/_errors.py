@@ -29,7 +29,8 @@ from calibration._distances import (
     without_empty,
 )
 from calibration._predictions import Judged
-from calibration.intervals import WILSON, Estimate, mean
+from calibration.estimate import WILSON, Estimate
+from calibration.intervals import mean
 from calibration.reliability import diagram
 
 KERNEL_WIDTH = 0.4  # of Kumar, Sarawagi and Jain, in confidence

@@ -19,7 +19,8 @@ from calibration._checks import (
     predictive,
 )
 from calibration._distances import Sums
-from calibration.intervals import MAX_GROUPS, beyond_normal, deal, effective_size
+from calibration.bootstrap import MAX_GROUPS, deal
+from calibration.intervals import beyond_normal, effective_size
 
 Values = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from calibration._checks import as_array, check_groups
 from calibration._predictions import Judged
-from calibration.intervals import deal, sums_by_group
+from calibration.bootstrap import deal, sums_by_group
 
 MAX_CELLS = 500
 

@@ -14,13 +14,8 @@ from calibration._binned import batches, per_example, share, squared_noise
 from calibration._bins import bin_edges, find_bins
 from calibration._distances import Distance, without_empty
 from calibration._predictions import Judged
-from calibration.intervals import (
-    BOOTSTRAP,
-    Estimate,
-    from_draws,
-    resample,
-    sums_by_group,
-)
+from calibration.bootstrap import from_draws, resample, sums_by_group
+from calibration.estimate import BOOTSTRAP, Estimate
 
 LARGEST_BRIER = 2.0
 

@@ -47,7 +47,7 @@ from calibration._errors import (
     signed_error,
 )
 from calibration._predictions import Judged
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 
 
 def expected_calibration_error(

@@ -40,14 +40,9 @@ from calibration._difference import (
 )
 from calibration._distances import distance
 from calibration._predictions import Judged
-from calibration.intervals import (
-    BOOTSTRAP,
-    Estimate,
-    from_draws,
-    mean,
-    resample,
-    sums_by_group,
-)
+from calibration.bootstrap import from_draws, resample, sums_by_group
+from calibration.estimate import BOOTSTRAP, Estimate
+from calibration.intervals import mean
 from calibration.measures import HEADLINE
 from calibration.metrics import (
     LARGEST_BRIER,
@@ -143,7 +138,7 @@ def paired_bootstrap(
         bounds: Smallest and largest possible difference; the interval ends there, and
             is all of it where there is one example or cluster, which tells nothing.
         reflected: Whether to mirror replicates at the difference; see
-            `calibration.intervals.from_draws`.
+            `calibration.bootstrap.from_draws`.
 
     Returns:
         First less second, with its interval.

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from calibration._predictions import Judged, Predicted
 from calibration.definitions import MEASURES
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 from calibration.measures import headline_of, measures_of
 from calibration.ood import auroc, fpr_at_recall, score_histogram
 from calibration.reliability import ReliabilityDiagram, diagram

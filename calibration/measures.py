@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from calibration import _errors as errors
 from calibration._predictions import Judged, Predicted
 from calibration.brier import parts_of
-from calibration.intervals import UNIT, Estimate, mean
+from calibration.estimate import UNIT, Estimate
+from calibration.intervals import mean
 from calibration.metrics import (
     accuracy_of,
     brier_of,

@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from calibration._predictions import Judged, Predicted
 from calibration.brier import LARGEST_BRIER, BrierDecomposition, brier_decomposition
-from calibration.intervals import Estimate, mean, proportion
+from calibration.estimate import Estimate
+from calibration.intervals import mean, proportion
 
 __all__ = [
     "LARGEST_BRIER",

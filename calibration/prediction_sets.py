@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calibration._checks import as_array, check_groups, check_labels
-from calibration.intervals import Estimate, mean, proportion
+from calibration.estimate import Estimate
+from calibration.intervals import mean, proportion
 
 # Largest size of each stratum but the last.
 STRATA = (1, 3, 6, 10, 100, 1000)

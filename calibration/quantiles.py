@@ -21,13 +21,10 @@ from numpy.typing import ArrayLike, NDArray
 from calibration._binned import mean_gap
 from calibration._checks import check_at_least_one
 from calibration._distances import distance
+from calibration.bootstrap import deal, sums_by_group
 from calibration.distributions import PredictiveDistribution
-from calibration.intervals import (
-    Estimate,
-    deal,
-    proportion,
-    sums_by_group,
-)
+from calibration.estimate import Estimate
+from calibration.intervals import proportion
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,17 +12,11 @@ promised frequencies is that of `calibration.quantiles`.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from calibration.bootstrap import deal, resampled, sums_by_group
 from calibration.distributions import LARGEST, PredictiveDistribution
 from calibration.distributions.base import check_level
-from calibration.intervals import (
-    COVERAGE,
-    Estimate,
-    deal,
-    mean,
-    proportion,
-    resampled,
-    sums_by_group,
-)
+from calibration.estimate import COVERAGE, Estimate
+from calibration.intervals import mean, proportion
 from calibration.quantiles import (
     QuantileCalibration,
     quantile_calibration,

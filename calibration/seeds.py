@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from calibration._checks import as_array
-from calibration.intervals import COVERAGE
+from calibration.estimate import COVERAGE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,13 +22,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from calibration._checks import check_at_least_one
 from calibration._predictions import Judged, Predicted
-from calibration.intervals import (
-    Estimate,
-    beyond_normal,
-    effective_size,
-    resampled,
-    sums_by_group,
-)
+from calibration.bootstrap import resampled, sums_by_group
+from calibration.estimate import Estimate
+from calibration.intervals import beyond_normal, effective_size
 from calibration.measures import measures_of
 from calibration.pixels import PixelPredictions, check_mask, classes_last, images
 

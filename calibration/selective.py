@@ -31,7 +31,9 @@ from calibration._cells import (
     widest_coverage,
 )
 from calibration._ranking import Ranking, rank
-from calibration.intervals import WILSON, Estimate, resampled, wilson_interval
+from calibration.bootstrap import resampled
+from calibration.estimate import WILSON, Estimate
+from calibration.intervals import wilson_interval
 from calibration.risk_coverage import (
     RiskCoverageCurve,
     reference_areas,

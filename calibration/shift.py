@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from calibration._checks import is_whole
 from calibration._errors import expected_error
 from calibration._predictions import Judged
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 from calibration.metrics import accuracy_of, nll_of
 
 CLEAN = "clean"  # the kind of severity 0

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from calibration.intervals import BOOTSTRAP, COVERAGE, WILSON, Estimate, wilson_interval
+from calibration.estimate import BOOTSTRAP, COVERAGE, WILSON, Estimate
+from calibration.intervals import wilson_interval
 from calibration.ood._score_pair import (
     MAX_THRESHOLDS,
     Counts,

@@ -13,14 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calibration._checks import as_array
-from calibration.intervals import (
-    UNIT,
-    Estimate,
-    deal,
-    from_draws,
-    resample,
-    sums_by_group,
-)
+from calibration.bootstrap import deal, from_draws, resample, sums_by_group
+from calibration.estimate import UNIT, Estimate
 
 MAX_THRESHOLDS = 500
 

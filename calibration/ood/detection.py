@@ -29,7 +29,7 @@ fixed threshold.
 
 from numpy.typing import ArrayLike
 
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 from calibration.ood._measures import (
     area,
     false_positive_rate,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 from calibration.ood._measures import (
     area,
     false_positive_rate,

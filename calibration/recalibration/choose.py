@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from calibration._checks import check_labels, predictive_and_labels
-from calibration.intervals import Estimate, mean
+from calibration.estimate import Estimate
+from calibration.intervals import mean
 from calibration.measures import headline
 from calibration.metrics import LARGEST_NLL, nll_of_examples
 from calibration.recalibration.base import Array, Identity, Recalibration

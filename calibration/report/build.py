@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from calibration._checks import check_at_least_one, check_labels, predictive
 from calibration.comparison import paired_differences
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 from calibration.measures import headline, measure
 from calibration.metrics import SMALLEST_PROBABILITY
 from calibration.report.data import (

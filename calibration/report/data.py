@@ -8,7 +8,7 @@ an empty list, and each format says so instead of leaving a gap.
 
 from dataclasses import dataclass, field
 
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 
 SCHEMA = 1
 

@@ -4,7 +4,7 @@ import types
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 from calibration.report.data import SCHEMA, ReportData
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from calibration.definitions import MEASURES
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 from calibration.report.data import ModelReport, ReportData
 from calibration.report.formats import count
 from calibration.report.written import HEADLINES, title

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 from calibration.report.data import Bin, ModelReport, ReportData
 
 Row = dict[str, Any]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 
 from calibration.definitions import HIGHER, LOWER, MEASURES
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 from calibration.report import formats
 from calibration.report.document import Cell, Column
 from calibration.report.formats import MISSING, rounded

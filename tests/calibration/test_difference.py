@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from calibration._difference import Difference, share_above_zero, with_share
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 
 ESTIMATE = Estimate(0.2, low=-0.1, high=0.5, count=30, method="bootstrap")
 

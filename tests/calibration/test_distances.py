@@ -80,7 +80,7 @@ def test_intervals_of_a_clear_error_are_no_wider_than_a_means():
     """Where every gap is beyond doubt the error is a mean of signed excesses.
 
     Its normal interval has 1.96 deviations of one example's excess; 1,000 replicates
-    give either end to 8 % (see the tests of `calibration.intervals`), taken as 20 %.
+    give either end to 8 % (see the tests of `calibration.bootstrap`), taken as 20 %.
     """
     gaps = np.full(8, 0.3)
     probabilities, labels = draw(gaps, 40_000, np.random.default_rng(2))

@@ -5,7 +5,7 @@ import pytest
 
 from calibration import calibration_errors as errors
 from calibration import metrics
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 from calibration.measures import HEADLINE, headline, mean_uncertainty, measure
 from calibration.uncertainty import decompose
 from tests.calibration.examples import random_labels, random_probabilities

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss
 
-from calibration.intervals import Estimate, mean, proportion
+from calibration.estimate import Estimate
+from calibration.intervals import mean, proportion
 from calibration.metrics import (
     accuracy,
     brier_of_examples,

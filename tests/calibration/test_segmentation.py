@@ -7,12 +7,8 @@ import pytest
 from scipy import stats
 from sklearn.metrics import jaccard_score
 
-from calibration.intervals import (
-    beyond_normal,
-    effective_size,
-    resampling_weights,
-    wilson_interval,
-)
+from calibration.bootstrap import resampling_weights
+from calibration.intervals import beyond_normal, effective_size, wilson_interval
 from calibration.measures import measure
 from calibration.metrics import accuracy
 from calibration.pixels import pixels

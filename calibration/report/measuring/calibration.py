@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.intervals import UNIT, Estimate, mean, proportion
+from calibration.estimate import UNIT, Estimate
+from calibration.intervals import mean, proportion
 from calibration.metrics import LARGEST_NLL, nll_of_examples
 from calibration.reliability import (
     ReliabilityDiagram,

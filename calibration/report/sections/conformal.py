@@ -1,6 +1,6 @@
 """Prediction sets: how often they hold the true class, and how large they are."""
 
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 from calibration.report import written
 from calibration.report.data import Conformal, ConformalRow, ModelReport
 from calibration.report.document import Block, Cell, Column, Section, Table, Text

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 from calibration.report import written
 from calibration.report.chart import Axis, Bars, Chart, Line, Panel
 from calibration.report.data import (

@@ -1,7 +1,7 @@
 """Which of two models is better at what, beyond chance."""
 
 from calibration.definitions import LOWER
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 from calibration.report.formats import listed
 from calibration.report.written import better
 

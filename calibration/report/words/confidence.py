@@ -50,10 +50,10 @@ def _averages(model: ModelReport) -> str:
 def _biased(model: ModelReport, off: Sequence[Bin], over: bool) -> str:
     kind = "overconfident" if over else "underconfident"
     sided = [each for each in off if _is_over(each) == over]
-    shown = _shown(max(sided, key=_weight)) if sided else _averages(model)
+    shown = _shown(max(sided, key=_telling)) if sided else _averages(model)
     least = _TOO * max(map(_weight, off), default=0.0)
     others = [e for e in off if _is_over(e) != over and _weight(e) >= least]
-    but = f", but {_shown(max(others, key=_weight))}" if others else ""
+    but = f", but {_shown(max(others, key=_telling))}" if others else ""
     return f"The model is {kind}: {shown}{but} {_ece(model)}."
 
 
@@ -146,6 +146,15 @@ def _is_biased(model: ModelReport) -> bool:
 
 def _is_over(each: Bin) -> bool:
     return each.confidence > each.accuracy
+
+
+def _telling(each: Bin) -> float:
+    """How much a bin says: its gap, against what chance makes of so many examples.
+
+    By weight alone nearly every model would be shown by "99 %, right 98 %", where most
+    predictions lie and no gap can be large.
+    """
+    return float(abs(each.confidence - each.accuracy) * each.count**0.5)
 
 
 def _weight(each: Bin) -> float:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from calibration.intervals import REPLICATES, resampling_weights
+from calibration.bootstrap import REPLICATES, resampling_weights
 from calibration.ood._score_pair import MAX_THRESHOLDS, ScorePair, flagged, thin
 
 

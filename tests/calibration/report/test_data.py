@@ -5,7 +5,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 from calibration.report import data
 from tests.calibration.report.examples import bare_report
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 from calibration.report.data import SCHEMA
 from calibration.report.encoding import decode_report, encode
 from tests.calibration.report.examples import bare_report, example_report

@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from calibration.intervals import Estimate, wilson_interval
+from calibration.estimate import Estimate
+from calibration.intervals import wilson_interval
 from calibration.report.data import Bin
 from tests.calibration.examples import softmax
 

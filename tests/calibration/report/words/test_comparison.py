@@ -2,7 +2,7 @@
 
 import pytest
 
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 from calibration.report.words.comparison import comparison_sentence
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calibration.intervals import Estimate
+from calibration.estimate import Estimate
 from calibration.report import written
 from calibration.report.data import Bin, Reliability
 from calibration.report.words.confidence import (
@@ -55,6 +55,11 @@ def test_an_overconfident_model_is_shown_by_its_telling_bin():
     said = judged(bins, estimate(0.05, 0.04, 0.06))
     assert said.startswith("The model is overconfident: when it says about 90 % it is")
     assert "right 84 % of the time" in said
+
+
+def test_a_large_gap_tells_more_than_a_small_one_of_many_examples():
+    bins = [a_bin(0.77, 0.65, 300), a_bin(0.99, 0.98, 7500)]
+    assert "says about 77 %" in judged(bins, estimate(0.02, 0.01, 0.03))
 
 
 def test_an_underconfident_model():
