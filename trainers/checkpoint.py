@@ -2,6 +2,8 @@
 
 import io
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -89,23 +91,47 @@ def load_checkpoint(
     Raises:
         RunError: If the file is damaged or belongs to another model or optimizer.
     """
+    with _reading(path, model, optimizer) as content:
+        scheduler.load_state_dict(content["scheduler"])
+        # Checkpoints of before there was any have none.
+        augmentation.load_state_dict(content.get("augmentation", {}))
+        _restore_generators(content["generators"])
+        progress: dict[str, Any] = content["progress"]
+    return progress
+
+
+def load_weights(path: Path, model: nn.Module, optimizer: Optimizer) -> None:
+    """Restore what predicts; the generators of training are left alone.
+
+    Args:
+        path: The checkpoint file.
+        model: The network, changed.
+        optimizer: The optimizer, changed.
+
+    Raises:
+        RunError: If the file is damaged or belongs to another model or optimizer.
+    """
+    with _reading(path, model, optimizer):
+        pass
+
+
+@contextmanager
+def _reading(
+    path: Path, model: nn.Module, optimizer: Optimizer
+) -> Iterator[dict[str, Any]]:
+    """Restore model and optimizer, and give the rest; damage is told by RunError."""
     device = next(model.parameters()).device
     try:
         content = torch.load(path, map_location=device, weights_only=True)
-        found = content["schema"]
-        if found == SCHEMA:
-            model.load_state_dict(content["model"])
-            optimizer.load_state_dict(content["optimizer"])
-            scheduler.load_state_dict(content["scheduler"])
-            # Checkpoints of before there was any have none.
-            augmentation.load_state_dict(content.get("augmentation", {}))
-            _restore_generators(content["generators"])
-            progress: dict[str, Any] = content["progress"]
+        if content["schema"] != SCHEMA:
+            raise RunError(f"{path} has schema {content['schema']!r}, not {SCHEMA}.")
+        model.load_state_dict(content["model"])
+        optimizer.load_state_dict(content["optimizer"])
+        yield content
+    except RunError:
+        raise
     except UNREADABLE as error:
         raise RunError(f"{path} cannot be restored: {error}") from error
-    if found != SCHEMA:
-        raise RunError(f"{path} has schema {found!r}, not {SCHEMA}.")
-    return progress
 
 
 def _restore_generators(states: list[Tensor]) -> None:

@@ -103,7 +103,7 @@ def _take_part(group: Group, stop: StopSignal) -> None:
     run, config = Run(Path(path)), RunConfig.from_dict(content)
     reporter = SilentReporter(run, Status(state=RUNNING, created=time.time()))
     device = resolve_device(config.training.device, group.ranks)
-    _fit(run, config, _load(config), device, reporter, stop, group)
+    _fit(run, config, load_data(config), device, reporter, stop, group)
 
 
 def _train_and_evaluate(
@@ -119,13 +119,14 @@ def _train_and_evaluate(
         if group.workers:
             reporter.note_workers(group.workers)
         device = resolve_device(config.training.device, group.ranks)
-        data = _load(config)
+        data = load_data(config)
         ood = load_ood_sets(config, data)
         model, optimizer = _fit(run, config, data, device, reporter, stop, group)
     evaluate_run(run, config, data, ood, model, optimizer, reporter)
 
 
-def _load(config: RunConfig) -> LoadedDataset:
+def load_data(config: RunConfig) -> LoadedDataset:
+    """The dataset of a configuration, divided as it says."""
     dataset = config.dataset
     return load_dataset(
         dataset.name,

@@ -7,13 +7,13 @@ from torch import nn
 from torch.optim import Optimizer
 
 from data.arrays import LoadedDataset
-from data.loaders import load_dataset
-from trainers.checkpoint import LAST, SCHEMA, UNREADABLE
+from trainers.checkpoint import LAST, load_weights
 from trainers.config import RunConfig
 from trainers.evaluate import resolve_device
 from trainers.models import build_model
 from trainers.optimizers import build_optimizer
-from trainers.runs import Run, RunError, load_config
+from trainers.runs import Run, load_config
+from trainers.session import load_data
 from trainers.status import check_finished
 
 
@@ -56,32 +56,11 @@ def load_trained(run: Run) -> Trained:
     check_finished(run)
     config = load_config(run)
     device = resolve_device(config.training.device)
-    data = load_dataset(
-        config.dataset.name,
-        folder=config.dataset.folder,
-        validation_fraction=config.dataset.validation_fraction,
-        seed=config.dataset.split_seed,
-    )
+    data = load_data(config)
     model = build_model(config.model.name, data.input_shape, data.num_classes)
     model = model.to(device)
     optimizer = build_optimizer(
         config.optimizer, model, len(data.train), config.training.seed
     )
-    _load_weights(run, model, optimizer)
+    load_weights(run.checkpoint / LAST, model, optimizer)
     return Trained(config, data, model, optimizer)
-
-
-def _load_weights(run: Run, model: nn.Module, optimizer: Optimizer) -> None:
-    """Restore what predicts; the generators of training are left alone."""
-    path = run.checkpoint / LAST
-    device = next(model.parameters()).device
-    try:
-        content = torch.load(path, map_location=device, weights_only=True)
-        found = content["schema"]
-        if found == SCHEMA:
-            model.load_state_dict(content["model"])
-            optimizer.load_state_dict(content["optimizer"])
-    except UNREADABLE as error:
-        raise RunError(f"{path} cannot be restored: {error}") from error
-    if found != SCHEMA:
-        raise RunError(f"{path} has schema {found!r}, not {SCHEMA}.")

@@ -83,6 +83,6 @@ def test_missing_data_are_named(run, monkeypatch):
     def gone(*_, **__):
         raise DatasetError("It is gone.")
 
-    monkeypatch.setattr("trainers.trained.load_dataset", gone)
+    monkeypatch.setattr("trainers.session.load_dataset", gone)
     with pytest.raises(DatasetError, match="It is gone"):
         load_trained(run)
