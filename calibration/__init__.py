@@ -2,8 +2,8 @@
 
 Probabilities are ``[N, C]``, or ``[S, N, C]`` with the S posterior samples first; never
 logits. Labels are class indices ``[N]``. Entropies are in nats. Nothing here knows a
-model or a framework, so the predictions of any will do. Every measure is an `Estimate`:
-a float that carries its 95 % interval and the number of examples.
+model or a framework, so the predictions of any will do. Every single number is an
+`Estimate`: a float that carries its 95 % interval and the number of examples.
 
 Classifiers are judged by the names below. Further modules, imported by name:
 `calibration.regression`, `calibration.segmentation`, `calibration.recalibration`

@@ -148,18 +148,20 @@ def _gallery(
     images = test.inputs[rows].transpose(0, 2, 3, 1)
     images = images[..., 0] if images.shape[-1] == 1 else images
     write_arrays(run.gallery, {"images": images})
-    mean, parts = predictive(probabilities), decompose(probabilities)
+    kept = probabilities[..., rows, :]
+    mean, parts = predictive(kept), decompose(kept)
 
     def describe(row: int) -> dict[str, Any]:
+        place = int(np.searchsorted(rows, row))
         return {
-            "image": int(np.searchsorted(rows, row)),
+            "image": place,
             "index": int(test.indices[row]),
             "label": int(test.labels[row]),
-            "prediction": int(mean[row].argmax()),
-            "confidence": float(mean[row].max()),
-            "entropy": float(parts.total[row]),
-            "mutual_information": float(parts.mutual_information[row]),
-            "probabilities": [round(float(p), 6) for p in mean[row]],
+            "prediction": int(mean[place].argmax()),
+            "confidence": float(mean[place].max()),
+            "entropy": float(parts.total[place]),
+            "mutual_information": float(parts.mutual_information[place]),
+            "probabilities": [round(float(p), 6) for p in mean[place]],
         }
 
     return {kind: [describe(int(r)) for r in each] for kind, each in chosen.items()}

@@ -181,7 +181,10 @@ def families(configs: Sequence[RunConfig]) -> list[str]:
     for config in configs:
         spec, model = optimizer_spec(config.optimizer.name), config.model.name
         name = f"{spec.title}, {model_spec(model).title}, {config.dataset.name}"
-        alike = sum(other.startswith(name) for other in set(known.values()))
+        alike = sum(
+            other == name or other.startswith(f"{name}, settings ")
+            for other in set(known.values())
+        )
         name = f"{name}, settings {alike + 1}" if alike else name
         known.setdefault(_key(config), name)
     return [known[_key(config)] for config in configs]

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from calibration.report.checks import PredictionsError
+from calibration.report.reading import read_arrays
 from calibration.shift import ShiftRow, shift_table
 from data.arrays import Split
 from data.corruptions import CORRUPTIONS, SEVERITIES, corruption
@@ -102,12 +104,10 @@ def _check_same(run: Run, test: Split) -> None:
         RunError: They are others, or the predictions cannot be read.
     """
     try:
-        with np.load(run.predictions) as arrays:
-            labels, indices = arrays["labels"], arrays["indices"]
-    except (OSError, ValueError, LookupError, EOFError) as error:
+        found = read_arrays(run.predictions, ("labels", "indices"))
+    except PredictionsError as error:
         raise RunError(f"{run.predictions} cannot be read: {error}") from error
-    same = np.array_equal(labels, test.labels) and np.array_equal(indices, test.indices)
-    if not same:
+    if not all(np.array_equal(found[name], getattr(test, name)) for name in found):
         raise RunError(
             f"run {run.id}: the dataset has changed since the run was evaluated."
         )

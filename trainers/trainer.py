@@ -6,7 +6,6 @@ computes on its share of every batch; rank 0 validates, logs and saves.
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from calibration import accuracy, expected_calibration_error, negative_log_likelihood
+from calibration import headline
 from trainers.abilities import Sampled, Sharded, TellsFigures, averages_over_ranks
 from trainers.augmentation import Augmentation
 from trainers.batches import DeviceSplit, batch_sizes, epoch_rows
@@ -248,15 +247,11 @@ class Trainer:
         )
         check_finite(probabilities, self.progress.step)
         labels = self.validation.labels.cpu().numpy()
-        measures: dict[str, Callable[..., float]] = {
-            "validation_nll": negative_log_likelihood,
-            "validation_accuracy": accuracy,
-            "validation_ece": expected_calibration_error,
-        }
         # Plain floats: checkpoints and other ranks know nothing of intervals.
+        found = headline(probabilities, labels)
         values = {
-            name: float(measure(probabilities, labels))
-            for name, measure in measures.items()
+            f"validation_{name}": float(found[name])
+            for name in ("nll", "accuracy", "ece")
         }
         self._shown["validation"] = values["validation_accuracy"]
         return values

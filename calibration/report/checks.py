@@ -50,18 +50,15 @@ def check_pair(
 ) -> None:
     """Check probabilities and the labels that belong to them."""
     count = check_classes(name, probabilities, num_classes)
+    check_labels_of(name, labels, count, num_classes)
+
+
+def check_labels_of(name: str, labels: Array, count: int, num_classes: int) -> None:
+    """Check labels of other examples than the test's."""
     try:
         check_labels(labels, count, num_classes)
     except ValueError as error:
         raise PredictionsError(f"{name}: {error}") from None
-
-
-def check_train_labels(labels: Array, count: int, num_classes: int) -> None:
-    """Check the classes of the training examples."""
-    try:
-        check_labels(labels, count, num_classes)
-    except ValueError as error:
-        raise PredictionsError(f"labels_train: {error}") from None
 
 
 def check_names(class_names: Sequence[str], num_classes: int) -> None:

@@ -130,9 +130,8 @@ def _keep(place: Path, folder: Path, names: list[str]) -> list[str]:
     """Copy the files that are there, and return their names."""
     (place / TABLES).mkdir(parents=True)
     kept = [name for name in names if (folder / name).exists()]
-    for (
-        name
-    ) in kept:  # what is not a file is in the way, and told before anything moves
+    # What is not a file is in the way, and told before anything moves.
+    for name in kept:
         shutil.copy2(folder / name, place / name)
     return kept
 

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 
 from calibration.definitions import MEASURES
 from calibration.estimate import Estimate
+from calibration.measures import HEADLINE
 from calibration.report.data import ModelReport, ReportData
 from calibration.report.formats import count
-from calibration.report.written import HEADLINES, title
+from calibration.report.written import title
 
 _SPECIAL = "\\`*_{}[]#|!~$"
 
@@ -55,7 +56,7 @@ def _head(report: ReportData) -> str:
                     "dataset": {"name": model.provenance.get("Dataset", "")},
                     "metrics": [
                         {"type": name, "value": float(model.metrics[name])}
-                        for name in HEADLINES
+                        for name in HEADLINE
                     ],
                 }
             ],

@@ -130,7 +130,9 @@ class Predictions:
         checks.check_features("features", found.test, count, width)
         for name, rows in found.ood.items():
             checks.check_features(f"features_ood_{name}", rows, counts[name], width)
-        checks.check_train_labels(found.train_labels, num_train, num_classes)
+        checks.check_labels_of(
+            "labels_train", found.train_labels, num_train, num_classes
+        )
         checks.check_logits_like(
             "logits_train", found.train_logits, (num_train, num_classes)
         )

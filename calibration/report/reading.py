@@ -22,7 +22,8 @@ logits_train``                 classifier's origin
 
 import re
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ import numpy as np
 from calibration.report.checks import Array, PredictionsError
 from calibration.report.predictions import Features, Predictions
 
+# What the standard library raises for archives that are cut short or changed.
+DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError)
 _SHIFT = re.compile(r"shift_(\w+)_([1-5])")
 _OOD = re.compile(r"(logits_|features_)?ood_.+")
 _PLAIN = (
@@ -63,11 +66,12 @@ def read_predictions(path: Path, name: str = "", **known: Any) -> Predictions:
         raise PredictionsError(f"{path}: {error}") from None
 
 
-def read_arrays(path: Path) -> dict[str, Array]:
-    """Read every array of an .npz file; objects, which could run code, are refused.
+def read_arrays(path: Path, names: Collection[str] = ()) -> dict[str, Array]:
+    """Read the arrays of an .npz file; objects, which could run code, are refused.
 
     Args:
         path: The file.
+        names: Which arrays, all of which must be there; by default every one.
 
     Returns:
         The arrays by name.
@@ -85,10 +89,10 @@ def read_arrays(path: Path) -> dict[str, Array]:
     place, arrays = str(path), {}
     try:
         with np.load(path, allow_pickle=False) as file:
-            for key in file.files:
+            for key in names or file.files:
                 place = f"{key} in {path}"
                 arrays[key] = file[key]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+    except (OSError, ValueError, EOFError, KeyError, *DAMAGED) as error:
         raise PredictionsError(
             f"{place} cannot be read as plain numbers or text: {error}"
         ) from None

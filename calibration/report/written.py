@@ -9,12 +9,12 @@ from statistics import fmean
 
 from calibration.definitions import HIGHER, LOWER, MEASURES
 from calibration.estimate import Estimate
+from calibration.measures import HEADLINE
 from calibration.report import formats
 from calibration.report.document import Cell, Column
 from calibration.report.formats import MISSING, rounded
 
 # What is compared and tracked: these come first wherever measures are listed.
-HEADLINES = ("accuracy", "nll", "brier", "ece")
 ARROWS = {LOWER: "↓ lower is better", HIGHER: "↑ higher is better"}
 SHORT = {
     "nll": "NLL", "ece": "ECE", "brier": "Brier", "fpr95": "FPR95", "accuracy":
@@ -130,7 +130,7 @@ def best(name: str, values: Iterable[float | None]) -> float | None:
 
 def ordered(names: Iterable[str]) -> list[str]:
     """Names with the headlines first, then as in the catalogue, unknown ones last."""
-    order = list(dict.fromkeys([*HEADLINES, *MEASURES]))
+    order = list(dict.fromkeys([*HEADLINE, *MEASURES]))
     found = dict.fromkeys(names)
     return sorted(found, key=lambda name: order.index(name) if name in order else 999)
 

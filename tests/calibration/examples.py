@@ -38,16 +38,3 @@ def calibrated(num_examples, num_classes, seed, cluster=1):
     rows, uniform = softmax(logits), np.repeat(rng.random(count), cluster)
     labels = (rows.cumsum(axis=1) < uniform[:, None]).sum(axis=1)
     return rows, labels.clip(0, num_classes - 1), np.repeat(np.arange(count), cluster)
-
-
-def calibrated(num_examples, num_classes, seed, cluster=1):
-    """Return predictions that are right by construction, labels and clusters.
-
-    The members of a cluster have the same probabilities and the same label.
-    """
-    rng = np.random.default_rng(seed)
-    count = num_examples // cluster
-    logits = np.repeat(rng.normal(scale=2.0, size=(count, num_classes)), cluster, 0)
-    rows, uniform = softmax(logits), np.repeat(rng.random(count), cluster)
-    labels = (rows.cumsum(axis=1) < uniform[:, None]).sum(axis=1)
-    return rows, labels.clip(0, num_classes - 1), np.repeat(np.arange(count), cluster)

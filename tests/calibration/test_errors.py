@@ -22,6 +22,12 @@ def judged(groups=None):
         (_errors.adaptive_error, calibration_errors.adaptive_calibration_error),
         (_errors.maximum_error, calibration_errors.maximum_calibration_error),
         (_errors.classwise_error, calibration_errors.classwise_calibration_error),
+        (
+            _errors.root_mean_square_error,
+            calibration_errors.root_mean_square_calibration_error,
+        ),
+        (_errors.debiased_error, calibration_errors.debiased_calibration_error),
+        (_errors.promised_error, calibration_errors.overconfidence_error),
     ],
 )
 @pytest.mark.parametrize("groups", [None, np.arange(300) // 3])

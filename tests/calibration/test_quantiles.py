@@ -75,7 +75,7 @@ def test_intervals_of_the_error_cover_the_truth():
 def test_a_right_model_may_have_no_error(cluster):
     """Of 100 sets 95 % cover, less two standard errors of 2.2 %."""
     rng = np.random.default_rng(5)
-    right, groups = Gaussian(np.zeros(300), np.ones(300)), np.repeat(np.arange(300), 1)
+    right, groups = Gaussian(np.zeros(300), np.ones(300)), np.arange(300)
     groups = groups // cluster
     targets = [rng.normal(size=300 // cluster).repeat(cluster) for _ in range(100)]
     found = [quantile_calibration_error(right, y, groups=groups) for y in targets]

@@ -144,6 +144,8 @@ def test_a_family_differs_in_the_seed_alone():
     assert one == same != other
     assert one == "VOGN, MLP, moons"
     assert other == "VOGN, MLP, moons, settings 2"
+    images = [config(dataset=name, model="lenet5") for name in ("cifar100", "cifar10")]
+    assert families(images) == ["VOGN, LeNet-5, cifar100", "VOGN, LeNet-5, cifar10"]
 
 
 def test_a_report_is_made_without_torch(run):

@@ -181,6 +181,8 @@ def test_data_that_have_changed_are_refused(run, tmp_path):
     write_arrays(copy.predictions, arrays | {"labels": arrays["labels"][::-1]})
     with pytest.raises(RunError, match="run copy: the dataset has changed since"):
         judged(copy, "fog")
-    copy.predictions.write_bytes(b"nothing")
-    with pytest.raises(RunError, match=r"predictions.npz cannot be read"):
-        judged(copy, "fog")
+    whole = run.predictions.read_bytes()
+    for damaged in (b"nothing", whole[: len(whole) // 2]):
+        copy.predictions.write_bytes(damaged)
+        with pytest.raises(RunError, match=r"predictions.npz cannot be read"):
+            judged(copy, "fog")

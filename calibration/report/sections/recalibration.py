@@ -1,5 +1,6 @@
 """What recalibration would gain: before and after, and every method tried."""
 
+from calibration.measures import HEADLINE
 from calibration.report import written
 from calibration.report.chart import Axis, Chart, Line, Panel
 from calibration.report.data import (
@@ -27,7 +28,6 @@ from calibration.report.sections.reliability import (
     start_of,
     told,
 )
-from calibration.report.written import HEADLINES
 
 
 def recalibration(context: Context) -> Section | None:
@@ -100,7 +100,7 @@ def _figure(
 
 
 def _table(found: RecalibrationSection) -> Table:
-    names = [name for name in HEADLINES if name in found.before]
+    names = [name for name in HEADLINE if name in found.before]
     columns = [
         Column(text="Method", words=True),
         *(written.column(name) for name in names),

@@ -158,6 +158,23 @@ def test_files_that_are_no_arrays_are_refused(tmp_path, content):
         read_arrays(path)
 
 
+def test_a_damaged_compressed_file_is_refused(tmp_path):
+    path = tmp_path / "predictions.npz"
+    np.savez_compressed(path, probabilities=PROBABILITIES, labels=LABELS)
+    content = bytearray(path.read_bytes())
+    content[80:200] = bytes(255 - each for each in content[80:200])
+    path.write_bytes(content)
+    with pytest.raises(PredictionsError, match=r"probabilities in .* cannot be read"):
+        read_arrays(path)
+
+
+def test_some_arrays_are_read_alone_and_must_be_there(tmp_path):
+    path = saved(tmp_path)
+    assert set(read_arrays(path, ["labels"])) == {"labels"}
+    with pytest.raises(PredictionsError, match=r"indices in .* cannot be read"):
+        read_arrays(path, ["indices"])
+
+
 def test_a_damaged_file_is_refused(tmp_path):
     path = saved(tmp_path)
     content = bytearray(path.read_bytes())
