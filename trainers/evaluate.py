@@ -1,7 +1,6 @@
 """Judge a trained run on its test split and write what the dashboard shows."""
 
 import platform
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.optim import Optimizer
 
-from calibration import decompose, evaluate, predictive, select_examples
+from calibration import evaluate
 from calibration.maps import uncertainty_map
 from data.arrays import LoadedDataset, Split
 from trainers.abilities import has_posterior
@@ -18,6 +17,8 @@ from trainers.arrays import write_arrays
 from trainers.batches import DeviceSplit
 from trainers.config import RunConfig
 from trainers.features import NO_FEATURES, Outputs, outputs
+from trainers.layers import layer_rows
+from trainers.pictures import kept_images
 from trainers.predict import BATCH_SIZE, check_finite, predict_samples
 from trainers.predictions import OOD, TEST, VALIDATION, arrays_of, training_examples
 from trainers.ranks import Ranks
@@ -25,7 +26,6 @@ from trainers.reporting import Reporter
 from trainers.runs import Run, write_json
 
 _GRID = "grid"  # the name of the map's points among what is predicted
-GALLERY_IMAGES = 12  # of each kind
 MAP_CELLS = 80  # along each side
 MAP_MARGIN = 0.4  # of the data's extent: where there are no data lies the interest
 MAP_POINTS = 1000  # training points drawn on the map
@@ -76,7 +76,6 @@ def evaluate_run(
     content["dataset"] = data.spec.name
     content["class_names"] = list(data.class_names)
     content["map"] = grid.map(predicted[_GRID]) if grid else None
-    content["gallery"] = None if grid else _gallery(run, data.test, predicted[TEST])
     content["software"] = {
         "Python": platform.python_version(),
         "torch": torch.__version__,
@@ -86,6 +85,8 @@ def evaluate_run(
     content["posterior"] = _keep_posterior(run, optimizer)
     arrays = arrays_of(data, predicted, at_means, (train, at_mean[-1]))
     write_arrays(run.predictions, arrays)
+    if data.spec.kind != "points":
+        write_arrays(run.images, kept_images(data.test, ood, predicted))
     write_json(run.evaluation, content)
     return content
 
@@ -130,41 +131,7 @@ def _keep_posterior(run: Run, optimizer: Optimizer) -> list[dict[str, Any]] | No
         return None
     posterior = optimizer.posterior()
     posterior.save(run.posterior)
-    return [_finite(asdict(row)) for row in posterior.summary()]
-
-
-def _finite(row: dict[str, Any]) -> dict[str, Any]:
-    """Numbers that are none, such as the deviation without a precision, are null."""
-    infinite = {k for k, v in row.items() if isinstance(v, float) and v - v != 0}
-    return row | dict.fromkeys(infinite)
-
-
-def _gallery(
-    run: Run, test: Split, probabilities: NDArray[np.float32]
-) -> dict[str, list[dict[str, Any]]]:
-    """Choose images worth looking at, store them, and describe each."""
-    chosen = select_examples(probabilities, test.labels, GALLERY_IMAGES)
-    rows = np.unique(np.concatenate(list(chosen.values())))
-    images = test.inputs[rows].transpose(0, 2, 3, 1)
-    images = images[..., 0] if images.shape[-1] == 1 else images
-    write_arrays(run.gallery, {"images": images})
-    kept = probabilities[..., rows, :]
-    mean, parts = predictive(kept), decompose(kept)
-
-    def describe(row: int) -> dict[str, Any]:
-        place = int(np.searchsorted(rows, row))
-        return {
-            "image": place,
-            "index": int(test.indices[row]),
-            "label": int(test.labels[row]),
-            "prediction": int(mean[place].argmax()),
-            "confidence": float(mean[place].max()),
-            "entropy": float(parts.total[place]),
-            "mutual_information": float(parts.mutual_information[place]),
-            "probabilities": [round(float(p), 6) for p in mean[place]],
-        }
-
-    return {kind: [describe(int(r)) for r in each] for kind, each in chosen.items()}
+    return layer_rows(posterior)
 
 
 class _Grid:

@@ -93,7 +93,7 @@ def _predictions(
     evaluation, content = read_json(run.evaluation), read_json(run.config)
     arrays = read_arrays(run.predictions)
     try:
-        rows, images = _gallery(run, evaluation, arrays["indices"])
+        rows, images = _images(run)
         known = {
             "class_names": [str(each) for each in evaluation["class_names"]],
             "mean_probabilities": _at_mean(evaluation, arrays),
@@ -222,21 +222,12 @@ def _at_mean(
     return mean
 
 
-def _gallery(
-    run: Run, evaluation: Mapping[str, Any], indices: Array
-) -> tuple[Array | None, Array | None]:
+def _images(run: Run) -> tuple[Array | None, Array | None]:
     """The images that a run kept, and which test examples they are."""
-    if not evaluation.get("gallery"):
+    if not run.images.exists():
         return None, None
-    images = read_arrays(run.gallery)["images"]
-    by_image = {
-        item["image"]: item["index"]
-        for items in evaluation["gallery"].values()
-        for item in items
-    }
-    kept = [by_image[image] for image in sorted(by_image)]
-    place = {int(index): row for row, index in enumerate(indices)}
-    return np.array([place[index] for index in kept], dtype=np.intp), images
+    found = read_arrays(run.images, ("images", "rows"))
+    return found["rows"], found["images"]
 
 
 def _shift(run: Run) -> dict[str, Array]:

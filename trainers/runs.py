@@ -151,9 +151,9 @@ class Run:
         return self.path / "posterior.safetensors"
 
     @property
-    def gallery(self) -> Path:
-        """The images that the gallery shows, so that a viewer needs no dataset."""
-        return self.path / "gallery.npz"
+    def images(self) -> Path:
+        """The images that pages and reports show; see `trainers.pictures`."""
+        return self.path / "images.npz"
 
     @property
     def evaluation(self) -> Path:

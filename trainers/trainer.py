@@ -14,12 +14,19 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from calibration import headline
-from trainers.abilities import Sampled, Sharded, TellsFigures, averages_over_ranks
+from trainers.abilities import (
+    Sampled,
+    Sharded,
+    TellsFigures,
+    averages_over_ranks,
+    has_posterior,
+)
 from trainers.augmentation import Augmentation
 from trainers.batches import DeviceSplit, batch_sizes, epoch_rows
 from trainers.checkpoint import BEST, LAST, load_checkpoint, save_checkpoint
 from trainers.config import RunConfig
 from trainers.group import Group
+from trainers.layers import layer_rows
 from trainers.predict import DivergedError, check_finite, predict_samples
 from trainers.progress import Progress
 from trainers.ranks import rank_seed, share
@@ -216,6 +223,8 @@ class Trainer:
             values["posterior_deviation"] = float(self.optimizer.mean_deviation())
         if kind == STEP and isinstance(self.optimizer, TellsFigures):
             values |= self.optimizer.figures()
+        if kind == EPOCH and has_posterior(self.optimizer):
+            row["posterior"] = layer_rows(self.optimizer.posterior())
         self.reporter.log({**row, **values})
 
     def _end_epoch(self) -> None:

@@ -1,31 +1,35 @@
 """The dashboard's entry: `python -m streamlit run ui/app.py` from the repository."""
 
+from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
 
 from trainers import jobs
 from trainers.runs import RunError
-from ui.components import navigation
+from ui.components import access, navigation
 from ui.components.plot import install_library
-from ui.views import launch, run, runs
 
 PAGES = {
-    navigation.LAUNCH: st.Page(
-        launch.render,
-        title="Launch",
-        icon=":material/rocket_launch:",
-        url_path="launch",
-        default=True,
-    ),
-    navigation.RUNS: st.Page(
-        runs.render, title="Runs", icon=":material/list:", url_path="runs"
-    ),
-    navigation.RUN: st.Page(
-        run.render, title="Run", icon=":material/monitoring:", url_path="run"
-    ),
+    navigation.LAUNCH: ("Launch", ":material/rocket_launch:"),
+    navigation.RUNS: ("Runs", ":material/list:"),
+    navigation.RUN: ("Run", ":material/monitoring:"),
+    navigation.COMPARE: ("Compare", ":material/compare_arrows:"),
+    navigation.OPTIMIZER: ("Optimizer", ":material/tune:"),
+    navigation.REPORT: ("Report", ":material/lab_profile:"),
+    navigation.SYSTEM: ("System", ":material/memory:"),
 }
+
+
+def _render(name: str) -> Callable[[], None]:
+    """Show a page of `ui/views`, which is imported on the first visit."""
+
+    def render() -> None:
+        import_module(f"ui.views.{name}.page").render()
+
+    return render
 
 
 @st.cache_resource(show_spinner=False)
@@ -41,8 +45,16 @@ st.set_page_config(
 )
 st.html(HERE / "style.css")
 st.logo(str(HERE / "logo.svg"), size="large")
+access.gate()
 install_library()
 with suppress(RunError):  # each page says what is wrong, and the next one tries again
     _keep_dispatcher()
-navigation.register(PAGES)
-st.navigation(list(PAGES.values()), position="top").run()
+pages = {
+    name: st.Page(
+        _render(name), title=title, icon=icon, url_path=name,
+        default=name == navigation.LAUNCH,
+    )
+    for name, (title, icon) in PAGES.items()
+}  # fmt: skip
+navigation.register(pages)
+st.navigation(list(pages.values()), position="top").run()

@@ -10,7 +10,7 @@ from benchmarks.tasks import TASKS, chosen_tasks, load_problem, quick, subset
 from data import DATASETS
 from data.loaders import load_dataset
 from tests.benchmarks.examples import DIGITS, MOONS
-from ui.components.choices import SMALL, SMALL_EPOCHS
+from ui.views.launch.choices import SMALL, SMALL_EPOCHS
 
 
 def test_fashion_lenet_is_the_protocol():

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from calibration import evaluate, select_examples, uncertainty_map
+from calibration import evaluate, uncertainty_map
 from data import DATASETS
 from trainers import status
 from trainers.catalogue import OPTIMIZERS
@@ -106,7 +106,8 @@ def _rows(step: int, bayesian: bool, curvature: bool) -> list[dict[str, Any]]:
              "train_loss": 0.12 + 2.1 * fit, "train_accuracy": 0.985 - 0.8 * fit,
              "validation_nll": 0.15 + 1.9 * fit,
              "validation_accuracy": 0.97 - 0.8 * fit,
-             "validation_ece": 0.012 + 0.08 * fit, **shared, **extra}
+             "validation_ece": 0.012 + 0.08 * fit, **shared, **extra,
+             **({"posterior": layers(fit)} if bayesian else {})}
         )  # fmt: skip
     return rows
 
@@ -127,14 +128,43 @@ def write_evaluation(run: Run, dataset: str, *, bayesian: bool) -> dict[str, Any
         ood={"photo-patches": outside if bayesian else outside[0]} if image else {},
     )
     names = list(spec.class_names) or ["cat", "dog", "<b>owl</b>"]
-    content |= {"class_names": names, "map": None, "gallery": None}
+    content |= {"class_names": names, "map": None, "notes": [], "dataset": dataset}
+    content["posterior"] = layers() if bayesian else None
+    content["software"] = {"Python": "3.11.7", "torch": "2.15.0"}
     if image:
-        content["gallery"] = _gallery(run, inside, labels)
+        write_images(run, len(labels), len(outside[0]))
     else:
         content["map"] = _map(classes, samples)
     write_json(run.evaluation, content)
-    np.savez(run.predictions, probabilities=inside, labels=labels)
+    write_predictions(run, inside, outside if image else None, labels, bayesian)
     return content
+
+
+def write_predictions(
+    run: Run, inside: Any, outside: Any, labels: Any, bayesian: bool
+) -> None:
+    """Write what the trainer does; see `trainers.predictions`."""
+    pick = (lambda array: array) if bayesian else (lambda array: array[0])
+    rng = np.random.default_rng(3)
+    centres = rng.normal(0, 2, (int(labels.max()) + 1, 6))
+    features = centres[labels] + rng.normal(0, 1, (len(labels), 6))
+    arrays = {
+        "probabilities": pick(inside).astype(np.float32), "labels": labels,
+        "indices": np.arange(len(labels)) + 1000,
+        "logits": np.log(inside.mean(0)).astype(np.float32),
+        "features": features.astype(np.float32),
+        "labels_train": labels, "features_train": features.astype(np.float32),
+        "logits_train": np.log(inside.mean(0)).astype(np.float32),
+        "validation_probabilities": inside.mean(0).astype(np.float32)[:200],
+        "validation_labels": labels[:200],
+    }  # fmt: skip
+    if outside is not None:
+        arrays |= {
+            "ood_photo-patches": pick(outside).astype(np.float32),
+            "logits_ood_photo-patches": np.log(outside.mean(0)).astype(np.float32),
+            "features_ood_photo-patches": rng.normal(0, 3, (outside.shape[1], 6)),
+        }
+    np.savez(run.predictions, **arrays)
 
 
 def _probabilities(
@@ -147,24 +177,26 @@ def _probabilities(
     return grown / grown.sum(-1, keepdims=True)
 
 
-def _gallery(run: Run, inside: Any, labels: Any) -> dict[str, Any]:
-    mean = inside.mean(0)
+def write_images(run: Run, num_test: int, num_ood: int) -> None:
     rng = np.random.default_rng(1)
-    images, shown = [], {}
-    for kind, indices in select_examples(inside, labels, 12).items():
-        shown[kind] = []
-        for index in indices.tolist():
-            p = mean[index]
-            entropy = float(-(p * np.log(p)).sum())
-            shown[kind].append(
-                {"image": len(images), "index": index, "label": int(labels[index]),
-                 "prediction": int(p.argmax()), "confidence": float(p.max()),
-                 "entropy": entropy, "mutual_information": entropy / 4,
-                 "probabilities": p.tolist()}
-            )  # fmt: skip
-            images.append(rng.integers(0, 255, (8, 8), dtype=np.uint8))
-    np.savez(run.gallery, images=np.stack(images))
-    return shown
+    drawn = rng.integers(0, 255, (num_test + num_ood, 8, 8), dtype=np.uint8)
+    np.savez(
+        run.images,
+        **{
+            "images": drawn[:num_test], "rows": np.arange(num_test),
+            "images_ood_photo-patches": drawn[num_test:],
+            "rows_ood_photo-patches": np.arange(num_ood),
+        },
+    )  # fmt: skip
+
+
+def layers(fit: float = 0.0) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "num_parameters": size, "kl": 3.5 * size,
+         "signal_to_noise": 0.4 + k - 0.3 * fit, "effective_parameters": 0.2 * size,
+         "deviation": 0.02 * (k + 1) + 0.1 * fit}
+        for k, (name, size) in enumerate((("0", 1600), ("<b>2</b>", 330)))
+    ]  # fmt: skip
 
 
 def _map(classes: int, samples: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import streamlit as st
 from trainers import jobs
 from trainers.jobs.launcher import Archive, JobState, Launcher, Queue
 from trainers.runs import Run, RunError
+from ui.components import access
 from ui.components.formats import plain
 
 
@@ -50,6 +51,7 @@ def attempt(actions: Iterable[Callable[[], object]]) -> None:
     problems = []
     for action in actions:
         try:
+            access.require_editor()
             action()
         except (RunError, OSError, ValueError) as error:
             problems.append(plain(str(error)))

@@ -8,10 +8,13 @@ import streamlit as st
 from trainers.runs import Run
 from ui.components.formats import plain
 
-LAUNCH, RUNS, RUN = "launch", "runs", "run"
+LAUNCH, RUNS, RUN, COMPARE = "launch", "runs", "run", "compare"
+OPTIMIZER, REPORT, SYSTEM = "optimizer", "report", "system"
 PARAMETER = "run"  # of the address /run?run=ID
 CLONE = "clone"  # /launch?clone=ID begins with the settings of a run
 GROUP, STATE = "group", "state"  # /runs?group=NAME&state=failed
+TAB = "tab"  # /run?run=ID&tab=Calibration
+CHOSEN = "runs"  # /compare?runs=ID,ID and /report?runs=ID,ID
 _PAGES = "pages"
 
 

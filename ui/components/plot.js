@@ -72,7 +72,17 @@ const draw = (Plotly, node, theme, { figure, revision }) => {
   return Plotly.react(node, painted(figure.data, theme), layout, config);
 };
 
-export default function ({ data, parentElement }) {
+// What was clicked, told to the server under the name "clicked".
+const listen = (node, tell) => {
+  node.removeAllListeners?.("plotly_click");
+  node.on("plotly_click", ({ points }) => {
+    const { curveNumber, pointNumber, x, y, customdata } = points[0];
+    const trace = points[0].data?.name ?? "";
+    tell({ trace, curve: curveNumber, point: pointNumber, x, y, customdata: customdata ?? null });
+  });
+};
+
+export default function ({ data, parentElement, setStateValue }) {
   const node = parentElement.querySelector(".vogn-plot");
   if (!node || !data) return;
   node.style.height = `${data.height}px`;
@@ -88,7 +98,9 @@ export default function ({ data, parentElement }) {
         observer.observe(node.parentElement);
         charts.set(node, () => { observer.disconnect(); Plotly.purge(node); });
       }
-      return draw(Plotly, node, theme, data);
+      return draw(Plotly, node, theme, data).then(() => {
+        if (data.clickable) listen(node, (click) => setStateValue("clicked", click));
+      });
     })
     .catch((error) => { node.textContent = error.message; });
   return () => { charts.get(node)?.(); charts.delete(node); };

@@ -7,10 +7,12 @@ same node. The library is plotly's own file, served from `ui/static/`: no networ
 
 import secrets
 import shutil
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -70,7 +72,14 @@ def _library_url() -> str:
     return f"{base and '/' + base}/app/static/{LIBRARY}?v={version('plotly')}"
 
 
-def plot(figure: Figure, *, key: str, alt: str, revision: str = "") -> None:
+def plot(
+    figure: Figure,
+    *,
+    key: str,
+    alt: str,
+    revision: str = "",
+    clickable: bool = False,
+) -> dict[str, Any] | None:
     """Show a figure.
 
     Args:
@@ -78,8 +87,15 @@ def plot(figure: Figure, *, key: str, alt: str, revision: str = "") -> None:
         key: Unique on the page.
         alt: What the chart shows, in a sentence, for those who cannot see it.
         revision: As long as it stays the same, so does the user's zoom.
+        clickable: Whether a click on a point is told, which runs the page again.
+
+    Returns:
+        The point that was clicked last: "trace" (its name), "curve" and "point" (their
+        numbers), "x", "y" and its "customdata"; None before a click. It comes from the
+        browser: check it as any other value of a widget.
     """
-    _mount(
+    listening: dict[str, Any] = {"on_clicked_change": _nothing} if clickable else {}
+    result = _mount(
         key=key,
         data={
             "figure": {"data": figure["data"], "layout": figure["layout"]},
@@ -87,8 +103,16 @@ def plot(figure: Figure, *, key: str, alt: str, revision: str = "") -> None:
             "url": _library_url(),
             "alt": alt,
             "revision": revision or key,
+            "clickable": clickable,
         },
+        **listening,
     )
+    clicked = result.get("clicked") if clickable else None
+    return dict(clicked) if isinstance(clicked, Mapping) else None
+
+
+def _nothing() -> None:
+    """Streamlit wants to call something when a value of a component changes."""
 
 
 def panel(
@@ -99,10 +123,15 @@ def panel(
     alt: str,
     note: str = "",
     revision: str = "",
-) -> None:
-    """Show a figure in a frame, under its title and a line of explanation."""
+    clickable: bool = False,
+) -> dict[str, Any] | None:
+    """Show a figure in a frame, under its title and a line of explanation.
+
+    Returns:
+        What `plot` does.
+    """
     with st.container(border=True, gap="xsmall", height="stretch"):
         st.markdown(f"**{title}**")
         if note:
             st.caption(note)
-        plot(figure, key=key, alt=alt, revision=revision)
+        return plot(figure, key=key, alt=alt, revision=revision, clickable=clickable)

@@ -2,7 +2,6 @@
 
 import os
 import threading
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,9 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from trainers.config import RunConfig
 from trainers.jobs.launcher import JobState
@@ -38,7 +35,7 @@ class MetricsReader:
     def rows(self) -> list[Row]:
         """All rows so far; anew when the file was replaced, as a resume does."""
         with self._lock:
-            stamp = _stat(self._run.metrics)
+            stamp = stamp_of(self._run.metrics)
             file, size = stamp[2], stamp[1]
             if file != self._file or size < self._offset:
                 self._rows, self._offset, self._file = [], 0, file
@@ -121,13 +118,13 @@ def _summary(run: Run, job: JobState | None) -> Summary:
     try:
         job = job or JobState(status=observed(run))
         _check(job.status)
-        config = _config(str(run.path), _stat(run.config))
+        config = _config(str(run.path), stamp_of(run.config))
     except RunError as error:
         return Summary(run=run, state=DAMAGED, problem=told(run, error))
     problem = "" if job.status.state == FINISHED else job.status.message
     headline = {}
     try:
-        headline = _headline(str(run.path), _stat(run.evaluation))
+        headline = _headline(str(run.path), stamp_of(run.evaluation))
     except RunError as error:
         problem = told(run, error)
     return Summary(
@@ -165,24 +162,10 @@ def find(name: str) -> Run | None:
 
 def evaluation(run: Run) -> dict[str, Any] | None:
     """The evaluation of a run, None before there is one; RunError if damaged."""
-    return _evaluation(str(run.path), _stat(run.evaluation))
+    return _evaluation(str(run.path), stamp_of(run.evaluation))
 
 
-def gallery(run: Run) -> NDArray[np.uint8]:
-    """The images of a run's gallery, [K, H, W] or [K, H, W, 3].
-
-    Raises:
-        RunError: If the file is missing or damaged.
-    """
-    try:
-        with np.load(run.gallery, allow_pickle=False) as content:
-            images: NDArray[np.uint8] = content["images"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise RunError(f"{run.gallery} cannot be read: {error}") from None
-    return images
-
-
-def _stat(path: Path) -> tuple[int, int, int]:
+def stamp_of(path: Path) -> tuple[int, int, int]:
     """What changes whenever a file does: time, size, and identity when replaced."""
     try:
         stat = path.stat()

@@ -1,0 +1,390 @@
+"""Tests of `ui/views/launch/page.py`."""
+
+import pytest
+
+from tests.ui import fakes
+from tests.ui.seen import errors, text
+from trainers import jobs
+from trainers.catalogue import OPTIMIZERS
+from trainers.config import EvaluationConfig, OptimizerConfig, RunConfig
+from trainers.jobs.local import Engine
+from trainers.jobs.store import Store
+from trainers.recipes import RECIPES, recipe_settings
+from trainers.runs import RunError, list_runs, load_config
+from trainers.sweep import setting
+from ui.views.launch import choices
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """Offer what a person would type: AppTest's selectbox takes listed options only."""
+    names = ("vgg", "timm:resnet10t")
+    monkeypatch.setattr(choices, "TIMM_SUGGESTIONS", names)
+
+
+def command(app):
+    return app.code[0].value if app.code else ""
+
+
+def test_the_page_starts_ready_with_the_defaults(open_page):
+    app = open_page("launch")
+    assert not app.exception
+    assert not app.error
+    assert command(app).split() == [
+        "python", "-m", "trainers", "run", "\\", "--dataset", "digits", "\\",
+        "--model", "mlp", "\\", "--optimizer", "vogn", "\\", "--epochs", "60",
+    ]  # fmt: skip
+
+
+def test_launching_starts_the_chosen_run_and_goes_to_its_page(open_page):
+    app = open_page("launch")
+    app.selectbox(key="dataset").set_value("fashion-mnist").run()
+    app.selectbox(key="model-image").set_value("lenet5").run()
+    app.number_input(key="vogn-prior_precision").set_value(20.0).run()
+    app.number_input(key="epochs-fashion-mnist").set_value(2).run()
+    assert "--prior-precision 20.0" in command(app)
+    app.button(key="launch").click().run()
+    assert not app.exception
+    (run,) = jobs.engine().queue()
+    config = load_config(run)
+    assert (config.dataset.name, config.model.name) == ("fashion-mnist", "lenet5")
+    assert config.optimizer.hyperparameters["prior_precision"] == 20.0
+    assert config.training.epochs == 2
+    assert app.query_params["run"] == run.id
+    assert "VOGN on Fashion-MNIST" in app.main.markdown[0].value
+    assert "Queued #1" in app.main.markdown[0].value
+
+
+def test_each_optimizer_brings_its_own_form(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="optimizer").set_value("adamw").run()
+    assert "--optimizer adamw" in command(app)
+    app.number_input(key="adamw-beta2").set_value(0.99).run()
+    assert "--beta2 0.99" in command(app)
+
+
+def test_noisy_kfac_is_launched_with_its_settings(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="optimizer").set_value("noisy_kfac").run()
+    assert not app.exception
+    assert not app.error
+    assert command(app).split()[-2:] == ["--epochs", "60"]
+    app.number_input(key="noisy_kfac-temperature").set_value(0.5).run()
+    app.number_input(key="noisy_kfac-kl_clip").set_value(0.0).run()
+    app.selectbox(key="noisy_kfac-inversion").set_value("eigen").run()
+    assert "--optimizer noisy_kfac" in command(app)
+    app.button(key="launch").click().run()
+    (run,) = jobs.engine().queue()
+    settings = load_config(run).optimizer
+    changed = {"temperature": 0.5, "kl_clip": 0.0, "inversion": "eigen"}
+    assert settings.hyperparameters == {
+        **OPTIMIZERS["noisy_kfac"].defaults(), **changed
+    }  # fmt: skip
+
+
+def test_noisy_kfac_without_damping_and_prior_cannot_start(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="optimizer").set_value("noisy_kfac").run()
+    app.number_input(key="noisy_kfac-damping").set_value(0.0).run()
+    assert not app.error
+    app.number_input(key="noisy_kfac-prior_precision").set_value(0.0).run()
+    assert "damping must be > 0 when prior_precision is 0, got 0." in errors(app)
+    assert app.button(key="launch").disabled
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        (
+            "vogn-lr",
+            0.0,
+            "Learning rate must be a number in (0, 1e+06], or auto for 8000 / training "
+            "examples, got 0.0.",
+        ),
+        ("vogn-momentum", -0.5, "Momentum must be a number in [0, 1), got -0.5."),
+        ("epochs-digits", 0, "epochs must be a whole number in [1, 100000], got 0."),
+        ("batch_size", -1, "batch_size must be a whole number"),
+        ("validation_fraction", 0.9, "must be a number in [0, 0.5], got 0.9."),
+        ("mixup", -1.0, "mixup must be a number in [0, 100], got -1.0."),
+        ("random_erasing", 2.0, "random_erasing must be a number in [0, 1], got 2.0."),
+    ],
+)
+def test_a_wrong_number_is_told_and_nothing_can_start(open_page, key, value, told):
+    app = open_page("launch")
+    app.number_input(key=key).set_value(value).run()
+    assert told in errors(app)
+    assert app.button(key="launch").disabled
+    assert not command(app)
+    assert jobs.engine().queue() == []
+
+
+def test_the_folder_is_asked_for_only_where_it_is_needed(open_page, tmp_path):
+    app = open_page("launch")
+    assert not app.text_input
+    app.selectbox(key="dataset").set_value("folder").run()
+    assert "Name the image folder" in errors(app)
+    app.text_input(key="folder").set_value("~nobody-here/pictures").run()
+    assert "There is no folder" in errors(app)
+    app.text_input(key="folder").set_value(str(tmp_path)).run()
+    assert not app.error
+    assert f"--folder {tmp_path}" in command(app)
+    app.selectbox(key="dataset").set_value("digits").run()
+    assert not app.error
+
+
+def test_a_model_that_is_not_there_is_told(open_page, typed):
+    app = open_page("launch")
+    app.selectbox(key="model-image").set_value("vgg").run()
+    assert "model must be one of" in errors(app)
+    assert app.button(key="launch").disabled
+
+
+def test_any_model_of_timm_can_be_named(open_page, typed):
+    app = open_page("launch")
+    app.selectbox(key="model-image").set_value("timm:resnet10t").run()
+    assert "--model timm:resnet10t" in command(app)
+
+
+def test_a_launch_that_fails_says_so(open_page, root, monkeypatch):
+    def submit(self, configs, **options):
+        raise RunError("run folder must be new or empty, got /full.")
+
+    monkeypatch.setattr(Engine, "submit", submit)
+    app = open_page("launch")
+    app.button(key="launch").click().run()
+    assert "Nothing was queued: run folder must be new or empty" in errors(app)
+    assert list_runs() == []
+
+
+def test_an_image_folder_is_handed_on_as_an_absolute_path(
+    open_page, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    app = open_page("launch")
+    app.selectbox(key="dataset").set_value("folder").run()
+    app.text_input(key="folder").set_value("pictures").run()
+    assert f"--folder {tmp_path / 'pictures'}" in command(app)
+
+
+def test_processes_and_priority_are_asked_for_and_kept(open_page):
+    first = jobs.engine().submit([fakes.config()])[0]
+    app = open_page("launch")
+    app.number_input(key="num_processes").set_value(2).run()
+    assert "--num-processes 2" in command(app)
+    app.number_input(key="priority").set_value(5).run()
+    app.button(key="launch").click().run()
+    assert not app.exception
+    second, behind = jobs.engine().queue()
+    assert behind == first
+    assert load_config(second).training.num_processes == 2
+    assert jobs.engine().state(second).priority == 5
+
+
+def test_the_summary_tells_where_it_would_run_and_what_is_before_it(open_page):
+    app = open_page("launch")
+    assert "Runs on the CPU of this machine." in text(app)
+    assert "The queue is empty: starts at once." in text(app)
+    jobs.engine().submit([fakes.config()] * 2)
+    assert "2 runs are before it." in text(app.run())
+    app.number_input(key="priority").set_value(1).run()
+    assert "Nothing is before it: starts at once." in text(app)
+    jobs.engine().pause()
+    assert "The queue is paused" in text(app.run())
+
+
+def test_what_this_machine_cannot_run_is_told_and_not_queued(open_page):
+    app = open_page("launch")
+    app.selectbox(key="device").set_value("cuda").run()
+    assert "device must be auto or cpu without a GPU, got 'cuda'." in errors(app)
+    assert app.button(key="launch").disabled
+
+
+def test_without_an_engine_the_form_says_why(open_page, monkeypatch):
+    def broken(self):
+        raise RunError("the job store sqlite:///jobs.db: disk I/O error")
+
+    monkeypatch.setattr(Store, "queued", broken)
+    app = open_page("launch")
+    assert not app.exception
+    assert "the job store sqlite:///jobs.db: disk I/O error" in errors(app)
+    assert app.button(key="launch").disabled
+
+
+def test_a_race_queues_a_run_an_optimizer_and_goes_to_their_group(open_page):
+    app = open_page("launch")
+    app.number_input(key="vogn-prior_precision").set_value(20.0).run()
+    app.segmented_control(key="kind").set_value("race").run()
+    app.text_input(key="seeds").set_value("0, 1").run()
+    app.text_input(key="group").set_value("who wins").run()
+    app.multiselect(key="race").set_value(["vogn", "adamw", "sgd"]).run()
+    assert app.button(key="launch").label == "Queue 6 runs"
+    assert "the first starts at once, the others follow" in text(app)
+    assert list(app.dataframe[0].value["Optimizer"]) == [
+        "VOGN", "VOGN", "AdamW", "AdamW", "SGD", "SGD",
+    ]  # fmt: skip
+    assert not command(app)  # no command line gives a value to one of several
+    app.button(key="launch").click().run()
+    assert not app.exception
+    assert app.query_params["group"] == "who wins"
+    assert app.main.markdown[0].value == "## Runs"
+    runs = jobs.engine().queue()
+    configs = [load_config(run) for run in runs]
+    assert [c.training.seed for c in configs] == [0, 1] * 3
+    assert configs[0].optimizer.hyperparameters["prior_precision"] == 20.0
+    assert configs[2].optimizer == OptimizerConfig(name="adamw")
+    assert {jobs.engine().state(run).group for run in runs} == {"who wins"}
+
+
+def test_a_race_needs_somebody_who_runs(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="kind").set_value("race").run()
+    app.multiselect(key="race").set_value([]).run()
+    assert "Choose two optimizers or more" in text(app)
+    assert app.button(key="launch").disabled
+    assert not app.error
+
+
+def test_a_sweep_takes_lists_as_the_command_line_does(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="kind").set_value("sweep").run()
+    assert "Choose a setting and type its values" in text(app)
+    app.selectbox(key="axis-0").set_value("lr").run()
+    app.text_input(key="values-0").set_value("auto, 1e-1").run()
+    app.selectbox(key="axis-1").set_value("batch_size").run()
+    app.text_input(key="values-1").set_value("32, 64").run()
+    app.text_input(key="seeds").set_value("0, 1, 2").run()
+    assert app.button(key="launch").label == "Queue 12 runs"
+    assert "--lr auto 1e-1" in command(app)
+    app.button(key="launch").click().run()
+    configs = [load_config(run) for run in jobs.engine().queue()]
+    assert len(configs) == 12
+    assert {c.optimizer.hyperparameters["lr"] for c in configs} == {"auto", 0.1}
+    assert {c.training.batch_size for c in configs} == {32, 64}
+    (group,) = {jobs.engine().state(run).group for run in jobs.engine().queue()}
+    assert app.query_params["group"] == group
+
+
+def test_a_sweep_side_by_side_takes_first_with_first(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="kind").set_value("sweep").run()
+    app.selectbox(key="axis-0").set_value("lr").run()
+    app.text_input(key="values-0").set_value("0.1, 0.2").run()
+    app.text_input(key="seeds").set_value("7, 8").run()
+    app.radio(key="sweep-mode").set_value("list").run()
+    assert app.dataframe[0].value.values.tolist() == [["7", "0.1"], ["8", "0.2"]]
+    assert "--sweep list" in command(app)
+    app.text_input(key="seeds").set_value("7, 8, 9").run()
+    assert "as many values each" in errors(app)
+
+
+def test_a_bad_value_of_a_sweep_is_told_with_its_point(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="kind").set_value("sweep").run()
+    app.selectbox(key="axis-0").set_value("momentum").run()
+    app.text_input(key="values-0").set_value("0.5, 2").run()
+    assert "point 2 of 2 (momentum 2): momentum must be a number in" in errors(app)
+    assert app.button(key="launch").disabled
+
+
+def test_a_clone_begins_with_the_settings_of_its_run(open_page, root):
+    original = RunConfig(
+        dataset=fakes.config("fashion-mnist").dataset,
+        model=fakes.config(model="lenet5").model,
+        optimizer=OptimizerConfig(name="adamw", hyperparameters={"lr": 0.007}),
+        training=fakes.config(epochs=9, seed=4, batch_size=32).training,
+        evaluation=EvaluationConfig(test_samples=3, ood="digits"),
+    )
+    (run,) = jobs.engine().submit([original])
+    app = open_page("launch", clone=run.id)
+    assert not app.exception
+    assert "The form began with the settings of" in text(app)
+    app.button(key="launch").click().run()
+    _, copy = jobs.engine().queue()
+    assert load_config(copy) == original
+
+
+def test_a_clone_can_be_changed(open_page, root):
+    fakes.write_run(root, "a", optimizer="sgd", epochs=3)
+    app = open_page("launch", clone="a")
+    app.number_input(key="sgd-lr").set_value(0.2).run()
+    app.number_input(key="seed").set_value(5).run()
+    assert "--epochs 3" in command(app)
+    assert "--lr 0.2" in command(app)
+    assert "--seed 5" in command(app)
+
+
+def test_without_the_parameter_the_form_begins_anew(open_page, root):
+    fakes.write_run(root, "a", optimizer="sgd", epochs=3)
+    app = open_page("launch", clone="a")
+    assert "--optimizer sgd" in command(app)
+    del app.query_params["clone"]
+    app.run()
+    assert "--optimizer vogn" in command(app)
+    assert "--epochs 60" in command(app)
+
+
+@pytest.mark.parametrize("name", ["nobody", "../../etc", "<b>"])
+def test_a_clone_of_nothing_is_said_plainly(open_page, root, name):
+    app = open_page("launch", clone=name)
+    assert not app.exception
+    assert "to begin with; these are the defaults" in app.warning[0].value
+    assert "--optimizer vogn" in command(app)
+
+
+def test_a_clone_of_a_damaged_run_is_said_plainly(open_page, root):
+    fakes.write_run(root, "a").config.write_text("{")
+    app = open_page("launch", clone="a")
+    assert not app.exception
+    assert "cannot be cloned" in app.warning[0].value
+
+
+def test_options_of_the_training_are_asked_for_and_told(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="optimizer").set_value("sgd").run()
+    assert app.number_input(key="decay_power").disabled
+    app.selectbox(key="schedule").set_value("polynomial").run()
+    app.number_input(key="decay_power").set_value(3.0).run()
+    app.number_input(key="mixup").set_value(0.4).run()
+    app.toggle(key="couple_momentum").set_value(True).run()
+    words = command(app)
+    assert not app.exception
+    for told in (
+        "--schedule polynomial", "--decay-power 3.0", "--mixup 0.4",
+        "--couple-momentum True",
+    ):  # fmt: skip
+        assert told in words
+
+
+def test_options_that_do_not_suit_are_told(open_page):
+    app = open_page("launch")
+    app.toggle(key="rescale_weights").set_value(True).run()
+    assert "rescale_weights must be false for optimizer 'vogn'" in errors(app)
+    assert app.button(key="launch").disabled
+
+
+def test_a_recipe_fills_the_form_and_can_be_changed(open_page):
+    app = open_page("launch")
+    assert not [button for button in app.button if button.key == "recipe-sp_ngd"]
+    app.segmented_control(key="optimizer").set_value("sp_ngd").run()
+    app.number_input(key="batch_size").set_value(64).run()
+    assert "For batches of 64 out of 1,258 examples and 60 epochs." in text(app)
+    app.button(key="recipe-sp_ngd").click().run()
+    assert not app.exception
+    assert app.selectbox(key="schedule").value == "polynomial"
+    assert app.toggle(key="rescale_weights").value
+    app.number_input(key="mixup").set_value(0.0).run()
+    app.button(key="launch").click().run()
+    (run,) = jobs.engine().queue()
+    config = load_config(run)
+    expected = recipe_settings(RECIPES["sp_ngd"], config.dataset, config.training)
+    found = {name: setting(config, name) for name in expected}
+    assert found == {**expected, "mixup": 0}
+
+
+def test_without_a_batch_size_there_is_no_recipe(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="optimizer").set_value("sp_ngd").run()
+    app.number_input(key="batch_size").set_value(0).run()
+    assert not app.exception
+    assert app.button(key="recipe-sp_ngd").disabled

@@ -1,0 +1,99 @@
+"""Tests of `ui/views/launch/plans.py`."""
+
+import argparse
+
+import pytest
+
+from tests.ui.fakes import config
+from trainers.config import OptimizerConfig, RunConfig
+from trainers.flags import add_config_flag, add_setting_flags, configs_from_options
+from ui.views.launch.plans import ONE, RACE, SWEEP, Plan, parts, setting_title, table
+
+
+def run_by(command):
+    """The configurations that the command line makes of the words of a plan."""
+    parser = argparse.ArgumentParser()
+    add_config_flag(parser)
+    parser.add_argument("--sweep", default="grid")
+    parser.add_argument("--group")
+    parser.add_argument("--priority")
+    add_setting_flags(parser, nargs="+")
+    options = parser.parse_args(command[4:])
+    return configs_from_options(options, options.sweep)[0]
+
+
+def tuned(**values):
+    base = config(epochs=3, seed=5)
+    return RunConfig(
+        dataset=base.dataset,
+        model=base.model,
+        optimizer=OptimizerConfig(name="vogn", hyperparameters=values),
+        training=base.training,
+    )
+
+
+def test_one_run_is_itself():
+    base = tuned(lr=0.3)
+    plan = Plan(kind=ONE)
+    assert plan.configs(base) == [base]
+    assert plan.new_group() == ""
+    assert not plan.is_open
+    assert plan.command(base)[3] == "run"
+    assert run_by(plan.command(base)) == [base]
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Plan(kind=SWEEP, typed={"lr": ["0.1", "auto"], "seed": ["0", "1"]}),
+        Plan(kind=SWEEP, typed={"lr": ["1e-1", "2"], "seed": ["0", "1"]}, mode="list"),
+        Plan(kind=SWEEP, typed={"epochs": ["1", "2", "3"], "seed": ["4"]}, mode="list"),
+        Plan(kind=SWEEP, typed={"sampled": ["true", "false"], "model": ["mlp"]}),
+        Plan(kind=SWEEP, typed={"validation_fraction": ["0", "0.25"]}, group="g 1"),
+    ],
+)
+def test_the_command_of_a_sweep_makes_the_same_runs(plan):
+    base = tuned(momentum=0.5)
+    command = plan.command(base, priority=2)
+    assert command[:4] == ["python", "-m", "trainers", "submit"]
+    assert command[-2:] == ["--priority", "2"]
+    assert run_by(command) == plan.configs(base)
+
+
+def test_the_command_of_a_race_makes_the_same_runs_or_there_is_none():
+    plan = Plan(kind=RACE, typed={"optimizer": ["vogn", "sgd"], "seed": ["1", "2"]})
+    assert run_by(plan.command(config())) == plan.configs(config())
+    # Given to all on the command line, this momentum would be SGD's too.
+    assert plan.command(tuned(momentum=0.5)) == []
+
+
+def test_a_plan_is_open_until_something_varies():
+    assert Plan(kind=SWEEP).is_open
+    assert not Plan(kind=SWEEP, typed={"seed": ["1"]}).is_open
+
+
+def test_a_group_is_named_by_itself():
+    names = {Plan(kind=RACE).new_group() for _ in range(3)}
+    assert all(names)
+    assert Plan(kind=RACE, group="mine").new_group() == "mine"
+
+
+def test_lists_stand_between_commas():
+    assert parts(" 0,1 , 2,, ") == ["0", "1", "2"]
+    assert parts("") == []
+
+
+def test_settings_have_their_titles():
+    assert setting_title("lr") == "Learning rate"
+    assert setting_title("batch_size") == "Batch size"
+
+
+def test_the_table_tells_what_differs_in_words():
+    plan = Plan(kind=RACE, typed={"optimizer": ["vogn", "adamw"]})
+    assert table(plan.configs(config())) == [
+        {"Optimizer": "VOGN"},
+        {"Optimizer": "AdamW"},
+    ]
+    mixed = Plan(kind=SWEEP, typed={"optimizer": ["vogn", "sgd"], "damping": ["1"]})
+    rows = table([*mixed.configs(config()), tuned(damping=2)])
+    assert [row["Damping"] for row in rows] == ["1.0", "-", "2.0"]

@@ -1,0 +1,362 @@
+"""Tests of `ui/views/run/page.py`."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.ui import fakes
+from tests.ui.seen import charts, errors, notifier, text
+from trainers import jobs
+from trainers.jobs.local import Engine
+from trainers.runs import RunError
+from trainers.status import Process, end_status, read_status
+
+
+def live(root, alive, **details):
+    return fakes.write_run(
+        root, "live", state="running", done=0.5, trainer=Process.of(alive), **details
+    )
+
+
+def test_without_runs_a_newcomer_is_told_what_to_do(open_page):
+    app = open_page("run")
+    assert not app.exception
+    assert "No runs yet" in text(app)
+
+
+def test_without_an_id_the_newest_run_is_shown_and_named_in_the_address(
+    open_page, root
+):
+    fakes.write_run(root, "1-old", optimizer="sgd")
+    fakes.write_run(root, "2-new", optimizer="adamw")
+    app = open_page("run")
+    assert "AdamW on Digits" in text(app)
+    assert app.query_params["run"] == "2-new"
+
+
+@pytest.mark.parametrize("name", ["nobody", "../../etc", "<script>", "x" * 500])
+def test_an_unknown_run_is_said_plainly(open_page, root, name):
+    fakes.write_run(root, "a")
+    app = open_page("run", run=name)
+    assert not app.exception
+    assert "There is no run" in errors(app)
+    assert not charts(app)
+    assert [button.label for button in app.button] == ["See all runs"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"state": "asleep"}'])
+def test_a_damaged_folder_is_said_plainly_with_its_file(open_page, root, content):
+    run = fakes.write_run(root, "a")
+    run.status.write_text(content)
+    app = open_page("run", run="a")
+    assert not app.exception
+    assert "This run folder is damaged" in errors(app)
+    assert "status.json" in errors(app)
+    assert run.log.read_text().strip() in [item.value for item in app.code]
+
+
+@pytest.mark.parametrize("state", ["failed", "damaged"])
+def test_the_end_of_the_log_is_what_the_engine_tells(
+    open_page, root, monkeypatch, state
+):
+    run = fakes.write_run(root, "a", state="failed")
+    if state == "damaged":
+        run.status.write_text("{")
+    monkeypatch.setattr(Engine, "logs", lambda self, run: f"{run.id} from afar")
+    app = open_page("run", run="a")
+    assert not app.exception
+    assert "a from afar" in [item.value for item in app.code]
+    assert "loss 0.6" not in text(app)
+
+
+def test_a_damaged_run_is_shown_though_the_engine_has_no_log(
+    open_page, root, monkeypatch
+):
+    def broken(self, run):
+        raise RunError("the log is out of reach.")
+
+    fakes.write_run(root, "a").status.write_text("{")
+    monkeypatch.setattr(Engine, "logs", broken)
+    app = open_page("run", run="a")
+    assert not app.exception
+    assert "This run folder is damaged" in errors(app)
+    assert "the log is out of reach." in errors(app)
+
+
+def test_a_page_view_asks_the_engine_once(open_page, root, alive, monkeypatch):
+    asked = []
+    states = Engine.states
+
+    def counting(self, runs):
+        asked.append(len(runs))
+        return states(self, runs)
+
+    live(root, alive)
+    monkeypatch.setattr(Engine, "states", counting)
+    monkeypatch.setattr(Engine, "state", None)
+    assert not open_page("run", run="live").exception
+    assert asked == [1]
+
+
+def test_a_live_run_shows_progress_curves_and_a_stop(open_page, root, alive):
+    live(root, alive)
+    app = open_page("run", run="live")
+    assert not app.exception
+    assert "Running" in app.main.markdown[0].value
+    assert app.progress[0].value == 50
+    assert app.progress[0].text.startswith("Step 250 of 500 · 6,400 examples/s")
+    assert set(charts(app)) == {
+        "curve-loss", "curve-accuracy", "curve-ece", "curve-deviation", "curve-lr",
+    }  # fmt: skip
+    assert {chart["revision"] for chart in charts(app).values()} == {"live"}
+    assert app.button(key="stop").label == "Stop"
+
+
+def test_a_run_with_curvature_shows_what_is_refreshed_and_its_cost(
+    open_page, root, alive
+):
+    live(root, alive, optimizer="sp_ngd")
+    app = open_page("run", run="live")
+    assert not app.exception
+    assert "### Curvature" in [item.value for item in app.markdown]
+    shown = charts(app)
+    own = {"curve-refreshed", "curve-inverses", "curve-damping"}
+    assert set(shown) - own == {"curve-loss", "curve-accuracy", "curve-ece", "curve-lr"}
+    (share,) = shown["curve-refreshed"]["figure"]["data"]
+    assert share["x"][-1] == 250
+    assert 0 < share["y"][-1] < 1
+
+
+def test_noisy_kfac_shows_its_posterior_and_its_curvature(open_page, root):
+    fakes.write_run(root, "a", optimizer="noisy_kfac", evaluated=True)
+    app = open_page("run", run="a")
+    assert not app.exception
+    assert "Noisy K-FAC on " in app.main.markdown[0].value
+    assert {"curve-deviation", "curve-damping", "curve-refreshed"} <= set(charts(app))
+    assert "posterior predictive over 8 weight samples" in text(app)
+    assert all("at the mean" in metric.delta for metric in app.metric[:4])
+
+
+def test_a_run_without_curvature_has_no_part_for_it(open_page, root):
+    fakes.write_run(root, "a", optimizer="sgd")
+    app = open_page("run", run="a")
+    assert "### Curvature" not in [item.value for item in app.markdown]
+
+
+def test_curves_grow_under_the_same_revision(open_page, root, alive):
+    run = live(root, alive)
+    app = open_page("run", run="live")
+    before = charts(app)["curve-loss"]
+    fakes.write_metrics(run, range(260, 301, 10), bayesian=True)
+    after = charts(app.run())["curve-loss"]
+    assert after["figure"]["data"][0]["x"][-1] == 300
+    assert before["figure"]["data"][0]["x"][-1] == 250
+    assert after["revision"] == before["revision"]
+
+
+def test_stop_asks_the_run_to_stop_and_says_so(open_page, root, alive):
+    run = live(root, alive)
+    app = open_page("run", run="live")
+    app.button(key="stop").click().run()
+    assert run.stop_request.exists()
+    assert "Stopping" in app.main.markdown[0].value
+    assert app.button(key="stop").disabled
+
+
+def test_a_run_that_just_began_waits_visibly(open_page, root, alive):
+    run = live(root, alive, total_steps=0, phase="loading")
+    run.metrics.unlink()
+    app = open_page("run", run="live")
+    assert not app.exception
+    assert app.progress[0].text == "Loading…"
+    assert "Waiting for the first logged steps" in text(app)
+
+
+def test_a_lost_run_is_told_and_can_be_resumed(open_page, root):
+    fakes.write_run(root, "a", state="running", done=0.5)
+    app = open_page("run", run="a")
+    assert "Lost" in app.main.markdown[0].value
+    assert "ended without a word" in app.warning[0].value
+    assert "curve-loss" in charts(app)
+    assert "loss 0.6" in text(app)  # the end of its log
+    app.button(key="resume").click().run()
+    assert [run.id for run in jobs.engine().queue()] == ["a"]
+    assert "Queued #1" in app.main.markdown[0].value
+    assert "It goes on from step 250." in app.info[0].value
+
+
+def test_a_resume_that_is_refused_is_told(open_page, root, monkeypatch):
+    def refuse(self, run):
+        raise RunError("Run a cannot be resumed: it is running.")
+
+    monkeypatch.setattr(Engine, "resume", refuse)
+    fakes.write_run(root, "a", state="stopped")
+    app = open_page("run", run="a")
+    app.button(key="resume").click().run()
+    assert "Run a cannot be resumed" in errors(app)
+
+
+def test_a_failed_run_tells_class_message_suggestion_and_log(open_page, root):
+    fakes.write_run(
+        root, "a", state="failed", error_class="diverged", error_tail="Trace [0]",
+        message="The loss was not finite at step 200.",
+    )  # fmt: skip
+    app = open_page("run", run="a")
+    (told,) = [item.value for item in app.error]
+    assert "**Diverged.** The loss was not finite at step 200." in told
+    assert "Lower the learning rate" in told
+    assert "Trace [0]" in [item.value for item in app.code]
+
+
+def test_a_failure_of_a_class_from_elsewhere_gets_the_general_advice(open_page, root):
+    fakes.write_run(root, "a", state="failed", error_class="cosmic rays", message="x")
+    assert "Read the last lines of the log" in errors(open_page("run", run="a"))
+
+
+def test_a_stopped_run_says_so(open_page, root):
+    fakes.write_run(root, "a", state="stopped", message="Stopped on request.")
+    app = open_page("run", run="a")
+    assert app.info[0].value == "Stopped on request."
+    assert not [button for button in app.button if button.key == "stop"]
+
+
+def test_a_finished_run_shows_numbers_curves_and_pictures(open_page, root):
+    fakes.write_run(root, "a", evaluated=True)
+    app = open_page("run", run="a")
+    assert not app.exception
+    assert not app.error
+    assert "Finished" in app.main.markdown[0].value
+    assert len(app.metric) == 5
+    assert {"curve-loss", "reliability", "ood-photo-patches"} <= set(charts(app))
+    assert all(chart["alt"] for chart in charts(app).values())
+
+
+def test_a_damaged_evaluation_leaves_the_curves(open_page, root):
+    run = fakes.write_run(root, "a")
+    run.evaluation.write_text("{nope")
+    app = open_page("run", run="a")
+    assert not app.exception
+    assert "evaluation.json cannot be read" in errors(app)
+    assert "curve-loss" in charts(app)
+    assert "reliability" not in charts(app)
+
+
+def queued(number=1, **options):
+    return jobs.engine().submit([fakes.config()] * number, **options)
+
+
+def test_a_queued_run_tells_its_place_what_is_before_it_and_why(open_page):
+    runs = queued(7, group="mine")
+    app = open_page("run", run=runs[-1].id)
+    assert not app.exception
+    assert "Queued #7" in app.main.markdown[0].value
+    assert "group mine" in text(app)
+    assert app.info[0].value.startswith("**It is #7 in the queue.**")
+    links = [item.proto.label for item in app.get("page_link")]
+    assert links == [run.id for run in runs[:4]]
+    assert "and 2 more" in text(app)
+    assert not app.progress
+    assert "The curves appear here" in text(app)
+
+
+def test_a_name_of_markup_is_shown_as_it_stands(open_page, root):
+    queued(2, paths=[root / "a _b_ c", root / "z"])
+    app = open_page("run", run="z")
+    (link,) = [item.proto.label for item in app.get("page_link")]
+    assert link == "a \\_b\\_ c"
+
+
+def test_the_reason_of_the_dispatcher_is_shown(open_page, monkeypatch):
+    (run,) = queued()
+    state = jobs.engine().state(run)
+    told = replace(state, reason="Waits for GPU 0: used by process 7 (python).")
+    monkeypatch.setattr(Engine, "states", lambda self, runs: {run: told})
+    app = open_page("run", run=run.id)
+    assert app.info[0].value.startswith("**It is the next one.** Waits for GPU 0")
+    assert "Before it" not in text(app)
+
+
+def test_a_queued_run_is_taken_from_the_queue(open_page):
+    (run,) = queued()
+    app = open_page("run", run=run.id)
+    assert app.button(key="stop").label == "Take from the queue"
+    app.button(key="stop").click().run()
+    assert jobs.engine().queue() == []
+    assert "Stopped" in app.main.markdown[0].value
+    assert "Taken from the queue before it started." in app.info[0].value
+
+
+def test_a_queued_run_goes_to_the_front(open_page):
+    first, second = queued(2)
+    app = open_page("run", run=second.id)
+    app.button(key="to_front").click().run()
+    assert jobs.engine().queue() == [second, first]
+    assert "Queued #1" in app.main.markdown[0].value
+    assert not [button for button in app.button if button.key == "to_front"]
+
+
+def test_a_paused_queue_is_told_to_who_waits(open_page):
+    (run,) = queued()
+    jobs.engine().pause()
+    app = open_page("run", run=run.id)
+    assert "The queue is paused" in app.warning[0].value
+    app.button(key="go_on").click().run()
+    assert not jobs.engine().paused
+    assert not app.warning
+
+
+def test_a_run_that_is_in_no_queue_is_not_taken_for_queued(open_page, root):
+    fakes.write_run(root, "a", state="queued", done=0.0)
+    app = open_page("run", run="a")
+    assert "Lost" in app.main.markdown[0].value
+    assert "in no queue any more" in app.warning[0].value
+
+
+def test_clone_opens_the_form_with_this_run(open_page, root):
+    fakes.write_run(root, "a", optimizer="sgd")
+    app = open_page("run", run="a")
+    app.button(key="clone").click().run()
+    assert not app.exception
+    assert app.query_params["clone"] == "a"
+    assert app.segmented_control(key="optimizer").value == "sgd"
+
+
+def test_without_an_engine_the_run_is_shown_with_the_reason(
+    open_page, root, monkeypatch
+):
+    def broken(self, runs):
+        raise RunError("the job engine must live on a disk of this machine.")
+
+    monkeypatch.setattr(Engine, "states", broken)
+    fakes.write_run(root, "a", evaluated=True)
+    app = open_page("run", run="a")
+    assert not app.exception
+    assert "The job engine cannot be used." in errors(app)
+    assert "on a disk of this machine" in errors(app)
+    assert "Finished" in app.main.markdown[0].value
+    assert "reliability" in charts(app)
+
+
+def test_the_end_of_a_run_that_was_watched_is_told_once(open_page, root, alive):
+    run = live(root, alive)
+    app = open_page("run", run="live")
+    assert notifier(app) == notifier(app) | {"visible": True, "ends": []}
+    assert not app.toast
+    fakes.write_evaluation(run, "digits", bayesian=True)
+    end_status(run, read_status(run), "finished")
+    app.run()
+    (told,) = notifier(app)["ends"]
+    assert told["title"] == "Run live finished"
+    assert told["body"].startswith("VOGN on Digits (8x8), accuracy 0.")
+    assert told["address"] == "run?run=live"
+    assert not notifier(app)["visible"]
+    assert "Run live finished" in app.toast[0].value
+    assert notifier(app.run())["ends"] == [told]  # the browser knows what it has told
+    assert not app.toast
+
+
+def test_the_end_of_a_run_that_was_not_watched_is_not_told(open_page, root):
+    fakes.write_run(root, "a")
+    app = open_page("run", run="a")
+    assert notifier(app)["ends"] == []
+    assert not notifier(app)["visible"]

@@ -1,0 +1,134 @@
+"""The predictions of a run for the pages: what of an array is needed, and no more.
+
+An array of predictions.npz may be larger than the memory of the server: it is mapped,
+not read, and its samples are averaged a stretch of examples at a time.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from calibration import decompose, predictive
+from trainers.mapped import array_names, mapped_array
+from trainers.runs import Run, RunError
+from ui.components.reading import stamp_of
+
+TEST, VALIDATION, OOD = "", "validation", "ood_"
+STRETCH = 2**22  # probabilities at a time: 32 MiB in float64
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What the network believes of one set of examples.
+
+    Args:
+        samples: Probabilities as they were predicted, [S, N, C] or [N, C]; mapped.
+        mean: Predictive probabilities, [N, C].
+        total: Predictive entropy in nats, [N].
+        expected: Its aleatoric part, [N].
+        mutual_information: Its epistemic part, [N]; 0 for one set of weights.
+        labels: True classes, [N]; None of out-of-distribution sets.
+    """
+
+    samples: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    total: Floats
+    expected: Floats
+    mutual_information: Floats
+    labels: NDArray[np.int64] | None
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    @property
+    def num_samples(self) -> int:
+        """S, 1 for one set of weights."""
+        return len(self.samples) if self.samples.ndim == 3 else 1
+
+    @cached_property
+    def prediction(self) -> NDArray[np.int64]:
+        """Most probable class, [N]."""
+        found: NDArray[np.int64] = self.mean.argmax(-1)
+        return found
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float32]:
+        """Probability of the most probable class, [N]."""
+        found: NDArray[np.float32] = self.mean.max(-1)
+        return found
+
+    @cached_property
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether the most probable class is the true one, [N]; needs labels."""
+        if self.labels is None:
+            raise RunError("These examples have no labels.")
+        found: NDArray[np.bool_] = self.prediction == self.labels
+        return found
+
+    def samples_of(self, rows: NDArray[np.intp] | list[int]) -> NDArray[np.float32]:
+        """Probabilities of some examples under each sample, [S, K, C]."""
+        stack = self.samples if self.samples.ndim == 3 else self.samples[None]
+        return np.asarray(stack[:, rows])
+
+
+def parts(run: Run) -> list[str]:
+    """The names of the sets that a run predicted: `TEST`, "ood_NAME", `VALIDATION`."""
+    names = set(array_names(run.predictions))
+    known = [TEST] if "probabilities" in names else []
+    known += sorted(name for name in names if name.startswith(OOD))
+    return known + ([VALIDATION] if "validation_probabilities" in names else [])
+
+
+def part(run: Run, name: str = TEST) -> Part:
+    """What a run predicted of one set.
+
+    Args:
+        run: An evaluated run.
+        name: `TEST`, "ood_NAME" or `VALIDATION`.
+
+    Raises:
+        RunError: If there is no such set, or the file is missing or damaged.
+    """
+    return _part(str(run.path), stamp_of(run.predictions), name)
+
+
+def array(run: Run, name: str) -> NDArray[np.generic]:
+    """An array of predictions.npz by its name, mapped; RunError if it is not there."""
+    return mapped_array(run.predictions, name)
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _part(path: str, stamp: tuple[int, int, int], name: str) -> Part:  # noqa: ARG001
+    file = Run(Path(path)).predictions
+    prefix = f"{name}_" if name == VALIDATION else ""
+    key = name if name.startswith(OOD) else f"{prefix}probabilities"
+    samples = mapped_array(file, key)
+    if samples.ndim not in (2, 3) or not np.issubdtype(samples.dtype, np.floating):
+        raise RunError(f"{file} is damaged: {key} are no probabilities.")
+    known = None
+    if not name.startswith(OOD):
+        known = np.asarray(mapped_array(file, f"{prefix}labels"))
+    return Part(samples, *_reduced(samples), known)
+
+
+def _reduced(
+    samples: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], Floats, Floats, Floats]:
+    """Mean, and the parts of its entropy, a stretch of examples at a time."""
+    total = samples.shape[-2]
+    each = max(1, STRETCH // max(1, samples.size // max(1, total)))
+    found = []
+    for start in range(0, total, each):
+        stretch = np.asarray(samples[..., start : start + each, :], np.float64)
+        split = decompose(stretch)
+        mean = predictive(stretch).astype(np.float32)
+        found.append((mean, split.total, split.expected, split.mutual_information))
+    mean, *rest = (np.concatenate(column) for column in zip(*found, strict=True))
+    first, second, third = rest
+    return mean, first, second, third

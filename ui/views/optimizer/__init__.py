@@ -1,0 +1,1 @@
+"""The page on which an optimizer is chosen, read about and downloaded."""

@@ -1,0 +1,1 @@
+"""The page that makes reports of finished runs."""

@@ -1,0 +1,1 @@
+"""The page of the machine, the job engine and the settings."""
