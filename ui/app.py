@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from trainers import jobs
+from trainers import jobs, preferences
 from trainers.runs import RunError
 from ui.components import access, navigation
 from ui.components.plot import install_library
@@ -33,8 +33,10 @@ def _render(name: str) -> Callable[[], None]:
 
 
 @st.cache_resource(show_spinner=False)
-def _keep_dispatcher() -> None:
-    """Look after the dispatcher as long as this server lives; once a process."""
+def _begin() -> None:
+    """Use what is kept, and look after the dispatcher; once a process."""
+    with suppress(RunError):  # the page of the settings says what is wrong
+        preferences.apply()
     jobs.keep_dispatcher()
 
 
@@ -48,7 +50,7 @@ st.logo(str(HERE / "logo.svg"), size="large")
 access.gate()
 install_library()
 with suppress(RunError):  # each page says what is wrong, and the next one tries again
-    _keep_dispatcher()
+    _begin()
 pages = {
     name: st.Page(
         _render(name), title=title, icon=icon, url_path=name,

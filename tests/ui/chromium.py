@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +73,7 @@ class Server:
     runs: Path
     slots: int
     port: int
+    flags: Sequence[str] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -84,7 +85,7 @@ class Server:
         own = {"VOGN_RUNS": str(self.runs), "VOGN_CPU_SLOTS": str(self.slots)}
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("VOGN_")}
         self.process = subprocess.Popen(
-            [*command, "--server.port", str(self.port)],
+            [*command, "--server.port", str(self.port), *self.flags],
             cwd=REPOSITORY,
             # One thread a training: two of them and the browser share two cores.
             env=inherited | own | {"OMP_NUM_THREADS": "1"},
@@ -101,11 +102,9 @@ class Server:
 
 
 @contextmanager
-def serving(runs: Path, slots: int) -> Iterator[Server]:
+def serving(runs: Path, slots: int, flags: Sequence[str] = ()) -> Iterator[Server]:
     """A server; it, the dispatcher and all trainings are ended afterwards."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        server = Server(runs, slots, free.getsockname()[1])
+    server = Server(runs, slots, free_port(), flags)
     try:
         server.start()
         yield server
@@ -114,6 +113,13 @@ def serving(runs: Path, slots: int) -> Iterator[Server]:
         end_dispatcher(Home(runs / ".jobs"))
         for run in list_runs(runs):
             assert end_all(lambda run=run: family(run))
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def family(run: Run) -> list[psutil.Process]:

@@ -23,6 +23,11 @@ def register(pages: Mapping[str, Any]) -> None:
     st.session_state[_PAGES] = dict(pages)
 
 
+def names() -> list[str]:
+    """The names of all pages, which are their addresses."""
+    return list(st.session_state[_PAGES])
+
+
 def open_run(run: Run) -> None:
     """Go to a run's page; the script ends here."""
     st.switch_page(st.session_state[_PAGES][RUN], query_params={PARAMETER: run.id})

@@ -2,7 +2,35 @@
 
 import streamlit as st
 
+from ui.components import navigation
+from ui.components.guarded import guarded
+from ui.views.system.health import health
+from ui.views.system.load import REFRESH, devices, disks, load
+from ui.views.system.settings import appearance, settings
+from ui.views.system.versions import versions
+
+TABS = ("Machine", "Job engine", "Versions", "Settings")
+
 
 def render() -> None:
-    """Show the page."""
+    """Show the tabs, of which only the open one is computed."""
     st.markdown("## System")
+    machine, engine, installed, chosen = st.tabs(
+        TABS, key=navigation.SYSTEM, bind="query-params"
+    )
+    if machine.open:
+        with machine:
+            st.fragment(load, run_every=REFRESH)()
+            with guarded("The devices"):
+                devices()
+            disks()
+    if engine.open:
+        with engine:
+            health()
+    if installed.open:
+        with installed:
+            versions()
+    if chosen.open:
+        with chosen:
+            appearance()
+            settings()

@@ -1,0 +1,124 @@
+"""Short programs that a page starts: a report, a measurement. Torch-free.
+
+An errand has a place, a path without a suffix. Beside it lie `PLACE.json` (what was
+started when, and how it ended), `PLACE.log` (what it printed) and `PLACE.lock`, which
+its keeper holds: at one place there is one errand at a time. The keeper
+(`trainers.errands.keeper`) is a process of its own, so that an errand goes on when the
+page, the browser or the server is closed, and is found again afterwards.
+"""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainers.jobs.locks import is_held
+from trainers.jobs.start import spawn
+from trainers.runs import RunError, is_there, log_tail, read_json, write_json
+
+RUNNING, DONE, FAILED, LOST = "running", "done", "failed", "lost"
+BOOT = 10.0  # seconds that a keeper has to take its lock
+KEEPER = "trainers.errands.keeper"
+
+
+@dataclass(frozen=True)
+class Errand:
+    """An errand as it stands.
+
+    Args:
+        state: `RUNNING`, `DONE`, `FAILED`, or `LOST` if its keeper was killed.
+        arguments: The words behind `python -m`.
+        started: Unix time.
+        code: Exit code; None where it has none.
+        log: The end of what it printed.
+    """
+
+    state: str
+    arguments: tuple[str, ...]
+    started: float
+    code: int | None
+    log: str
+
+
+def begin(place: Path, arguments: Sequence[str]) -> None:
+    """Start `python -m ARGUMENTS` at a place, and return at once.
+
+    Args:
+        place: Where; what an earlier errand left there is replaced.
+        arguments: A module and its words.
+
+    Raises:
+        RunError: If one is under way there, or the place cannot be written to.
+    """
+    log = suffixed(place, "log")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        found = look(place)
+        if found is not None and found.state == RUNNING:
+            raise RunError("This is under way already: wait for its end, or stop it.")
+        log.unlink(missing_ok=True)
+        note(place, arguments, time.time())
+        process = spawn(
+            KEEPER, [str(place), *arguments], os.environ, log, detached=True
+        )
+    except OSError as error:
+        raise RunError(f"{place.name} cannot be started: {error}") from None
+    _reap(process)
+
+
+def look(place: Path) -> Errand | None:
+    """How the errand at a place stands; None if there never was one.
+
+    Raises:
+        RunError: If its record is damaged.
+    """
+    # Before the record: a keeper writes its last word and then gives up its lock.
+    held = is_held(suffixed(place, "lock"))
+    record = suffixed(place, "json")
+    if not is_there(record):
+        return None
+    content = read_json(record)
+    try:
+        started, code = float(content["started"]), content["code"]
+        arguments = tuple(map(str, content["arguments"]))
+    except (TypeError, KeyError, ValueError):
+        raise RunError(f"{record} is damaged; delete it.") from None
+    booting = 0 <= time.time() - started < BOOT
+    if held or (code is None and booting):
+        state, code = RUNNING, None
+    else:
+        state = LOST if code is None else FAILED if code else DONE
+    return Errand(state, arguments, started, code, log_tail(suffixed(place, "log")))
+
+
+def end(place: Path) -> None:
+    """Ask the errand at a place to end; its keeper sees to it. Returns at once."""
+    lock = suffixed(place, "lock")
+    with suppress(OSError, ValueError):
+        keeper = int(lock.read_text(encoding="ascii"))
+        if is_held(lock):
+            os.kill(keeper, signal.SIGTERM)
+
+
+def suffixed(place: Path, suffix: str) -> Path:
+    """One of the files of a place."""
+    return place.with_name(f"{place.name}.{suffix}")
+
+
+def note(
+    place: Path, arguments: Sequence[str], started: float, code: int | None = None
+) -> None:
+    """Write the record of a place."""
+    content: dict[str, Any] = {"arguments": list(arguments), "started": started}
+    write_json(suffixed(place, "json"), content | {"code": code})
+
+
+def _reap(process: "subprocess.Popen[bytes]") -> None:
+    # Without a wait an ended keeper would stay as a zombie of this process.
+    threading.Thread(target=process.wait, daemon=True).start()

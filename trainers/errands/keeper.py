@@ -1,0 +1,63 @@
+"""The keeper of an errand: `python -m trainers.errands.keeper PLACE MODULE WORDS...`.
+
+It holds the place's lock, starts the errand, and notes how it ended. SIGTERM ends the
+errand with all of its children, and then the keeper.
+"""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from trainers.errands import note, suffixed
+from trainers.jobs.locks import FileLock
+from trainers.stopping import SIGNALS, end_children, handling
+
+GRACE = 10.0  # seconds that an errand has to end by itself
+
+
+def main(words: Sequence[str]) -> int:
+    """Keep one errand; the exit code is its own."""
+    place, arguments = Path(words[0]), list(words[1:])
+    started = time.time()
+    with FileLock(suffixed(place, "lock")) as lock:
+        if not lock.acquire():
+            sys.stderr.write("Another one is under way here.\n")
+            return 3
+        lock.write(str(psutil.Process().pid))
+        note(place, arguments, started)
+        code = _kept([sys.executable, "-u", "-m", *arguments])
+        note(place, arguments, started, code)
+    return code
+
+
+def _kept(command: Sequence[str]) -> int:
+    """Run a command to its end, or to ours."""
+    asked: list[int] = []
+    with handling(SIGNALS, lambda number, _: asked.append(number)):
+        process = subprocess.Popen(  # noqa: S603 - words of our own pages
+            command, stdin=subprocess.DEVNULL
+        )
+        while not asked:
+            try:
+                return _code(process.wait(timeout=0.2))
+            except subprocess.TimeoutExpired:
+                continue
+        family = psutil.Process(process.pid).children(recursive=True)
+        end_children([psutil.Process(process.pid), *family], GRACE)
+        process.wait()
+        sys.stderr.write("Stopped on request.\n")
+        return 128 + signal.SIGTERM
+
+
+def _code(found: int) -> int:
+    """An exit code as shells give it: 128 and the number of a signal that ended it."""
+    return found if found >= 0 else 128 - found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
