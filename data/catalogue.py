@@ -205,7 +205,7 @@ _SPECS = (
     DatasetSpec(
         name="folder",
         title="Your own images",
-        summary="A folder with one sub-folder of images a class.",
+        summary="A folder with one sub-folder of images a class, or an .npz file.",
         kind="folder",
         shape=None,
         num_classes=None,

@@ -26,11 +26,11 @@ IMAGE_SUFFIXES = frozenset({
     ".webp",
 })
 
-_IGNORED = {"Thumbs.db", "desktop.ini", "__MACOSX"}
+IGNORED = {"Thumbs.db", "desktop.ini", "__MACOSX"}
 
 # What a picture of each mode is read as. Modes with more than 8 bits a channel are not
 # here: Pillow would clip them.
-_READ_AS = {
+READ_AS = {
     "1": "L",
     "L": "L",
     "LA": "L",
@@ -43,7 +43,7 @@ _READ_AS = {
 }
 
 # What Pillow raises on damaged files, by format; SyntaxError is its broken PNG.
-_PILLOW_ERRORS = (
+PILLOW_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
@@ -51,6 +51,7 @@ _PILLOW_ERRORS = (
     IndexError,
     struct.error,
     Image.DecompressionBombError,
+    Image.DecompressionBombWarning,  # an exception where warnings are errors
 )
 
 
@@ -95,7 +96,7 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if not path.name.startswith(".") and path.name not in _IGNORED
+        if not path.name.startswith(".") and path.name not in IGNORED
     )
 
 
@@ -186,18 +187,18 @@ def _read_image(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as file:
             picture = ImageOps.exif_transpose(file)
-    except _PILLOW_ERRORS as error:
+    except PILLOW_ERRORS as error:
         raise DatasetError(f"{path} cannot be read as an image: {error}.") from error
-    if picture.mode not in _READ_AS:
+    if picture.mode not in READ_AS:
         raise DatasetError(
             f"{path} must be an image with 8 bits a channel, got mode {picture.mode}."
         )
-    if _is_transparent(picture):
+    if is_transparent(picture):
         raise DatasetError(f"{path} is transparent in places; fill its background.")
-    return channels_first(picture.convert(_READ_AS[picture.mode]))
+    return channels_first(picture.convert(READ_AS[picture.mode]))
 
 
-def _is_transparent(picture: Image.Image) -> bool:
+def is_transparent(picture: Image.Image) -> bool:
     """Say whether any pixel is less than opaque."""
     if "A" not in picture.getbands() and "transparency" not in picture.info:
         return False

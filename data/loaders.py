@@ -15,8 +15,8 @@ from data.catalogue import (
     DatasetSpec,
     dataset_spec,
 )
-from data.folder import read_folder
 from data.images import is_available, read_part
+from data.own import read_own
 from data.splits import stratified_split
 from data.toys import TOYS
 
@@ -44,7 +44,8 @@ def load_dataset(
 
     Args:
         name: Key in the catalogue.
-        folder: Folder of the user's images, for "folder" only.
+        folder: Folder of the user's images, or an .npz file with them, for "folder"
+            only.
         cache: As for `data.cache.cache_folder`; downloads go there.
         validation_fraction: Share of the validation part in what is divided, from 0
             (no such part) to 0.5.
@@ -112,7 +113,7 @@ def load_ood(
         )
     _check_folder_argument(spec, folder)
     if folder is not None:
-        part, _ = read_folder(folder, min_classes=1)
+        part = read_own(folder, min_classes=1).images
     elif name in _BUNDLED:
         part = _BUNDLED[name]()
     else:
@@ -172,12 +173,22 @@ def _load_with_test_part(
 def _load_undivided(
     spec: DatasetSpec, folder: str | Path | None, validation: float, seed: int
 ) -> LoadedDataset:
-    """Load a set without an official test part, and divide it in three."""
+    """Load a set without an official test part, and divide it in three.
+
+    Of the user's own images, a test part is kept if there is one.
+    """
     fractions = (1 - validation - TEST_FRACTION, validation, TEST_FRACTION)
     class_names = spec.class_names
     if folder is not None:
         num_parts = sum(fraction > 0 for fraction in fractions)
-        source, class_names = read_folder(folder, min_images=num_parts)
+        own = read_own(folder, min_images=num_parts)
+        source, class_names = own.images, own.class_names
+        if own.test is not None:
+            divided = stratified_split(
+                source.labels, (1 - validation, validation), seed
+            )
+            first, second = (source.take(rows) for rows in divided)
+            return _assemble(spec, class_names, (first, second, own.test))
     elif spec.name in TOYS:
         source = Split.whole(*TOYS[spec.name](seed))
     else:

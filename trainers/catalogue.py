@@ -15,15 +15,9 @@ from trainers.hyperparameters import (
     learning_rate,
 )
 from trainers.natural import KFAC, NOISY_KFAC, SP_NGD, VOGN
+from trainers.timm_catalogue import TIMM_MODELS, TIMM_PREFIX, timm_spec
 
-TIMM_PREFIX = "timm:"
-TIMM_SUGGESTIONS = (
-    "timm:resnet18",
-    "timm:resnet26",
-    "timm:vit_tiny_patch16_224",
-    "timm:convnext_atto",
-    "timm:mobilenetv3_small_100",
-)
+TIMM_SUGGESTIONS = tuple(TIMM_PREFIX + name for name in TIMM_MODELS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,10 +148,12 @@ def optimizer_spec(name: str) -> OptimizerSpec:
 def model_spec(name: str) -> ModelSpec:
     """Look up a network, `timm:NAME` included; ValueError names the known ones."""
     if name.startswith(TIMM_PREFIX) and len(name) > len(TIMM_PREFIX):
+        known_to_us = timm_spec(name)
+        summary = f" {known_to_us.summary}" if known_to_us is not None else ""
         return ModelSpec(
             name=name,
             title=name.removeprefix(TIMM_PREFIX),
-            summary="A classifier of the timm library, its input adapted.",
+            summary=f"A classifier of the timm library, its input adapted.{summary}",
             paper="",
             inputs=("image",),
         )

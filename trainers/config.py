@@ -12,11 +12,13 @@ from typing import Any, Self
 from data import dataset_spec
 from trainers.catalogue import model_spec, optimizer_spec
 from trainers.checks import check_int, check_number, check_switch, check_text
+from trainers.timm_catalogue import TIMM_PREFIX, timm_spec
 
 SCHEMA = 1
 COSINE, CONSTANT, POLYNOMIAL = "cosine", "constant", "polynomial"
 SCHEDULES = (COSINE, CONSTANT, POLYNOMIAL)
 OOD_AUTO, OOD_NONE = "auto", "none"
+SAFETENSORS = ".safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +60,58 @@ class DatasetConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """Which network, by its name in `trainers.catalogue`."""
+    """Which network, and what its training begins with.
+
+    Args:
+        name: Name in `trainers.catalogue`.
+        pretrained: Whether to begin with timm's weights, which are downloaded; for
+            networks of timm only.
+        weights: A .safetensors file on this machine to begin with in their place.
+    """
 
     name: str
+    pretrained: bool = False
+    weights: str | None = None
 
     def __post_init__(self) -> None:
         check_text("model", self.name)
         model_spec(self.name)
+        check_switch("pretrained", self.pretrained)
+        if self.weights is not None:
+            self._check_weights()
+        elif self.pretrained:
+            self._check_pretrained()
+
+    @property
+    def begins_trained(self) -> bool:
+        """Whether its weights come from elsewhere than chance."""
+        return self.pretrained or self.weights is not None
+
+    def _check_weights(self) -> None:
+        check_text("weights", self.weights)
+        if not self.name.startswith(TIMM_PREFIX):
+            raise ValueError(
+                f"weights must be left out for model {self.name!r}, which is none of "
+                f"timm's, got {self.weights!r}."
+            )
+        if not str(self.weights).endswith(SAFETENSORS):
+            raise ValueError(
+                f"weights must be a {SAFETENSORS} file (others can run code when they "
+                f"are read), got {self.weights!r}."
+            )
+
+    def _check_pretrained(self) -> None:
+        if not self.name.startswith(TIMM_PREFIX):
+            raise ValueError(
+                f"pretrained must be false for model {self.name!r}, which is none of "
+                "timm's, got True."
+            )
+        known = timm_spec(self.name)
+        if known is not None and not known.weights:
+            raise ValueError(
+                f"pretrained must be false for model {self.name!r}, of which timm has "
+                "no weights, got True. A file of yours can be named with weights."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -324,7 +371,8 @@ def command(config: RunConfig) -> list[str]:
     """
     words = ["python", "-m", "trainers", "run", "--dataset", config.dataset.name]
     words += ["--model", config.model.name, "--optimizer", config.optimizer.name]
-    for section in (config.dataset, config.training, config.evaluation):
+    sections = (config.dataset, config.model, config.training, config.evaluation)
+    for section in sections:
         for item in fields(section):
             value = getattr(section, item.name)
             if item.name != "name" and value != item.default:

@@ -75,6 +75,12 @@ def evaluate_run(
     )
     content["dataset"] = data.spec.name
     content["class_names"] = list(data.class_names)
+    # What must be known to predict elsewhere, where there is no dataset.
+    content["input_shape"] = list(data.input_shape)
+    content["normalisation"] = {
+        "mean": data.normalisation.mean.tolist(),
+        "std": data.normalisation.std.tolist(),
+    }
     content["map"] = grid.map(predicted[_GRID]) if grid else None
     content["software"] = {
         "Python": platform.python_version(),

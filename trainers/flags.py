@@ -5,12 +5,12 @@ a flag describes one run; several describe a sweep.
 """
 
 import argparse
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
 from data import DATASETS
-from trainers.catalogue import MODELS, OPTIMIZERS, TIMM_PREFIX
+from trainers.catalogue import MODELS, OPTIMIZERS
 from trainers.config import RunConfig
 from trainers.recipes import RECIPES, find_recipe
 from trainers.runs import read_json
@@ -22,7 +22,9 @@ from trainers.sweep import (
     SETTINGS,
     sweep,
 )
+from trainers.timm_catalogue import TIMM_PREFIX
 
+PATHS = ("folder", "weights")
 _SWITCHES = {"true": True, "false": False}
 
 
@@ -54,11 +56,22 @@ def add_setting_flags(
         group = parser.add_argument_group(title)
         for item in fields(section):
             if item.name != "name":
-                default = "" if item.default is MISSING else f"default {item.default}"
-                group.add_argument(flag(item.name), nargs=nargs, help=default)
+                _add_flag(group, item, nargs)
     group = parser.add_argument_group("hyper-parameters")
     for name, text in _hyperparameter_help().items():
         group.add_argument(flag(name), nargs=nargs, help=text, metavar="VALUE")
+
+
+def _add_flag(group: Any, item: Field[Any], nargs: str | None) -> None:
+    """Add the flag of a section's setting; that of a switch alone turns it on."""
+    told = "" if item.default is MISSING else f"default {item.default}"
+    more = {"metavar": "FILE"} if item.name == "weights" else {}
+    if not isinstance(item.default, bool):
+        group.add_argument(flag(item.name), nargs=nargs, help=told, **more)
+    elif nargs is None:
+        group.add_argument(flag(item.name), nargs="?", const="true", help=told)
+    else:
+        group.add_argument(flag(item.name), nargs="*", help=told)
 
 
 def _hyperparameter_help() -> dict[str, str]:
@@ -94,7 +107,8 @@ def given_settings(options: argparse.Namespace) -> dict[str, list[Any]]:
         texts = getattr(options, name)
         if texts is not None:
             texts = [texts] if isinstance(texts, str) else texts
-            given[name] = [_parsed(name, text) for text in texts]
+            # A switch's flag without a value among those that take several.
+            given[name] = [_parsed(name, text) for text in texts or ["true"]]
     return given
 
 
@@ -141,19 +155,21 @@ def configs_from_options(
 
 
 def _base(file: str | None) -> dict[str, Any]:
-    """The content of a saved configuration, its folder as seen from here."""
+    """The content of a saved configuration, its paths as seen from here."""
     if file is None:
         return {}
     content: dict[str, Any] = read_json(Path(file))
-    folder = RunConfig.from_dict(content).dataset.folder
-    if folder is not None:
-        content["dataset"]["folder"] = str(Path(folder).absolute())
+    config = RunConfig.from_dict(content)
+    if config.dataset.folder is not None:
+        content["dataset"]["folder"] = str(Path(config.dataset.folder).absolute())
+    if config.model.weights is not None:
+        content["model"]["weights"] = str(Path(config.model.weights).absolute())
     return content
 
 
 def _parsed(name: str, text: str) -> Any:
     """A flag's text as the type of its default; one that is none such stays."""
-    if name == "folder":
+    if name in PATHS:
         return str(Path(text).absolute()) if text else text
     if name not in SECTION_OF:
         return text

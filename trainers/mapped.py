@@ -4,10 +4,12 @@
 that shows ten examples of a million touches ten.
 """
 
+import math
 import struct
+import tokenize
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -17,7 +19,12 @@ from calibration.report.reading import DAMAGED
 from trainers.runs import RunError
 
 _LOCAL_HEADER = struct.Struct("<26xHH")  # lengths of name and extra field at its end
-_BROKEN = (OSError, ValueError, EOFError, KeyError, struct.error, *DAMAGED)
+# What damage makes of a file: an archive that seems encrypted, a header that is no
+# Python or names a shape that no memory holds, and others.
+_BROKEN = (
+    OSError, ValueError, EOFError, KeyError, RuntimeError, SyntaxError, MemoryError,
+    OverflowError, struct.error, tokenize.TokenError, *DAMAGED,
+)  # fmt: skip
 
 
 def array_names(path: Path) -> list[str]:
@@ -48,10 +55,10 @@ def mapped_array(path: Path, name: str) -> NDArray[Any]:
             which could run code.
     """
     try:
-        with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             found = archive.getinfo(f"{name}.npy")
             if found.compress_type == zipfile.ZIP_STORED:
-                return _mapped(path, file, found)
+                return _mapped(file, found)
             with archive.open(found) as member:
                 array: NDArray[Any] = npy.read_array(member, allow_pickle=False)
                 return array
@@ -59,7 +66,7 @@ def mapped_array(path: Path, name: str) -> NDArray[Any]:
         raise RunError(f"{name} in {path} cannot be read: {error}") from None
 
 
-def _mapped(path: Path, file: Any, found: zipfile.ZipInfo) -> NDArray[Any]:
+def _mapped(file: BinaryIO, found: zipfile.ZipInfo) -> NDArray[Any]:
     file.seek(found.header_offset)
     lengths = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
     begin = found.header_offset + _LOCAL_HEADER.size + sum(lengths)
@@ -69,10 +76,10 @@ def _mapped(path: Path, file: Any, found: zipfile.ZipInfo) -> NDArray[Any]:
     shape, columns_first, dtype = read(file)
     if dtype.hasobject:
         raise ValueError("it holds objects")
-    size = int(np.prod(shape)) * dtype.itemsize
+    size = math.prod(shape) * dtype.itemsize
     if file.tell() - begin + size != found.file_size:
         raise ValueError("its size is not what its header says")
     if not size:
         return np.zeros(shape, dtype)
     order = "F" if columns_first else "C"
-    return np.memmap(path, dtype, "r", file.tell(), shape, order)  # type: ignore[call-overload, no-any-return]
+    return np.memmap(file, dtype, "r", file.tell(), shape, order)  # type: ignore[call-overload, no-any-return]

@@ -180,17 +180,17 @@ def num_training(dataset: DatasetConfig) -> int:
         ValueError: If the user's folder of images cannot be counted.
     """
     spec = dataset_spec(dataset.name)
-    total = spec.train_size
+    total, test = spec.train_size, spec.test_size
     if total is None:
-        total = _counted(str(dataset.folder))
-    tested = TEST_FRACTION if spec.test_size is None else 0.0
+        total, test = _counted(str(dataset.folder))
+    tested = TEST_FRACTION if test is None else 0.0
     return max(1, round(total * (1 - dataset.validation_fraction - tested)))
 
 
-def _counted(folder: str) -> int:
-    from data.folder import count_images  # which imports Pillow
+def _counted(folder: str) -> tuple[int, int | None]:
+    from data.own import count_own  # which imports Pillow
 
     try:
-        return count_images(folder)
+        return count_own(folder)
     except (DatasetError, OSError) as error:
         raise ValueError(f"recipe cannot be had: {error}") from None

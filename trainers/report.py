@@ -1,6 +1,5 @@
 """A finished run as the predictions that a report is made from. Torch-free."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from calibration.report.data import LayerRow
 from calibration.report.reading import read_arrays
 from trainers.catalogue import model_spec, optimizer_spec
 from trainers.config import RunConfig, command_line
+from trainers.families import families, model_names
 from trainers.runs import Run, RunError, load_config, read_json
 from trainers.status import Status, check_finished
 
@@ -54,31 +54,6 @@ def run_predictions(
                 f"({', '.join(known) or 'there are none'}), got {name!r}."
             )
     return found
-
-
-def model_names(runs: Sequence[Run], configs: Sequence[RunConfig]) -> list[str]:
-    """Names that tell runs apart: by optimizer, or model, data and seed, or id.
-
-    Args:
-        runs: The runs.
-        configs: Their configurations.
-
-    Returns:
-        The shortest names that all differ.
-    """
-    names = [optimizer_spec(config.optimizer.name).title for config in configs]
-    further = [
-        [model_spec(config.model.name).title for config in configs],
-        [config.dataset.name for config in configs],
-        [f"seed {config.training.seed}" for config in configs],
-        [run.id for run in runs],
-    ]
-    for parts in further:
-        if len(set(names)) == len(names):
-            break
-        if len(set(parts)) > 1:
-            names = [f"{name}, {part}" for name, part in zip(names, parts, strict=True)]
-    return names
 
 
 def _predictions(
@@ -166,34 +141,6 @@ def provenance(
             f"{status.ended - status.started:,.0f} seconds with evaluation"
         )
     return told
-
-
-def families(configs: Sequence[RunConfig]) -> list[str]:
-    """Name what runs have in common that differ in nothing but the seed.
-
-    Args:
-        configs: Configurations of the runs.
-
-    Returns:
-        The same name for runs of the same settings, another for others.
-    """
-    known: dict[str, str] = {}
-    for config in configs:
-        spec, model = optimizer_spec(config.optimizer.name), config.model.name
-        name = f"{spec.title}, {model_spec(model).title}, {config.dataset.name}"
-        alike = sum(
-            other == name or other.startswith(f"{name}, settings ")
-            for other in set(known.values())
-        )
-        name = f"{name}, settings {alike + 1}" if alike else name
-        known.setdefault(_key(config), name)
-    return [known[_key(config)] for config in configs]
-
-
-def _key(config: RunConfig) -> str:
-    content = config.to_dict()
-    del content["training"]["seed"]
-    return json.dumps(content, sort_keys=True)
 
 
 def _posterior(evaluation: Mapping[str, Any]) -> list[LayerRow]:

@@ -161,6 +161,11 @@ class Run:
         return self.path / "evaluation.json"
 
     @property
+    def annotations(self) -> Path:
+        """What people say of the run; see `trainers.annotations`."""
+        return self.path / "annotations.json"
+
+    @property
     def log(self) -> Path:
         """What the training process printed; of several ranks, rank 0."""
         return self.log_of(0)

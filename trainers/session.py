@@ -8,6 +8,7 @@ import errno
 import logging
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from data import DatasetError, dataset_spec
 from data.arrays import LoadedDataset, Split
 from data.loaders import choose_ood, load_dataset, load_ood
 from trainers.batches import DeviceSplit
+from trainers.checkpoint import LAST
 from trainers.config import OOD_AUTO, OOD_NONE, RunConfig
 from trainers.evaluate import evaluate_run, resolve_device
 from trainers.group import DistributedError, Group, joined
@@ -40,6 +42,7 @@ from trainers.status import (
     end_status,
 )
 from trainers.stopping import StopSignal
+from trainers.timm_weights import begin_trained
 from trainers.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -150,6 +153,9 @@ def _fit(
         torch.cuda.set_device(device)
     torch.manual_seed(config.training.seed)
     model = build_model(config.model.name, data.input_shape, data.num_classes)
+    if config.model.begins_trained and not group.told(_has_checkpoint(run)):
+        begin = partial(begin_trained, config.model, model, data.input_shape)
+        model.load_state_dict(group.from_main(begin))  # one rank reads or downloads
     model = model.to(device)
     optimizer = build_optimizer(
         config.optimizer, model, len(data.train), config.training.seed
@@ -167,6 +173,10 @@ def _fit(
     if not finished:  # it was another rank that was asked
         raise KeyboardInterrupt
     return model, optimizer
+
+
+def _has_checkpoint(run: Run) -> bool:
+    return (run.checkpoint / LAST).exists()
 
 
 def load_ood_sets(config: RunConfig, data: LoadedDataset) -> dict[str, Split]:

@@ -19,10 +19,12 @@ from trainers.config import (
     SCHEMA,
     DatasetConfig,
     EvaluationConfig,
+    ModelConfig,
     RunConfig,
     TrainingConfig,
 )
 from trainers.recipes import Recipe, find_recipe, recipe_settings
+from trainers.timm_catalogue import TIMM_PREFIX
 
 GRID, LIST = "grid", "list"
 MODES = (GRID, LIST)
@@ -32,6 +34,7 @@ MAX_POINTS = 100_000  # of a grid, before those that turn out the same are remov
 CHOICES = ("dataset", "model", "optimizer")
 SECTIONS: dict[str, Any] = {
     "dataset": DatasetConfig,
+    "model": ModelConfig,
     "training": TrainingConfig,
     "evaluation": EvaluationConfig,
 }
@@ -41,6 +44,8 @@ SECTION_OF = {
     for item in fields(section)
     if item.name != "name"
 }
+# What is for one kind of a choice only: folders of images, and timm's networks.
+_PARTIAL = {"folder": "dataset", "pretrained": "model", "weights": "model"}
 HYPERPARAMETERS = tuple(
     dict.fromkeys(h.name for spec in OPTIMIZERS.values() for h in spec.hyperparameters)
 )
@@ -217,13 +222,12 @@ def _points(axes: Mapping[str, Sequence[Any]], mode: str) -> Iterator[Point]:
 
 def _fitting(point: Point, axes: Mapping[str, Sequence[Any]]) -> Point:
     """A point without settings that are meant for other points of its sweep."""
-    races = len(_different(axes.get("optimizer", ()))) > 1
-    tours = len(_different(axes.get("dataset", ()))) > 1
+    many = {name for name in CHOICES if len(_different(axes.get(name, ()))) > 1}
     return {
         name: value
         for name, value in point.items()
-        if not (races and not _takes(point["optimizer"], name))
-        and not (tours and name == "folder" and not _is_folder(point["dataset"]))
+        if not ("optimizer" in many and not _takes(point["optimizer"], name))
+        and not (_PARTIAL.get(name) in many and not _suits(point, name))
     }
 
 
@@ -235,6 +239,16 @@ def _takes(optimizer: Any, name: str) -> bool:
     """Whether a setting has a meaning for an optimizer; an unknown one may have it."""
     spec = OPTIMIZERS.get(str(optimizer))
     return name not in HYPERPARAMETERS or spec is None or name in spec.defaults()
+
+
+def _suits(point: Point, name: str) -> bool:
+    """Whether a setting of `_PARTIAL` has a meaning for what a point chooses."""
+    chosen = point[_PARTIAL[name]]
+    return _is_folder(chosen) if name == "folder" else _is_timm(chosen)
+
+
+def _is_timm(model: Any) -> bool:
+    return str(model).startswith(TIMM_PREFIX)
 
 
 def _is_folder(dataset: Any) -> bool:
@@ -283,6 +297,10 @@ def _chosen(kind: str, part: dict[str, Any], name: Any) -> dict[str, Any]:
         return {"name": name}
     if kind == "dataset" and not _is_folder(name):
         part.pop("folder", None)
+    if kind == "model" and part.get("name", name) != name:
+        part.pop("weights", None)  # another network's
+        if not _is_timm(name):
+            part.pop("pretrained", None)
     return {**part, "name": name}
 
 

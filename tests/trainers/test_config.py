@@ -31,6 +31,8 @@ CONFIGS = [
         evaluation={"ood": "digits", "test_samples": 1},
     ),
     config(dataset={"name": "folder", "folder": "/some where/é"}, model="resnet20"),
+    config(dataset="digits", model={"name": "timm:resnet18", "pretrained": True}),
+    config(dataset="digits", model={"name": "timm:x", "weights": "/a b/w.safetensors"}),
     config(
         training={"schedule": "constant", "device": "cuda:1", "seed": 7, "epochs": 1}
     ),
@@ -115,6 +117,30 @@ def test_the_command_leaves_out_defaults():
         ),
         (lambda: ModelConfig(name="x"), "model must be one of"),
         (lambda: ModelConfig(name=None), "model must be a text, got None."),
+        (
+            lambda: ModelConfig(name="lenet5", pretrained=True),
+            "pretrained must be false for model 'lenet5', which is none of timm's",
+        ),
+        (
+            lambda: ModelConfig(name="timm:nf_resnet26", pretrained=True),
+            "for model 'timm:nf_resnet26', of which timm has no weights, got True.",
+        ),
+        (
+            lambda: ModelConfig(name="timm:resnet18", pretrained="yes"),
+            "pretrained must be true or false, got 'yes'.",
+        ),
+        (
+            lambda: ModelConfig(name="mlp", weights="a.safetensors"),
+            "weights must be left out for model 'mlp'",
+        ),
+        (
+            lambda: ModelConfig(name="timm:resnet18", weights="a.pth"),
+            r"weights must be a .safetensors file \(others can run code .* got 'a.pth'",
+        ),
+        (
+            lambda: ModelConfig(name="timm:resnet18", weights=5),
+            "weights must be a text, got 5.",
+        ),
         (lambda: OptimizerConfig(name="x"), "optimizer must be one of"),
         (lambda: OptimizerConfig(name=[]), "optimizer must be a text"),
         (
@@ -253,6 +279,22 @@ def test_damaged_content_is_refused(change, text):
 def test_content_must_be_an_object(content):
     with pytest.raises(ValueError, match="configuration must be an object, got"):
         RunConfig.from_dict(content)
+
+
+def test_configurations_from_before_pretrained_networks_are_read():
+    content = config(dataset="digits", model="timm:resnet18").to_dict()
+    content["model"] = {"name": "timm:resnet18"}
+    model = RunConfig.from_dict(content).model
+    assert (model.pretrained, model.weights, model.begins_trained) == (
+        False, None, False,
+    )  # fmt: skip
+
+
+def test_the_command_names_the_weights():
+    chosen = {"name": "timm:resnet18", "pretrained": True, "weights": "/w.safetensors"}
+    words = command(config(dataset="digits", model=chosen))
+    assert words[words.index("--pretrained") + 1] == "True"
+    assert words[words.index("--weights") + 1] == "/w.safetensors"
 
 
 def test_the_note_of_the_code_version_is_allowed():

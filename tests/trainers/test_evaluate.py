@@ -14,7 +14,7 @@ from trainers import evaluate as evaluate_module
 from trainers import features
 from trainers.batches import DeviceSplit
 from trainers.checkpoint import LAST
-from trainers.evaluate import GALLERY_IMAGES, MAP_CELLS, MAP_POINTS, resolve_device
+from trainers.evaluate import MAP_CELLS, MAP_POINTS, resolve_device
 from trainers.models import build_model
 from trainers.ranks import Ranks
 from trainers.reporting import Reporter
@@ -190,34 +190,35 @@ def test_the_posterior_on_disk_predicts_what_the_run_does(images):
     assert posterior.metadata["num_data"] == len(data.train)
 
 
-def test_the_gallery_points_at_the_right_images(images):
-    run, bayesian = images
-    content, arrays = read_json(run.evaluation), np.load(run.predictions)
-    stored, test = np.load(run.gallery)["images"], load_dataset("digits").test
-    mean = arrays["probabilities"]
-    mean = mean.mean(0) if bayesian else mean
-    row_of = {int(index): row for row, index in enumerate(test.indices)}
-    assert content["gallery"]
-    for kind, examples in content["gallery"].items():
-        assert len(examples) <= GALLERY_IMAGES, kind
-        for each in examples:
-            row = row_of[each["index"]]
-            np.testing.assert_array_equal(stored[each["image"]], test.inputs[row, 0])
-            assert each["label"] == test.labels[row]
-            assert each["prediction"] == mean[row].argmax()
-            assert each["confidence"] == pytest.approx(mean[row].max(), abs=1e-5)
-            np.testing.assert_allclose(each["probabilities"], mean[row], atol=2e-6)
+def test_the_images_are_those_of_the_rows_of_the_predictions(images):
+    run, _ = images
+    content, arrays = read_json(run.evaluation), np.load(run.images)
+    data = load_dataset("digits")
+    parts = {"": data.test, "_ood_photo-patches": load_ood("photo-patches", data)}
+    for suffix, part in parts.items():
+        rows = arrays[f"rows{suffix}"]
+        np.testing.assert_array_equal(rows, np.arange(len(part)))  # they are small
+        np.testing.assert_array_equal(arrays[f"images{suffix}"], part.inputs[:, 0])
+    assert len(arrays.files) == 4
     assert content["map"] is None
+    assert "gallery" not in content
     assert content["class_names"] == list("0123456789")
 
 
-def test_points_get_a_map_and_no_gallery(points):
+def test_what_a_network_elsewhere_must_know_is_noted(images):
+    content, data = read_json(images[0].evaluation), load_dataset("digits")
+    assert content["input_shape"] == [1, 8, 8]
+    assert content["normalisation"]["mean"] == data.normalisation.mean.tolist()
+    assert content["normalisation"]["std"] == data.normalisation.std.tolist()
+    assert content["software"]["torch"] == torch.__version__
+
+
+def test_points_get_a_map_and_no_images(points):
     run, bayesian = points
     content, data = read_json(run.evaluation), load_dataset("moons")
     shown = content["map"]
-    assert content["gallery"] is None
     assert content["ood"] == {}
-    assert not run.gallery.exists()
+    assert not run.images.exists()
     assert (len(shown["x"]), len(shown["y"])) == (MAP_CELLS, MAP_CELLS)
     for name in ("entropy", "mutual_information"):
         values = np.array(shown[name])

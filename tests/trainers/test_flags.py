@@ -160,3 +160,23 @@ def test_in_a_race_a_recipe_is_for_its_own_optimizer():
 def test_a_recipe_that_does_not_suit_is_refused(words, text):
     with pytest.raises(ValueError, match=text):
         only(*DIGITS, *words)
+
+
+def test_the_flag_of_a_switch_alone_turns_it_on():
+    digits = ["--dataset", "digits", "--optimizer", "sgd", "--model", "timm:resnet18"]
+    assert only(*digits, "--pretrained").model.pretrained
+    assert only(*digits, "--pretrained", "--seed", 1).model.pretrained
+    assert not only(*digits, "--pretrained", "false").model.pretrained
+    both, _ = configs_from_options(parsed(*digits, "--pretrained", "true", "false"))
+    assert [each.model.pretrained for each in both] == [True, False]
+
+
+def test_weights_are_kept_as_seen_from_here(tmp_path, monkeypatch):
+    digits = ["--dataset", "digits", "--optimizer", "sgd", "--model", "timm:resnet18"]
+    monkeypatch.chdir(tmp_path)
+    found = only(*digits, "--weights", "w.safetensors")
+    assert found.model.weights == str(tmp_path / "w.safetensors")
+    saved = found.to_dict() | {"model": {"name": "timm:x", "weights": "b.safetensors"}}
+    (tmp_path / "c.json").write_text(json.dumps(saved))
+    again = only("--config", "c.json")
+    assert again.model.weights == str(tmp_path / "b.safetensors")

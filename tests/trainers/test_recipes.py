@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 
 from tests.trainers.examples import config
@@ -101,6 +102,15 @@ def test_the_user_s_own_images_are_counted(tmp_path):
         name="folder", folder=str(tmp_path), validation_fraction=0.2
     )
     assert num_training(dataset) == 12
+    images = {"images": np.zeros((9, 4, 4)), "labels": np.arange(9) % 3}
+    np.savez(tmp_path / "mine.npz", **images)
+    file = DatasetConfig(
+        name="folder", folder=str(tmp_path / "mine.npz"), validation_fraction=0.2
+    )
+    assert num_training(file) == 5
+    test = {f"test_{name}": values for name, values in images.items()}
+    np.savez(tmp_path / "mine.npz", **images, **test)
+    assert num_training(file) == 7  # of an own test part nothing is taken off
     lost = DatasetConfig(name="folder", folder=str(tmp_path / "c"))
     with pytest.raises(ValueError, match=r"recipe cannot be had: .* does not exist"):
         num_training(lost)

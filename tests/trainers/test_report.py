@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from calibration.report import build_report
-from tests.trainers.examples import config, run_of
-from trainers.report import families, model_names, run_predictions
+from tests.trainers.examples import run_of
+from trainers.report import run_predictions
 from trainers.runs import RunError, read_json, write_json
 from trainers.session import train_run
 from trainers.shift import predict_shift
@@ -38,7 +38,7 @@ def test_everything_a_run_knows_is_in_its_predictions(run):
     assert [row.name for row in found.posterior] == ["1", "3", "5"]
     assert all(row.deviation > 0 and row.kl > 0 for row in found.posterior)
     assert found.features.train.shape[1] == 512
-    assert len(found.images) == len(found.image_rows)
+    assert len(found.images) == len(found.image_rows) == evaluation["num_examples"]
 
 
 def test_the_report_says_what_evaluation_said(run):
@@ -109,7 +109,16 @@ def test_a_run_of_an_older_version_has_a_report(run, tmp_path):
     assert build_report([found]).models[0].ood == []
 
 
-@pytest.mark.parametrize("content", [{}, {"class_names": 3}, {"gallery": {"a": [1]}}])
+def test_a_run_without_images_has_a_report_without_them(run, tmp_path):
+    for path in run.path.iterdir():
+        if path.is_file() and path != run.images:
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    (found,) = run_predictions([type(run)(tmp_path)])
+    assert found.images is None
+    assert found.image_rows is None
+
+
+@pytest.mark.parametrize("content", [{}, {"class_names": 3}, {"map": None}])
 def test_a_damaged_run_is_told(run, tmp_path, content):
     for path in run.path.iterdir():
         if path.is_file():
@@ -118,34 +127,6 @@ def test_a_damaged_run_is_told(run, tmp_path, content):
     write_json(damaged.evaluation, content)
     with pytest.raises(RunError, match=r"evaluation\.json .* got damaged ones"):
         run_predictions([damaged])
-
-
-def ids(runs):
-    return [type("Run", (), {"id": each}) for each in runs]
-
-
-def named(*configs):
-    return model_names(ids(f"run-{i}" for i in range(len(configs))), configs)
-
-
-def test_names_are_as_short_as_they_can_be():
-    vogn, adamw = config(), config(optimizer="adamw")
-    assert named(vogn, adamw) == ["VOGN", "AdamW"]
-    seeds = [config(training={"seed": seed}) for seed in (0, 1)]
-    assert named(*seeds) == ["VOGN, seed 0", "VOGN, seed 1"]
-    assert named(vogn, vogn) == ["VOGN, run-0", "VOGN, run-1"]
-    assert len(set(named(vogn, adamw, *seeds, vogn))) == 5
-
-
-def test_a_family_differs_in_the_seed_alone():
-    seeds = [config(training={"seed": seed}) for seed in (0, 1)]
-    longer = config(training={"epochs": 9})
-    one, same, other = families([*seeds, longer])
-    assert one == same != other
-    assert one == "VOGN, MLP, moons"
-    assert other == "VOGN, MLP, moons, settings 2"
-    images = [config(dataset=name, model="lenet5") for name in ("cifar100", "cifar10")]
-    assert families(images) == ["VOGN, LeNet-5, cifar100", "VOGN, LeNet-5, cifar10"]
 
 
 def test_a_report_is_made_without_torch(run):

@@ -222,3 +222,30 @@ def test_groups_have_names_of_their_own():
     names = {new_group() for _ in range(20)}
     assert len(names) > 1
     assert all(name.startswith("s20") and len(name) < 24 for name in names)
+
+
+TIMM = {"dataset": {"name": "digits"}, "optimizer": {"name": "sgd"}}
+
+
+def test_pretrained_is_for_the_networks_of_timm():
+    axes = {"model": ["lenet5", "timm:resnet18"], "pretrained": [True]}
+    assert values(sweep(TIMM, axes), "model", "pretrained") == [
+        ("lenet5", False), ("timm:resnet18", True),
+    ]  # fmt: skip
+    both = {"model": ["lenet5", "timm:resnet18"], "pretrained": [True, False]}
+    assert values(sweep(TIMM, both), "model", "pretrained") == [
+        ("lenet5", False), ("timm:resnet18", True), ("timm:resnet18", False),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="pretrained must be false for model 'lenet5'"):
+        sweep(TIMM | {"model": {"name": "lenet5"}}, {"pretrained": [True]})
+
+
+def test_another_model_leaves_weights_behind_and_keeps_what_it_can():
+    model = {"name": "timm:resnet18", "pretrained": True, "weights": "/w.safetensors"}
+    base = TIMM | {"model": model}
+    (other,) = sweep(base, {"model": ["timm:resnet26"]})
+    assert (other.model.pretrained, other.model.weights) == (True, None)
+    (ours,) = sweep(base, {"model": ["lenet5"]})
+    assert (ours.model.pretrained, ours.model.weights) == (False, None)
+    (same,) = sweep(base, {"seed": [3]})
+    assert same.model.weights == "/w.safetensors"

@@ -16,6 +16,7 @@ from trainers.augmentation import Augmentation
 from trainers.batches import DeviceSplit, epoch_rows
 from trainers.checkpoint import BEST, LAST
 from trainers.group import Group
+from trainers.layers import layer_rows
 from trainers.models import build_model
 from trainers.optimizers import build_optimizer
 from trainers.predict import DivergedError
@@ -110,6 +111,27 @@ def test_rows_of_a_posterior_tell_the_mean_deviation(tmp_path, name):
     seconds = [row["seconds"] for row in rows]
     assert seconds == sorted(seconds)
     assert all(r["examples_per_second"] > 0 for r in rows)
+
+
+@pytest.mark.parametrize("name", ["vogn", "noisy_kfac"])
+def test_rows_of_epochs_tell_of_the_layers_of_a_posterior(tmp_path, name):
+    run = run_of(tmp_path / "a", optimizer=name)
+    trainer = trainer_of(run)
+    trainer.fit()
+    rows, _ = read_metrics(run)
+    assert not any("posterior" in row for row in rows if row["kind"] == "step")
+    first, last = [row["posterior"] for row in rows if row["kind"] == "epoch"]
+    # JSON keeps floats to the last bit; the validation between draws and puts back.
+    assert last == layer_rows(trainer.optimizer.posterior())
+    assert [row["name"] for row in first] == ["1", "3", "5"]
+    assert first != last
+
+
+@pytest.mark.parametrize("name", ["adamw", "kfac"])
+def test_rows_without_a_posterior_tell_of_no_layers(tmp_path, name):
+    run = run_of(tmp_path / "a", optimizer=name, training={"epochs": 1})
+    trainer_of(run).fit()
+    assert not any("posterior" in row for row in read_metrics(run)[0])
 
 
 def test_without_validation_there_are_no_validation_numbers(tmp_path):

@@ -11,9 +11,9 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from trainers.jobs.processes import (
 from trainers.jobs.switch import end_dispatcher
 from trainers.runs import Run, list_runs
 
-TIMEOUT = 120.0  # seconds, for anything that is waited for
+TIMEOUT = float(os.environ.get("VOGN_TEST_PATIENCE", "120"))  # seconds to wait
 SWITCHES = [
     "--no-sandbox",
     "--disable-background-networking",
@@ -74,6 +74,7 @@ class Server:
     slots: int
     port: int
     flags: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -88,7 +89,7 @@ class Server:
             [*command, "--server.port", str(self.port), *self.flags],
             cwd=REPOSITORY,
             # One thread a training: two of them and the browser share two cores.
-            env=inherited | own | {"OMP_NUM_THREADS": "1"},
+            env=inherited | own | {"OMP_NUM_THREADS": "1"} | dict(self.environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -102,9 +103,14 @@ class Server:
 
 
 @contextmanager
-def serving(runs: Path, slots: int, flags: Sequence[str] = ()) -> Iterator[Server]:
+def serving(
+    runs: Path,
+    slots: int,
+    flags: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
     """A server; it, the dispatcher and all trainings are ended afterwards."""
-    server = Server(runs, slots, free_port(), flags)
+    server = Server(runs, slots, free_port(), flags, environment or {})
     try:
         server.start()
         yield server
@@ -125,6 +131,19 @@ def free_port() -> int:
 def family(run: Run) -> list[psutil.Process]:
     """All live processes of a run: supervisor, trainer, and theirs."""
     return with_role(supervisor_role(run), run_role(run), mirror_role(run))
+
+
+def processes_of(module: str, words: str) -> list[psutil.Process]:
+    """The live processes of `python -m MODULE` among whose arguments are some words."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line = process.cmdline()
+        except psutil.Error:
+            continue
+        if module in line and any(words in each for each in line):
+            found.append(process)
+    return found
 
 
 def answers(address: str) -> bool:

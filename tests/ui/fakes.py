@@ -190,6 +190,21 @@ def write_images(run: Run, num_test: int, num_ood: int) -> None:
     )  # fmt: skip
 
 
+def write_shift(run: Run, kinds: tuple[str, ...] = ("fog", "rotation")) -> None:
+    """Write what `trainers.shift` does, worse with each severity."""
+    rng = np.random.default_rng(4)
+    labels = rng.integers(0, 10, 120)
+    arrays = {"labels": labels, "indices": np.arange(120)}
+    for name in (
+        "clean",
+        *(f"{kind}_{level}" for kind in kinds for level in range(1, 6)),
+    ):
+        sharp = 3.0 - (0.5 * int(name[-1]) if name != "clean" else 0.0)
+        found = _probabilities(rng, labels, 10, 1, sharp)[0]
+        arrays[name] = found.astype(np.float32)
+    np.savez(run.shift, **arrays)
+
+
 def layers(fit: float = 0.0) -> list[dict[str, Any]]:
     return [
         {"name": name, "num_parameters": size, "kl": 3.5 * size,

@@ -100,7 +100,10 @@ def test_text_stands_out_in_both_themes():
         # Graphics need 3:1 (WCAG 1.4.11); the first four colours draw all curves.
         for color in theme["chartCategoricalColors"][:4]:
             assert contrast(color, ground) > 3
-        assert contrast("#FFFFFF", theme["primaryColor"]) > 4  # words on buttons
+        # Words of the primary colour, and words on it (`ui/style.css`).
+        on_primary = {"light": "#FFFFFF", "dark": "#10161D"}[name]
+        assert contrast(theme["primaryColor"], ground) > 4.5
+        assert contrast(on_primary, theme["primaryColor"]) > 4.5
 
 
 def contrast(first, second):

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from trainers.commands import (
     clone,
     doctor,
+    estimate,
     mirror,
     queue,
     report,
@@ -45,6 +46,7 @@ COMMANDS: dict[str, Command] = {
     "clone": clone,
     "serve": serve,
     "doctor": doctor,
+    "estimate": estimate,
     "shift": shift,
     "report": report,
     "mirror": mirror,

@@ -104,14 +104,20 @@ def _widget(item: HyperParameter, key: str) -> Any:
     )  # fmt: skip
 
 
-def hyperparameters(spec: OptimizerSpec) -> tuple[dict[str, Any], list[str]]:
+def hyperparameters(
+    spec: OptimizerSpec, prefix: str = ""
+) -> tuple[dict[str, Any], list[str]]:
     """Show all hyper-parameters of an optimizer.
+
+    Args:
+        spec: The optimizer.
+        prefix: Start of the widgets' keys; the optimizer's name by default.
 
     Returns:
         What stands in the fields by name, and what is wrong with them.
     """
     fields = [
-        lambda item=item: (item.name, *field(item, spec.name))
+        lambda item=item: (item.name, *field(item, prefix or spec.name))
         for item in spec.hyperparameters
     ]
     answers = in_columns(fields[:NUM_VISIBLE])

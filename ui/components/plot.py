@@ -32,7 +32,7 @@ _CSS = """
 # Declared once, when this module is first imported; each chart is a mount of it.
 _mount = st.components.v2.component(
     "vogn_plot",
-    html='<div class="vogn-plot" role="img">\n</div>',
+    html='<div class="vogn-plot" role="figure">\n</div>',
     css=_CSS,
     js=_SCRIPT.read_text(encoding="utf-8"),
     isolate_styles=False,  # Plotly adds its style sheet to the document

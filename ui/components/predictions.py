@@ -4,6 +4,7 @@ An array of predictions.npz may be larger than the memory of the server: it is m
 not read, and its samples are averaged a stretch of examples at a time.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from calibration import decompose, predictive
+from calibration import check_labels, decompose, predictive
 from trainers.mapped import array_names, mapped_array
 from trainers.runs import Run, RunError
 from ui.components.reading import stamp_of
@@ -33,6 +34,8 @@ class Part:
         total: Predictive entropy in nats, [N].
         expected: Its aleatoric part, [N].
         mutual_information: Its epistemic part, [N]; 0 for one set of weights.
+        confidence: Probability of the most probable class, [N]; apart from `mean`, as
+            single precision would make ties of the surest examples.
         labels: True classes, [N]; None of out-of-distribution sets.
     """
 
@@ -41,6 +44,7 @@ class Part:
     total: Floats
     expected: Floats
     mutual_information: Floats
+    confidence: Floats
     labels: NDArray[np.int64] | None
 
     def __len__(self) -> int:
@@ -58,18 +62,16 @@ class Part:
         return found
 
     @cached_property
-    def confidence(self) -> NDArray[np.float32]:
-        """Probability of the most probable class, [N]."""
-        found: NDArray[np.float32] = self.mean.max(-1)
-        return found
-
-    @cached_property
     def correct(self) -> NDArray[np.bool_]:
         """Whether the most probable class is the true one, [N]; needs labels."""
         if self.labels is None:
             raise RunError("These examples have no labels.")
         found: NDArray[np.bool_] = self.prediction == self.labels
         return found
+
+    def exact_mean(self) -> Floats:
+        """`mean` in double precision, as reports have it, [N, C]; computed anew."""
+        return np.concatenate([predictive(each) for each in _stretches(self.samples)])
 
     def samples_of(self, rows: NDArray[np.intp] | list[int]) -> NDArray[np.float32]:
         """Probabilities of some examples under each sample, [S, K, C]."""
@@ -109,26 +111,36 @@ def _part(path: str, stamp: tuple[int, int, int], name: str) -> Part:  # noqa: A
     prefix = f"{name}_" if name == VALIDATION else ""
     key = name if name.startswith(OOD) else f"{prefix}probabilities"
     samples = mapped_array(file, key)
-    if samples.ndim not in (2, 3) or not np.issubdtype(samples.dtype, np.floating):
-        raise RunError(f"{file} is damaged: {key} are no probabilities.")
     known = None
     if not name.startswith(OOD):
-        known = np.asarray(mapped_array(file, f"{prefix}labels"))
-    return Part(samples, *_reduced(samples), known)
+        known = mapped_array(file, f"{prefix}labels")
+    try:
+        if samples.ndim not in (2, 3) or not samples.size:
+            raise ValueError(f"they have shape {samples.shape}.")
+        reduced = _reduced(samples)
+        classes = None if known is None else check_labels(known, *samples.shape[-2:])
+    except ValueError as error:
+        raise RunError(f"{file}: {key} cannot be used: {error}") from None
+    return Part(samples, *reduced, classes)
 
 
 def _reduced(
     samples: NDArray[np.float32],
-) -> tuple[NDArray[np.float32], Floats, Floats, Floats]:
-    """Mean, and the parts of its entropy, a stretch of examples at a time."""
+) -> tuple[NDArray[np.float32], Floats, Floats, Floats, Floats]:
+    """Mean, the parts of its entropy and its largest, a stretch of examples a time."""
+    means, numbers = [], []
+    for stretch in _stretches(samples):
+        split, mean = decompose(stretch), predictive(stretch)
+        means.append(mean.astype(np.float32))
+        nats = split.total, split.expected, split.mutual_information
+        numbers.append((*nats, mean.max(axis=-1)))
+    first, second, third, last = map(np.concatenate, zip(*numbers, strict=True))
+    return np.concatenate(means), first, second, third, last
+
+
+def _stretches(samples: NDArray[np.float32]) -> Iterator[Floats]:
+    """Some examples after others, as many as are worked on at a time."""
     total = samples.shape[-2]
-    each = max(1, STRETCH // max(1, samples.size // max(1, total)))
-    found = []
+    each = max(1, STRETCH // (samples.size // total))
     for start in range(0, total, each):
-        stretch = np.asarray(samples[..., start : start + each, :], np.float64)
-        split = decompose(stretch)
-        mean = predictive(stretch).astype(np.float32)
-        found.append((mean, split.total, split.expected, split.mutual_information))
-    mean, *rest = (np.concatenate(column) for column in zip(*found, strict=True))
-    first, second, third = rest
-    return mean, first, second, third
+        yield np.asarray(samples[..., start : start + each, :], np.float64)

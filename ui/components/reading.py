@@ -1,25 +1,35 @@
 """Run folders read for the pages: each file once, and again only when it changed."""
 
+import math
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import streamlit as st
 
+from trainers.annotations import NONE, Annotations, read_annotations
 from trainers.config import RunConfig
 from trainers.jobs.launcher import JobState
 from trainers.runs import RUN_ID, Run, RunError, find_run, load_config, read_json
 from trainers.runs import read_metrics as read_new_metrics
 from trainers.status import FINISHED, Status, observed
 from ui.components import engine
-from ui.components.formats import number
+from ui.components.latest import ABSENT, Latest, stamp_of
+from ui.components.results import NOTHING, Numbers, check_evaluation, results
 from ui.components.series import Row
 from ui.components.states import DAMAGED
+
+__all__ = [
+    "MetricsReader", "Seen", "Summary", "evaluation", "find", "metrics",
+    "once_given", "stamp_of", "summaries", "summary", "told",
+]  # fmt: skip
+
+SCREENFUL = 40  # runs that are read however long it takes
 
 
 class MetricsReader:
@@ -63,7 +73,10 @@ class Summary:
     job: JobState | None = None
     config: RunConfig | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    ood: Mapping[str, Numbers] = field(default_factory=dict)
+    annotations: Annotations = NONE
     problem: str = ""
+    pending: bool = False  # whether its results are still to be read
 
     @property
     def status(self) -> Status | None:
@@ -100,8 +113,13 @@ def once_given(first: Seen, look: Callable[[], Seen]) -> Callable[[], Seen]:
     return lambda: seen.pop() if seen else look()
 
 
-def summaries(runs: Sequence[Run]) -> Seen:
+def summaries(runs: Sequence[Run], patience: float = math.inf) -> Seen:
     """Read many runs at a glance, with one question to the job engine.
+
+    Args:
+        runs: The runs, those first that are wanted first.
+        patience: Seconds that may go to results that nobody has read yet, beyond the
+            first screenful; runs that are left out are pending.
 
     Returns:
         A summary for each run, and why the engine could not be asked, "" if it could;
@@ -111,29 +129,38 @@ def summaries(runs: Sequence[Run]) -> Seen:
         states, trouble = engine.states(runs), ""
     except RunError as error:
         states, trouble = {}, str(error)
-    return [_summary(run, states.get(run)) for run in runs], trouble
+    end = time.monotonic() + patience
+    views = [
+        _summary(run, states.get(run), k < SCREENFUL or time.monotonic() < end)
+        for k, run in enumerate(runs)
+    ]
+    return views, trouble
 
 
-def _summary(run: Run, job: JobState | None) -> Summary:
+def _summary(run: Run, job: JobState | None, read: bool) -> Summary:
     try:
         job = job or JobState(status=observed(run))
         _check(job.status)
-        config = _config(str(run.path), stamp_of(run.config))
+        config = _config(run)
     except RunError as error:
-        return Summary(run=run, state=DAMAGED, problem=told(run, error))
-    problem = "" if job.status.state == FINISHED else job.status.message
-    headline = {}
-    try:
-        headline = _headline(str(run.path), stamp_of(run.evaluation))
-    except RunError as error:
-        problem = told(run, error)
+        said, _ = _annotations(run)
+        return Summary(
+            run=run, state=DAMAGED, annotations=said, problem=told(run, error)
+        )
+    said, complaint = _annotations(run)
+    numbers = results(run, read=read)
+    known = numbers or NOTHING
+    message = "" if job.status.state == FINISHED else job.status.message
     return Summary(
         run=run,
         state=job.status.state,
         job=job,
         config=config,
-        metrics=headline,
-        problem=problem,
+        metrics=known.metrics,
+        ood=known.ood,
+        annotations=said,
+        problem=told(run, known.problem) or message or told(run, complaint),
+        pending=numbers is None,
     )
 
 
@@ -145,7 +172,7 @@ def _check(status: Status) -> None:
         raise RunError(f"status.json: created is no time: {status.created}.") from None
 
 
-def told(run: Run, error: RunError) -> str:
+def told(run: Run, error: RunError | str) -> str:
     """What is wrong with a file of a run, for a page that names the run already."""
     return str(error).replace(f"{run.path}{os.sep}", "")
 
@@ -165,15 +192,6 @@ def evaluation(run: Run) -> dict[str, Any] | None:
     return _evaluation(str(run.path), stamp_of(run.evaluation))
 
 
-def stamp_of(path: Path) -> tuple[int, int, int]:
-    """What changes whenever a file does: time, size, and identity when replaced."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return (0, 0, 0)
-    return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-
-
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _evaluation(
     path: str,
@@ -183,20 +201,31 @@ def _evaluation(
     if not file.exists():
         return None
     content = read_json(file)
-    if not isinstance(content, dict) or not isinstance(content.get("metrics"), dict):
-        raise RunError(f"{file} is not an evaluation: it has no metrics.")
-    return content
+    check_evaluation(Run(Path(path)), content)
+    return cast("dict[str, Any]", content)
 
 
-# Apart from the whole evaluation, which may hold maps: the table reads every run's, for
-# which Streamlit's own caches take too long to find an entry.
-@lru_cache(maxsize=4096)
-def _headline(path: str, stamp: tuple[int, int, int]) -> dict[str, Any]:
-    content = _evaluation(path, stamp)
-    metrics = content["metrics"].items() if content else ()
-    return {key: value for key, value in metrics if number(value)}
+_configs: Latest[RunConfig] = Latest()
+_said: Latest[tuple[Annotations, str]] = Latest()
 
 
-@lru_cache(maxsize=4096)
-def _config(path: str, stamp: tuple[int, int, int]) -> RunConfig:  # noqa: ARG001
-    return load_config(Run(Path(path)))
+def _config(run: Run) -> RunConfig:
+    stamp = stamp_of(run.config)
+    known = _configs.get(run.config, stamp)
+    return known or _configs.put(run.config, stamp, load_config(run))
+
+
+def _annotations(run: Run) -> tuple[Annotations, str]:
+    """What people say of a run, and what is wrong with the file, "" if nothing."""
+    stamp = stamp_of(run.annotations)
+    if stamp == ABSENT:
+        return NONE, ""
+    known = _said.get(run.annotations, stamp)
+    return known or _said.put(run.annotations, stamp, _read_annotations(run))
+
+
+def _read_annotations(run: Run) -> tuple[Annotations, str]:
+    try:
+        return read_annotations(run), ""
+    except RunError as error:
+        return NONE, str(error)

@@ -1,56 +1,95 @@
 """From metric rows to what a curve shows: columns, smoothing, thinning, time left."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 Row = dict[str, Any]
 Value = float | None
 
+LARGEST = 1e300  # of a value; integers of a file may be larger than any float
 MAX_POINTS = 2000  # a trace; more slows the browser and shows nothing more
 SMOOTHED_SHARE = 0.04  # of the logged points, over which the bold loss averages
 
 
-def column(rows: Sequence[Row], kind: str, key: str) -> tuple[list[float], list[Value]]:
+def step_of(row: Row) -> Value:
+    """The step of a row."""
+    return value(row.get("step"))
+
+
+def column(
+    rows: Sequence[Row], kind: str, key: str, place: Callable[[Row], Value] = step_of
+) -> tuple[list[float], list[Value]]:
     """Pick one metric.
 
     Args:
         rows: Rows of metrics.jsonl.
         kind: "step" or "epoch".
         key: Name of the metric.
+        place: Where a row stands on the horizontal axis, None for nowhere.
 
     Returns:
-        The steps and the values of the rows that have the metric; a value that was not
+        The places and the values of the rows that have the metric; a value that was not
         finite is None, which a chart shows as a gap.
     """
-    chosen = [row for row in rows if row.get("kind") == kind and key in row]
-    chosen = [row for row in chosen if isinstance(row.get("step"), int | float)]
-    return [row["step"] for row in chosen], [_value(row[key]) for row in chosen]
+    chosen = (row for row in rows if row.get("kind") == kind and key in row)
+    placed = ((place(row), value(row[key])) for row in chosen)
+    found = [(x, y) for x, y in placed if x is not None]
+    return [x for x, _ in found], [y for _, y in found]
 
 
-def _value(value: Any) -> Value:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number else None
+def value(given: Any) -> Value:
+    """A finite number of a row as a float; None for anything else."""
+    # By type, as JSON has no others: a long run has a million values, and bool is an int.
+    known = type(given) is float or type(given) is int
+    return float(given) if known and abs(given) < LARGEST else None
+
+
+def unbroken(rows: Sequence[Row]) -> list[Row]:
+    """Rows whose `seconds` never go back.
+
+    Trainings count on when they are resumed; those of early versions began at zero
+    again, and the time before is added here.
+    """
+    result: list[Row] = []
+    before, newest = 0.0, 0.0
+    for row in rows:
+        seconds = value(row.get("seconds"))
+        if seconds is not None:
+            seconds = max(0.0, seconds)
+            if before + seconds < newest:
+                before = newest
+            newest = before + seconds
+        moved = seconds is not None and newest != row["seconds"]
+        result.append(row | {"seconds": newest} if moved else row)
+    return result
 
 
 def last(values: Sequence[Value]) -> Value:
     """The last value that is a number, None when there is none."""
-    return next((value for value in reversed(values) if value is not None), None)
+    return next((each for each in reversed(values) if each is not None), None)
 
 
-def smoothed(values: Sequence[Value]) -> list[Value]:
+def smoothed(values: Sequence[Value], share: float = SMOOTHED_SHARE) -> list[Value]:
     """Exponential mean, corrected for its start as Adam's averages are; gaps stay.
 
     It averages over a share of the run, so that a short run is not smeared and a long
     one is not jagged.
+
+    Args:
+        values: Values, [N]; None is a gap.
+        share: Of the values, over which to average; of one or less nothing changes.
+
+    Returns:
+        Means, [N].
     """
-    weight = 1.0 - 1.0 / max(2.0, SMOOTHED_SHARE * len(values))
+    weight = 1.0 - 1.0 / max(1.0, share * len(values))
     mean, total = 0.0, 0.0
     result: list[Value] = []
-    for value in values:
-        if value is None:
+    for each in values:
+        if each is None:
             result.append(None)
             continue
-        mean = weight * mean + (1 - weight) * value
+        mean = weight * mean + (1 - weight) * each
         total = weight * total + (1 - weight)
         result.append(mean / total)
     return result
@@ -86,8 +125,8 @@ def thinned(
 
 def rate(rows: Sequence[Row]) -> Value:
     """Examples a second of the newest row that tells, None when none does."""
-    recent = (_value(row.get("examples_per_second")) for row in reversed(rows))
-    return next((value for value in recent if value is not None), None)
+    recent = (value(row.get("examples_per_second")) for row in reversed(rows))
+    return next((each for each in recent if each is not None), None)
 
 
 def seconds_left(rows: Sequence[Row], step: int, total_steps: int) -> Value:
@@ -107,8 +146,7 @@ def seconds_left(rows: Sequence[Row], step: int, total_steps: int) -> Value:
     timed = [
         (row["step"], row["seconds"])
         for row in rows
-        if _value(row.get("step")) is not None
-        and _value(row.get("seconds")) is not None
+        if value(row.get("step")) is not None and value(row.get("seconds")) is not None
     ]
     if len(timed) < 2 or total_steps <= 0:
         return None

@@ -2,10 +2,10 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from tests.ui import fakes
+from trainers.annotations import Annotations, write_annotations
 from trainers.runs import RunError, truncate_metrics
 from ui.components import engine, reading
 from ui.components.reading import MetricsReader
@@ -98,17 +98,6 @@ def test_only_ids_find_runs_no_paths(root, tmp_path):
         assert reading.find(name) is None
 
 
-def test_gallery_images_are_read_without_pickles(root):
-    run = fakes.write_run(root, "a", evaluated=True)
-    assert reading.gallery(run).shape[1:] == (8, 8)
-    np.savez(run.gallery, images=np.array([{}], dtype=object))
-    with pytest.raises(RunError, match=r"gallery\.npz cannot be read"):
-        reading.gallery(run)
-    run.gallery.unlink()
-    with pytest.raises(RunError, match=r"gallery\.npz cannot be read"):
-        reading.gallery(run)
-
-
 @pytest.mark.parametrize("value", [{"created": 1e300}, {"message": 5}, {"phase": None}])
 def test_a_status_that_no_page_could_show_is_damaged(root, value):
     run = fakes.write_run(root, "a")
@@ -164,3 +153,51 @@ def test_without_an_engine_the_folders_are_believed(root, monkeypatch):
     (view,), trouble = reading.summaries([fakes.write_run(root, "a")])
     assert (view.state, view.position, view.group) == ("finished", None, "")
     assert trouble == "no store"
+
+
+def test_what_people_say_is_seen_and_read_again_when_it_changes(root):
+    run = fakes.write_run(root, "a")
+    assert reading.summary(run).annotations == Annotations()
+    write_annotations(run, Annotations(tags=("best",)))
+    assert reading.summary(run).annotations.tags == ("best",)
+    write_annotations(run, Annotations(archived=True))
+    assert reading.summary(run).annotations.archived
+
+
+def test_damaged_annotations_cost_nothing_else(root):
+    run = fakes.write_run(root, "a", evaluated=True)
+    run.annotations.write_text("{")
+    view = reading.summary(run)
+    assert view.state == "finished"
+    assert view.metrics
+    assert "annotations.json cannot be read" in view.problem
+    assert str(root) not in view.problem
+
+
+def test_a_damaged_run_still_says_what_people_wrote(root):
+    run = fakes.write_run(root, "a")
+    write_annotations(run, Annotations(archived=True))
+    run.status.unlink()
+    view = reading.summary(run)
+    assert view.state == DAMAGED
+    assert view.annotations.archived
+
+
+def test_without_patience_a_screenful_is_read_and_the_rest_is_pending(
+    root, monkeypatch
+):
+    monkeypatch.setattr(reading, "SCREENFUL", 2)
+    runs = [fakes.write_run(root, f"r{k}", evaluated=True) for k in range(4)]
+    views, _ = reading.summaries(runs, patience=0)
+    assert [view.pending for view in views] == [False, False, True, True]
+    assert [bool(view.metrics) for view in views] == [True, True, False, False]
+    assert {view.state for view in views} == {"finished"}
+    views, _ = reading.summaries(runs)
+    assert not any(view.pending for view in views)
+    views, _ = reading.summaries(runs, patience=0)  # all were read
+    assert not any(view.pending for view in views)
+
+
+def test_numbers_of_out_of_distribution_sets_are_seen(root):
+    view = reading.summary(fakes.write_run(root, "a", evaluated=True))
+    assert 0 <= view.ood["photo-patches"]["auroc"] <= 1

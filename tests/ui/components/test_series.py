@@ -10,6 +10,8 @@ from ui.components.series import (
     seconds_left,
     smoothed,
     thinned,
+    unbroken,
+    value,
 )
 
 
@@ -32,6 +34,34 @@ def test_a_damaged_row_is_passed_over():
     assert column(rows, "step", "loss") == ([1], [None])
 
 
+@pytest.mark.parametrize(
+    "given", [True, "1", None, [1], float("nan"), float("inf"), 10**400, {}]
+)
+def test_what_is_no_finite_number_is_a_gap(given):
+    assert value(given) is None
+
+
+def test_a_column_stands_where_it_is_asked_for():
+    rows = [step(0, loss=2, epoch=0.5), step(10, loss=1)]
+    place = {0.5: 7.0}
+    found = column(rows, "step", "loss", lambda row: place.get(row.get("epoch")))
+    assert found == ([7.0], [2.0])
+
+
+def test_the_clock_goes_on_where_a_resumed_run_began_anew():
+    told = [0.5, 4.0, None, 1.0, 3.0, 0.5]
+    rows = [step(k, seconds=each) for k, each in enumerate(told)]
+    seconds = [row["seconds"] for row in unbroken([*rows, step(9)]) if "seconds" in row]
+    assert seconds == [0.5, 4.0, None, 5.0, 7.0, 7.5]
+    assert unbroken([step(0, seconds=-1e200)])[0]["seconds"] == 0.0
+    assert rows[3]["seconds"] == 1.0  # the rows of others are left as they are
+
+
+def test_an_unbroken_clock_is_left_alone():
+    rows = [step(k, seconds=float(k)) for k in range(4)]
+    assert all(a is b for a, b in zip(unbroken(rows), rows, strict=True))
+
+
 def test_the_last_number_is_found_behind_gaps():
     assert last([1.0, 2.0, None]) == 2.0
     assert last([None]) is None
@@ -39,11 +69,17 @@ def test_the_last_number_is_found_behind_gaps():
 
 def test_smoothing_keeps_a_constant_and_starts_unbiased():
     assert smoothed([3.0] * 5) == pytest.approx([3.0] * 5)
-    assert smoothed([5.0, 1.0]) == pytest.approx([5.0, (0.25 * 5 + 0.5) / 0.75])
+    assert smoothed([5.0, 1.0], 1.0) == pytest.approx([5.0, (0.25 * 5 + 0.5) / 0.75])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.04])
+def test_a_mean_over_less_than_one_value_changes_nothing(share):
+    values = [5.0, None, 1.0, 0.1]
+    assert smoothed(values, share) == values
 
 
 def test_smoothing_leaves_gaps_and_goes_on_behind_them():
-    result = smoothed([2.0, None, 2.0])
+    result = smoothed([2.0, None, 2.0], 0.7)
     assert result[1] is None
     assert result[2] == pytest.approx(2.0)
 

@@ -7,13 +7,7 @@ from typing import Any
 import streamlit as st
 
 from data import DATASETS, DatasetSpec
-from trainers.catalogue import (
-    MODELS,
-    OPTIMIZERS,
-    TIMM_PREFIX,
-    TIMM_SUGGESTIONS,
-    model_spec,
-)
+from trainers.catalogue import OPTIMIZERS
 from trainers.config import (
     OOD_AUTO,
     OOD_NONE,
@@ -22,9 +16,9 @@ from trainers.config import (
     TrainingConfig,
 )
 from trainers.hyperparameters import OptimizerSpec
-from trainers.jobs.launcher import MAX_PRIORITY
 from ui.components.formats import count, plain, words
 from ui.components.forms import in_columns
+from ui.views.launch.upload import own_images
 
 _TRAINING = TrainingConfig()
 _EVALUATION = EvaluationConfig()
@@ -59,41 +53,8 @@ def facts(spec: DatasetSpec) -> str:
 
 
 def folder() -> str:
-    """Ask for the folder of the user's own images, on this machine."""
-    return st.text_input(
-        "Image folder",
-        key="folder",
-        placeholder="/home/me/pictures",
-        help="A folder on this machine with one sub-folder of images a class.",
-    )
-
-
-def model(dataset_name: str) -> str:
-    """Choose a network that takes the dataset's inputs, or name one of timm's."""
-    points = DATASETS[dataset_name].kind == "points"
-    kind = "points" if points else "image"
-    names = [name for name, spec in MODELS.items() if kind in spec.inputs]
-    name = st.selectbox(
-        "Model",
-        names if points else [*names, *TIMM_SUGGESTIONS],
-        key=f"model-{kind}",
-        format_func=model_title,
-        accept_new_options=not points,
-        help=f"Type {plain(TIMM_PREFIX)}NAME for any classifier of the timm library.",
-    )
-    name = name or names[0]
-    try:
-        spec = model_spec(name)
-    except ValueError:
-        return name  # the summary says what is wrong
-    source = f"  \n{plain(spec.paper)}" if spec.paper else ""
-    st.caption(plain(spec.summary) + source)
-    return name
-
-
-def model_title(name: str) -> str:
-    """A network's name for people."""
-    return MODELS[name].title if name in MODELS else name
+    """Ask for the user's own images; "" before any are chosen."""
+    return own_images()
 
 
 def optimizer() -> OptimizerSpec:
@@ -147,10 +108,6 @@ def advanced(dataset_name: str, spec: OptimizerSpec) -> dict[str, Any]:
     note = " One set of weights has nothing to sample." if alone else ""
     answers = in_columns(
         [
-            _device,
-            lambda: _whole("num_processes", "Processes that share every batch. On CUDA "
-                           "each takes a GPU.", _TRAINING, "Processes"),
-            _priority,
             lambda: _whole("log_interval", "Steps between two log lines.", _TRAINING),
             lambda: _whole("test_samples", "Weight samples of the final evaluation."
                            + note, _EVALUATION, "Samples, final", alone),
@@ -183,22 +140,6 @@ def _whole(
         disabled=disabled,
     )  # fmt: skip
     return name, answer
-
-
-def _device() -> tuple[str, str]:
-    answer = st.selectbox(
-        "Device", ["auto", "cpu", "cuda"], key="device", accept_new_options=True,
-        help="Auto takes CUDA if there is one; type cuda:1 for a certain device.",
-    )  # fmt: skip
-    return "device", answer
-
-
-def _priority() -> tuple[str, int]:
-    answer = st.number_input(
-        "Priority", -MAX_PRIORITY, MAX_PRIORITY, 0, 1, key="priority",
-        help="Larger goes first in the queue; those alike go in their order.",
-    )  # fmt: skip
-    return "priority", answer
 
 
 def _fraction() -> tuple[str, float]:

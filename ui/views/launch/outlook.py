@@ -33,6 +33,11 @@ class Outlook:
     when: str
 
 
+def is_local() -> bool:
+    """Whether runs are trained on this machine."""
+    return isinstance(engine(), Engine)
+
+
 def outlook(configs: Sequence[RunConfig], priority: int) -> Outlook | None:
     """What would happen to runs that are queued now.
 
@@ -51,7 +56,7 @@ def outlook(configs: Sequence[RunConfig], priority: int) -> Outlook | None:
     if not isinstance(local, Engine):
         return None
     variables = tuple(os.environ.get(name) for name in VARIABLES)
-    inventory = _inventory(variables, local)
+    inventory = inventory_now(variables, local)
     needs = [_wanted(config.training, inventory.devices) for config in configs]
     kind, number, pinned = needs[0]
     queue = local.store.queued()
@@ -112,8 +117,14 @@ def when(ahead: int, queued: int, paused: bool, reason: str, number: int = 1) ->
 
 # Keyed by what it depends on, so that tests and servers do not share one.
 @st.cache_data(ttl=INVENTORY_AGE, show_spinner=False)
-def _inventory(
+def inventory_now(
     variables: tuple[str | None, ...],  # noqa: ARG001 - the cache's key
     _local: Engine,
 ) -> Inventory:
+    """The devices of this machine, as they were a moment ago.
+
+    Args:
+        variables: The values of `VARIABLES`.
+        _local: The engine here.
+    """
     return _local.inventory()

@@ -20,20 +20,24 @@ from trainers.config import (
 from trainers.hyperparameters import OptimizerSpec
 from trainers.jobs.launcher import checked_priority
 from trainers.runs import RunError
-from ui.components import navigation
-from ui.components.commands import block
+from ui.components import access, navigation
 from ui.components.engine import engine
 from ui.components.formats import counted, plain
 from ui.components.forms import hyperparameters
-from ui.views.launch import choices
+from ui.views.launch import choices, models
+from ui.views.launch.copying import copies
+from ui.views.launch.devices import placing
+from ui.views.launch.estimate import estimate
 from ui.views.launch.options import options
-from ui.views.launch.outlook import outlook
+from ui.views.launch.outlook import is_local, outlook
 from ui.views.launch.plans import RACE, SWEEP, Plan, table
 from ui.views.launch.prefill import prefill
 from ui.views.launch.recipe import recipe_buttons
+from ui.views.launch.saved import bar
 from ui.views.launch.several import several
 
 Section = Callable[[], Any]
+MAX_TOLD = 5  # values of a sweep that will not do
 _WHAT_VARIES = {
     RACE: "Choose two optimizers or more, several seeds, or both.",
     SWEEP: "Choose a setting and type its values, or type several seeds.",
@@ -74,12 +78,16 @@ def render() -> None:
         "Train a network, then read how far its predictions can be trusted. The run "
         "goes on when this page, the browser or the server is closed."
     )
+    shelf = st.container()
     prefill()
     left, side = st.columns([5, 3], gap="large")
     with left:
         form = _form()
+    order, problems = _checked(form)
+    with shelf:  # shown above the form, which it needs
+        bar(lambda: order.base if order is not None else None)
     with side, st.container(key="summary"):
-        _summary(form)
+        _summary(form, order, problems)
 
 
 def _form() -> Form:
@@ -89,7 +97,7 @@ def _form() -> Form:
         with left:
             data = choices.dataset()
         with right:
-            model = choices.model(data["name"])
+            model = models.model(data["name"])
         if data["kind"] == "folder":
             data["folder"] = choices.folder()
     with st.container(border=True):
@@ -105,6 +113,9 @@ def _form() -> Form:
         with st.expander("Advanced settings", icon=":material/settings:"):
             settings |= choices.advanced(data["name"], optimizer)
     with st.container(border=True):
+        st.markdown("### :material/memory: Device")
+        settings |= placing()
+    with st.container(border=True):
         st.markdown("### :material/stacks: Several runs at once")
         asked = several(optimizer)
     sections = _sections(data, model, optimizer, values, settings)
@@ -115,7 +126,7 @@ def _form() -> Form:
 
 def _sections(
     data: Mapping[str, Any],
-    model: str,
+    model: Mapping[str, Any],
     optimizer: OptimizerSpec,
     values: Mapping[str, Any],
     settings: Mapping[str, Any],
@@ -130,7 +141,10 @@ def _sections(
             folder=_absolute(data.get("folder")),
             **chosen(DatasetConfig, "folder"),
         ),
-        "model": lambda: ModelConfig(name=model),
+        "model": lambda: ModelConfig(**{
+            **model,
+            "weights": models.whole_weights(model.get("weights")),
+        }),
         "optimizer": lambda: OptimizerConfig(
             name=optimizer.name, hyperparameters=values
         ),
@@ -144,11 +158,11 @@ def _absolute(folder: str | None) -> str | None:
     if folder is None:
         return None
     if not folder.strip():
-        raise ValueError("Name the image folder: one sub-folder of images a class.")
+        raise ValueError("Choose images of yours: upload them, or name their folder.")
     # Unlike Path's, this one leaves the ~ of an unknown user as it stands.
     path = Path(os.path.expanduser(folder.strip())).absolute()
-    if not path.is_dir():
-        raise ValueError(f"There is no folder {path} on this machine.")
+    if not path.is_dir() and not (path.is_file() and path.suffix.lower() == ".npz"):
+        raise ValueError(f"There is no folder or .npz file {path} on this machine.")
     return str(path)
 
 
@@ -162,20 +176,22 @@ def _checked(form: Form) -> tuple[Order | None, list[str]]:
             problems.append(str(error))
     if problems:
         return None, problems
-    if form.plan.is_open:
-        return None, []
+    if form.plan.is_open or form.plan.problems:
+        return None, list(form.plan.problems)
     try:
         base = RunConfig(**built)
-        configs = form.plan.configs(base)
         priority = checked_priority(form.priority)
     except ValueError as error:
         return None, [str(error)]
+    try:
+        configs = form.plan.configs(base)
+    except ValueError as error:
+        return None, form.plan.faults(base)[:MAX_TOLD] or [str(error)]
     return Order(base, configs, form.plan, priority), []
 
 
-def _summary(form: Form) -> None:
+def _summary(form: Form, order: Order | None, problems: Sequence[str]) -> None:
     """Show what will be run, or why it cannot be."""
-    order, problems = _checked(form)
     with st.container(border=True):
         ready = "Ready to go" if order is not None else "Not ready yet"
         st.markdown(f"### :material/rocket_launch: {ready}")
@@ -188,9 +204,12 @@ def _summary(form: Form) -> None:
         if form.plan.is_open:
             st.info(_WHAT_VARIES[form.plan.kind], icon=":material/stacks:")
         possible = order is not None and _outlook(order)
+        if order is not None and possible and is_local():
+            estimate(order.configs)
+        allowed = possible and access.may_edit()
         if st.button(
             _button(order), type="primary", icon=":material/rocket_launch:",
-            key="launch", width="stretch", disabled=not possible,
+            key="launch", width="stretch", disabled=not allowed,
         ) and order is not None:  # fmt: skip
             _submit(order)
         if order is not None:
@@ -220,24 +239,21 @@ def _button(order: Order | None) -> str:
 
 
 def _told(order: Order) -> None:
-    """List the runs, and give the command that does the same."""
-    if len(order.configs) > 1:
-        st.markdown(f"**{counted(len(order.configs), 'run')}, in this order**")
+    """List the runs, and give the ways to do the same without this page."""
+    number = len(order.configs)
+    if number > 1:
+        st.markdown(f"**{counted(number, 'run')}, in this order**")
         st.dataframe(
-            table(order.configs), height=min(330, 38 + 35 * len(order.configs)),
+            table(order.configs), height=min(330, 38 + 35 * number),
             alt="The runs and what tells them apart",
         )  # fmt: skip
-    command = order.plan.command(order.base, order.priority)
-    if command:
-        st.caption("The same from a terminal, to repeat or to share:")
-        st.code(block(command), language="bash", wrap_lines=True)
-    else:
-        st.caption("The page of each run will show its command.")
+    copies(order.base, order.configs, order.plan, order.priority)
 
 
 def _submit(order: Order) -> None:
     group = order.plan.new_group()
     try:
+        access.require_editor()
         runs = engine().submit(order.configs, group=group, priority=order.priority)
     except (RunError, OSError, ValueError) as error:
         st.error(f"Nothing was queued: {plain(str(error))}", icon=":material/error:")

@@ -1,7 +1,6 @@
 """The part of the launch form that makes many runs of one: a race, or a sweep."""
 
-from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import streamlit as st
@@ -15,7 +14,17 @@ from trainers.jobs.launcher import MAX_GROUP
 from trainers.sweep import CHOICES, GRID, LIST, SECTION_OF, SECTIONS
 from ui.components.formats import plain
 from ui.components.forms import explanation
-from ui.views.launch.plans import ONE, RACE, SWEEP, Plan, parts, setting_title
+from ui.views.launch.plans import (
+    ONE,
+    RACE,
+    SWEEP,
+    Plan,
+    counting,
+    parts,
+    row_title,
+    setting_title,
+)
+from ui.views.launch.ranges import HOW
 
 _KINDS = {
     ONE: ":material/looks_one: One run",
@@ -23,15 +32,16 @@ _KINDS = {
     SWEEP: ":material/grid_view: Sweep",
 }
 _MODES = {GRID: "Every combination", LIST: "Side by side"}
-NUM_AXES = 3
-# What is no axis: seeds have a field of their own, and the others do not make another
-# training.
-_NO_AXES = {"seed", "folder", "log_interval", "num_processes", "device"}
+NUM_AXES = 6
+# What is no axis: seeds have a field of their own, and a folder is chosen above.
+_NO_AXES = {"seed", "folder"}
+_RANGES = f"Ranges: {HOW}."
 _WORDS = {
     "dataset": [name for name, spec in DATASETS.items() if not spec.ood_only],
     "model": [*MODELS, "timm:NAME"],
     "optimizer": [*OPTIMIZERS],
     "schedule": [*SCHEDULES],
+    "pretrained": ["true", "false"],
     "couple_momentum": ["true", "false"],
     "rescale_weights": ["true", "false"],
     "ood": [OOD_AUTO, OOD_NONE, *DATASETS],
@@ -64,58 +74,76 @@ def _race(spec: OptimizerSpec) -> Plan:
         "Optimizers", list(OPTIMIZERS), default=list(OPTIMIZERS), key="race",
         format_func=lambda name: OPTIMIZERS[name].title,
     )  # fmt: skip
-    seeds, group = _seeds_and_group()
-    typed = {"optimizer": chosen, "seed": seeds} if chosen else {}
-    return Plan(kind=RACE, typed=_given(typed), group=group)
+    rows = _Rows()
+    group = _seeds_and_group(rows)
+    typed = {"optimizer": chosen, **rows.typed} if chosen else {}
+    return Plan(kind=RACE, typed=typed, group=group, problems=rows.problems)
 
 
 def _sweep(spec: OptimizerSpec) -> Plan:
     st.caption(
         "The run above with other values of some settings: several seeds for the "
-        "spread, a row for each setting that varies. Values stand between commas."
+        "spread, a row for each setting that varies. Values stand between commas; "
+        "ranges are written `1..5`, `0..1 step 0.25` or `0.001..0.1 log 5`."
     )
-    typed: dict[str, list[str]] = {}
+    rows = _Rows()
     for number in range(NUM_AXES):
-        name, values = _axis(number, spec, taken=typed)
-        if name is None:
+        if not _axis(number, spec, rows):
             break
-        typed[name] = values
-    seeds, group = _seeds_and_group()
+    group = _seeds_and_group(rows)
     mode = st.radio(
         "Combine", list(_MODES), key="sweep-mode", format_func=_MODES.__getitem__,
         horizontal=True, help="Every combination of all values; or the first values "
         "together, then the second ones, and so on.",
     )  # fmt: skip
+    if rows.typed:
+        st.caption(plain(counting(rows.typed, mode)))
     return Plan(
-        kind=SWEEP, typed=_given(typed | {"seed": seeds}), mode=mode, group=group
+        kind=SWEEP, typed=rows.typed, mode=mode, group=group, problems=rows.problems
     )
 
 
-def _given(typed: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    return {name: values for name, values in typed.items() if values}
+@dataclass
+class _Rows:
+    """What was typed, by setting, and what is wrong with it."""
+
+    names: list[str] = field(default_factory=list)
+    typed: dict[str, list[str]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, name: str, text: str) -> None:
+        """Take the values of a setting as they were typed."""
+        self.names.append(name)
+        try:
+            values = parts(text, name)
+        except ValueError as error:
+            self.problems.append(f"{row_title(name)}: {error}")
+            return
+        if values:
+            self.typed[name] = values
 
 
-def _seeds_and_group() -> tuple[list[str], str]:
+def _seeds_and_group(rows: _Rows) -> str:
     left, right = st.columns(2)
     seeds = left.text_input(
-        "Seeds", key="seeds", placeholder="0, 1, 2",
-        help="Each run once with every one of these seeds. Left empty: the seed above.",
+        "Seeds", key="seeds", placeholder="0..4",
+        help="Each run once with every one of these seeds, such as 0..4 or 0, 7. Left "
+        "empty: the seed above.",
     )  # fmt: skip
-    group = right.text_input(
+    rows.add("seed", seeds)
+    group: str = right.text_input(
         "Group", key="group", placeholder="named by itself", max_chars=MAX_GROUP,
         help="A name that the runs share: the list of runs can show them alone.",
     )  # fmt: skip
-    return parts(seeds), group.strip()
+    return group.strip()
 
 
-def _axis(
-    number: int, spec: OptimizerSpec, taken: Mapping[str, object]
-) -> tuple[str | None, list[str]]:
-    """A row of the sweep: a setting, and its values."""
+def _axis(number: int, spec: OptimizerSpec, rows: _Rows) -> bool:
+    """A row of the sweep: a setting, and its values; whether one was chosen."""
     left, right = st.columns([2, 3])
-    names = [name for name in axis_names(spec) if name not in taken]
+    names = [name for name in axis_names(spec) if name not in rows.names]
     name = left.selectbox(
-        "Setting" if number == 0 else "And", names, index=None, key=f"axis-{number}",
+        f"Setting {number + 1}", names, index=None, key=f"axis-{number}",
         format_func=setting_title,
         placeholder="Choose what varies",
     )  # fmt: skip
@@ -124,7 +152,9 @@ def _axis(
         placeholder=example(spec, name) if name else "",
         help=hint(spec, name) if name else None,
     )  # fmt: skip
-    return name, parts(text)
+    if name is not None:
+        rows.add(name, text)
+    return name is not None
 
 
 def axis_names(spec: OptimizerSpec) -> list[str]:
@@ -142,6 +172,10 @@ def example(spec: OptimizerSpec, name: str) -> str:
     known = item.choices if item is not None else _WORDS.get(name, ())
     if known:
         return ", ".join(known[:3])
+    if name == "weights":
+        return "/home/me/first.safetensors, ..."
+    if name == "device":
+        return "cpu, cuda"
     return f"{item.default if item is not None else _default(name)}, ..."
 
 
@@ -149,7 +183,8 @@ def hint(spec: OptimizerSpec, name: str) -> str:
     """What stands behind the question mark of a setting's values."""
     item = _own(spec, name)
     if item is not None:
-        return explanation(item)
+        ranges = "" if item.kind in ("bool", "choice") else f"  \n{plain(_RANGES)}"
+        return explanation(item) + ranges
     known = f"One or more of {', '.join(_WORDS[name])}. " if name in _WORDS else ""
     return plain(f"{known}As on the command line, {flag(name)}.")
 

@@ -2,47 +2,59 @@
 
 from collections.abc import Sequence
 
-from ui.components.figure import PERCENT, axis, line
-from ui.components.formats import compact, percent
-from ui.components.series import Row, column, last, thinned
-from ui.views.run.curves import LOW, Curve, panel_of
+from ui.components.figure import PERCENT
+from ui.components.formats import percent
+from ui.components.series import Row
+from ui.views.run.axes import Axes
+from ui.views.run.curves import STEPS, Curve, Line, Plan, curve
+
+PLANS = (
+    Plan(
+        key="refreshed",
+        title="Refreshed statistics",
+        note="Of all statistics, the mean over the steps between two log lines.",
+        lines=(
+            Line(key="refreshed_share", kind=STEPS, name="Refreshed", color="@5",
+                 told=percent, hover=".2%"),
+        ),
+        vertical={"tickformat": PERCENT, "rangemode": "tozero"},
+    ),
+    Plan(
+        key="intervals",
+        title="Steps between refreshes",
+        note="Mean over the layers; it grows as the statistics settle.",
+        lines=(
+            Line(key="factor_interval", kind=STEPS, name="Factors", color="@1",
+                 noisy=False),
+            Line(key="inverse_interval", kind=STEPS, name="Inverses", color="@2",
+                 noisy=False),
+        ),
+        vertical={"rangemode": "tozero"},
+    ),
+    Plan(
+        key="inverses",
+        title="Time for inverses",
+        note="Milliseconds a step, the same mean; on this process alone.",
+        lines=(
+            Line(key="inverse_seconds", kind=STEPS, name="Inverses", color="@6",
+                 unit=" ms", scale=1000.0),
+        ),
+        vertical={"rangemode": "tozero"},
+    ),
+    Plan(
+        key="damping",
+        title="Damping",
+        note="What is added to the curvature before it is inverted.",
+        lines=(
+            Line(key="damping", kind=STEPS, name="Damping", color="@7",
+                 noisy=False),
+        ),
+        vertical={"rangemode": "tozero", "exponentformat": "power"},
+    ),
+)  # fmt: skip
 
 
-def curvature_curves(rows: Sequence[Row]) -> list[Curve]:
+def curvature_curves(rows: Sequence[Row], axes: Axes | None = None) -> list[Curve]:
     """The panels that the rows have something for: none of other optimizers."""
-    return [
-        curve
-        for curve in (refreshed_curve(rows), inverse_curve(rows), damping_curve(rows))
-        if curve.drawn
-    ]
-
-
-def refreshed_curve(rows: Sequence[Row]) -> Curve:
-    """Share of the statistics that a step refreshes."""
-    steps, values = column(rows, "step", "refreshed_share")
-    trace = line("Refreshed", *thinned(steps, values), "@5", hovertemplate="%{y:.2%}")
-    alt = f"Share of the statistics refreshed by step, now {percent(last(values))}."
-    note = "Of all statistics, the mean over the steps between two log lines."
-    y = axis(tickformat=PERCENT, rangemode="tozero")
-    return panel_of("refreshed", "Refreshed statistics", note, alt, [trace], y, LOW)
-
-
-def inverse_curve(rows: Sequence[Row]) -> Curve:
-    """Time that a step spends on inverses."""
-    steps, seconds = column(rows, "step", "inverse_seconds")
-    values = [None if value is None else 1000 * value for value in seconds]
-    trace = line("Inverses", *thinned(steps, values), "@6", hovertemplate="%{y:.3g} ms")
-    alt = f"Time of the inverses a step, now {compact(last(values))} milliseconds."
-    note = "Milliseconds a step, the same mean; on this process alone."
-    y = axis(rangemode="tozero")
-    return panel_of("inverses", "Time for inverses", note, alt, [trace], y, LOW)
-
-
-def damping_curve(rows: Sequence[Row]) -> Curve:
-    """What is added to the curvature."""
-    steps, values = column(rows, "step", "damping")
-    trace = line("Damping", *thinned(steps, values), "@7", hovertemplate="%{y:.4g}")
-    alt = f"Damping by step, now {compact(last(values))}."
-    note = "What is added to the curvature before it is inverted."
-    y = axis(rangemode="tozero", exponentformat="power")
-    return panel_of("damping", "Damping", note, alt, [trace], y, LOW)
+    built = [curve(plan, rows, axes or Axes()) for plan in PLANS]
+    return [each for each in built if each.drawn]

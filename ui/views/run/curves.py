@@ -1,22 +1,18 @@
 """The convergence curves of a run, from its metric rows."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from ui.components.figure import (
-    IN_COLOR,
-    OUT_COLOR,
-    PERCENT,
-    Figure,
-    axis,
-    figure,
-    line,
-)
+from ui.components.figure import IN_COLOR, OUT_COLOR, PERCENT, Figure, figure, line
 from ui.components.formats import compact, percent
-from ui.components.series import Row, column, last, smoothed, thinned
+from ui.components.series import Row, Value, column, last, smoothed, thinned, value
+from ui.views.run.axes import Axes
 
 TALL, LOW = 300, 220  # pixels
-FEW = 30  # epochs: beyond, dots would hide the line
+FEW = 30  # points: beyond, dots would hide the line
+STEPS, EPOCHS = "step", "epoch"  # kinds of rows
+FAINT = 0.4  # opacity of what lies beneath its own mean
 
 
 @dataclass(frozen=True)
@@ -36,104 +32,194 @@ class Curve:
         return any(value is not None for each in values for value in each)
 
 
-def curves(rows: Sequence[Row]) -> list[Curve]:
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One metric as a line.
+
+    Args:
+        key: Its name in the rows.
+        kind: Of which rows, `STEPS` or `EPOCHS`.
+        name: In the legend.
+        color: Role of its colour.
+        told: How its newest value is told.
+        hover: d3's format of a value.
+        unit: Behind a value.
+        scale: What values are multiplied by.
+        noisy: Whether it is worth smoothing, which what is set or computed is not.
+    """
+
+    key: str
+    kind: str
+    name: str
+    color: str
+    told: Callable[[Value], str] = compact
+    hover: str = ".4~g"
+    unit: str = ""
+    scale: float = 1.0
+    noisy: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A panel before there are rows: its lines, and what stands around them."""
+
+    key: str
+    title: str
+    note: str
+    lines: Sequence[Line]
+    vertical: dict[str, Any] = field(default_factory=dict)
+    height: int = LOW
+
+
+_FROM_ZERO = {"rangemode": "tozero", "exponentformat": "power"}
+LOSS = Plan(
+    key="loss",
+    title="Loss",
+    note="Mean over the batch, in nats.",
+    lines=(
+        Line(key="train_loss", kind=STEPS, name="Training loss", color=IN_COLOR),
+        Line(key="validation_nll", kind=EPOCHS, name="Validation NLL", color=OUT_COLOR),
+    ),
+    height=TALL,
+)
+ACCURACY = Plan(
+    key="accuracy",
+    title="Accuracy",
+    note="Share of examples whose most probable class is the true one, by epoch.",
+    lines=tuple(
+        Line(key=f"{key}_accuracy", kind=EPOCHS, name=name, color=color, hover=".2%",
+             told=percent)
+        for key, name, color in (
+            ("train", "Training", IN_COLOR), ("validation", "Validation", OUT_COLOR),
+        )
+    ),
+    vertical={"tickformat": PERCENT},
+    height=TALL,
+)  # fmt: skip
+FURTHER = (
+    Plan(
+        key="ece",
+        title="Calibration error (ECE)",
+        note="Gap between confidence and accuracy on validation; 0 is best.",
+        lines=(Line(key="validation_ece", kind=EPOCHS, name="ECE", color=OUT_COLOR),),
+        vertical=_FROM_ZERO,
+    ),
+    Plan(
+        key="deviation",
+        title="Posterior deviation",
+        note="How uncertain the weights are on average.",
+        lines=(
+            Line(key="posterior_deviation", kind=STEPS, name="Deviation", color="@4",
+                 noisy=False),
+        ),
+        vertical={"exponentformat": "power"},
+    ),
+    Plan(
+        key="lr",
+        title="Learning rate",
+        note="As the schedule sets it.",
+        lines=(
+            Line(key="lr", kind=STEPS, name="Learning rate", color="@3",
+                 noisy=False),
+        ),
+        vertical=_FROM_ZERO,
+    ),
+    Plan(
+        key="speed",
+        title="Speed",
+        note="Training examples a second; validation is left out.",
+        lines=(
+            Line(key="examples_per_second", kind=STEPS, name="Speed", color="@6",
+                 hover=",.0f", unit=" examples/s"),
+        ),
+        vertical={"rangemode": "tozero", "tickformat": ",~g"},
+    ),
+)  # fmt: skip
+PLANS = (LOSS, ACCURACY, *FURTHER)
+
+
+def curves(rows: Sequence[Row], axes: Axes | None = None) -> list[Curve]:
     """All panels that the rows have something for; loss and accuracy come first."""
-    built = (
-        loss_curve(rows),
-        accuracy_curve(rows),
-        ece_curve(rows),
-        deviation_curve(rows),
-        learning_rate_curve(rows),
-    )
-    return [curve for curve in built if curve.drawn]
+    axes = axes or Axes()
+    built = [loss_curve(rows, axes), *(curve(plan, rows, axes) for plan in PLANS[1:])]
+    return [each for each in built if each.drawn]
 
 
-def loss_curve(rows: Sequence[Row]) -> Curve:
-    """Training loss, raw and smoothed, with the validation NLL on top."""
-    steps, raw = column(rows, "step", "train_loss")
-    epochs, validation = column(rows, "epoch", "validation_nll")
-    traces = [
-        line("Training loss, each log line", *thinned(steps, raw), f"{IN_COLOR}/0.4",
-             width=1, hoverinfo="skip", showlegend=False),
-        line("Training loss (smoothed)", *thinned(steps, smoothed(raw)), IN_COLOR,
-             hovertemplate="%{y:.4g}"),
-        line("Validation NLL", *thinned(epochs, validation), OUT_COLOR,
-             markers=len(epochs) <= FEW, hovertemplate="%{y:.4g}"),
-    ]  # fmt: skip
-    alt = (
-        f"Training loss, now {compact(last(smoothed(raw)))}, and validation NLL, now "
-        f"{compact(last(validation))}, by step."
-    )
-    note = "Mean over the batch, in nats; the faint line is unsmoothed."
-    return panel_of("loss", "Loss", note, alt, traces, axis(), TALL)
+def curve(plan: Plan, rows: Sequence[Row], axes: Axes) -> Curve:
+    """Draw a panel.
+
+    Args:
+        plan: What it shows.
+        rows: Rows of metrics.jsonl.
+        axes: What it is drawn against.
+
+    Returns:
+        The panel, with empty traces where the rows have nothing for it.
+    """
+    traces, told = [], []
+    for each in plan.lines:
+        places, values = column(rows, each.kind, each.key, axes.place)
+        values = [None if y is None else each.scale * y for y in values]
+        traces += _traces(each, places, values, axes)
+        told.append(f"{each.name} now {each.told(last(values))}{each.unit}")
+    by = axes.horizontal()["title"]["text"].lower()
+    title = "" if plan is LOSS else f"{plan.title}: "
+    drawn = figure(
+        traces, x=axes.horizontal(), y=axes.vertical(**plan.vertical),
+        height=plan.height, hovermode="x unified",
+    )  # fmt: skip
+    alt = f"{title}{', '.join(told)}, by {by}."
+    return Curve(plan.key, plan.title, plan.note, alt, drawn)
 
 
-def accuracy_curve(rows: Sequence[Row]) -> Curve:
-    """Training and validation accuracy after each epoch."""
-    traces = [
-        _by_epoch(rows, "Training", "train_accuracy", IN_COLOR, "%{y:.2%}"),
-        _by_epoch(rows, "Validation", "validation_accuracy", OUT_COLOR, "%{y:.2%}"),
+def _traces(
+    each: Line, places: list[float], values: list[Value], axes: Axes
+) -> list[dict[str, Any]]:
+    """A line and, where it is a mean, what it is the mean of beneath it."""
+    mean = smoothed(values, axes.smoothing) if each.noisy else values
+    hover = {"hovertemplate": f"%{{y:{each.hover}}}{each.unit}"}
+    markers = len(places) <= FEW
+
+    def drawn(name: str, values: list[Value], color: str, **options: Any) -> Any:
+        x, y = thinned(places, values)
+        return line(name, axes.written(x), y, color, **options)
+
+    if mean == values:
+        return [drawn(each.name, values, each.color, markers=markers, **hover)]
+    faint: dict[str, Any] = {"width": 1, "hoverinfo": "skip", "showlegend": False}
+    return [
+        drawn(f"{each.name}, as logged", values, f"{each.color}/{FAINT}", **faint),
+        drawn(f"{each.name} (smoothed)", mean, each.color, **hover),
     ]
-    now = [percent(last(trace["y"])) for trace in traces]
-    alt = f"Accuracy after each epoch: training now {now[0]}, validation now {now[1]}."
-    note = "Share of examples whose most probable class is the true one."
-    y = axis(tickformat=PERCENT)
-    return panel_of("accuracy", "Accuracy", note, alt, traces, y, TALL)
 
 
-def ece_curve(rows: Sequence[Row]) -> Curve:
-    """Validation calibration error after each epoch."""
-    trace = _by_epoch(rows, "ECE", "validation_ece", OUT_COLOR, "%{y:.4f}")
-    now = compact(last(trace["y"]))
-    alt = f"Validation calibration error after each epoch, now {now}."
-    note = "Gap between confidence and accuracy on validation; 0 is best."
-    y = axis(rangemode="tozero")
-    return panel_of("ece", "Calibration error (ECE)", note, alt, [trace], y, LOW)
+def best_epoch(rows: Sequence[Row]) -> Row | None:
+    """The row of the epoch with the lowest validation NLL, the first of equal ones."""
+    epochs = [row for row in rows if row.get("kind") == EPOCHS]
+    told = [row for row in epochs if value(row.get("validation_nll")) is not None]
+    return min(told, key=lambda row: row["validation_nll"], default=None)
 
 
-def deviation_curve(rows: Sequence[Row]) -> Curve:
-    """Mean deviation of the weights' posterior; Bayesian optimizers only."""
-    steps, values = column(rows, "step", "posterior_deviation")
-    trace = line("Deviation", *thinned(steps, values), "@4", hovertemplate="%{y:.4g}")
-    alt = (
-        f"Mean posterior deviation of the weights by step, now {compact(last(values))}."
-    )
-    note = "How uncertain the weights are on average."
-    y = axis(exponentformat="power")
-    return panel_of("deviation", "Posterior deviation", note, alt, [trace], y, LOW)
+def loss_curve(rows: Sequence[Row], axes: Axes) -> Curve:
+    """The loss, with the best epoch marked on the validation NLL."""
+    drawn, best = curve(LOSS, rows, axes), best_epoch(rows)
+    place = axes.place(best) if best else None
+    if best is None or place is None:
+        return drawn
+    lowest = best["validation_nll"]
+    drawn.figure["data"].append(_star(axes.written([place]), lowest))
+    epoch = compact(best.get("epoch"))
+    told = f"Best validation NLL {lowest:.4f}, after epoch {epoch}."
+    note = f"{drawn.note} {told}"
+    return Curve(drawn.key, drawn.title, note, f"{drawn.alt} {told}", drawn.figure)
 
 
-def learning_rate_curve(rows: Sequence[Row]) -> Curve:
-    """Learning rate by step."""
-    steps, values = column(rows, "step", "lr")
-    trace = line("Learning rate", *thinned(steps, values), "@3",
-                 hovertemplate="%{y:.4g}")  # fmt: skip
-    alt = f"Learning rate by step, now {compact(last(values))}."
-    y = axis(rangemode="tozero", exponentformat="power")
-    return panel_of(
-        "lr", "Learning rate", "As the schedule sets it.", alt, [trace], y, LOW
-    )
-
-
-def _by_epoch(
-    rows: Sequence[Row], name: str, key: str, color: str, hover: str
-) -> dict[str, list[float | None]]:
-    steps, values = thinned(*column(rows, "epoch", key))
-    return line(
-        name, steps, values, color, markers=len(steps) <= FEW, hovertemplate=hover
-    )
-
-
-def panel_of(
-    key: str,
-    title: str,
-    note: str,
-    alt: str,
-    traces: Sequence[dict[str, list[float | None]]],
-    y: dict[str, object],
-    height: int,
-) -> Curve:
-    """A panel of traces over the steps."""
-    x = axis("Step", tickformat=",d", rangemode="tozero")
-    drawn = figure(traces, x=x, y=y, height=height, hovermode="x unified")
-    return Curve(key, title, note, alt, drawn)
+def _star(place: list[Any], lowest: float) -> dict[str, Any]:
+    return {
+        "type": "scatter", "mode": "markers", "name": "Best epoch",
+        "x": place, "y": [lowest], "hovertemplate": "%{y:.4f}",
+        "marker": {
+            "symbol": "star", "size": 14, "color": OUT_COLOR,
+            "line": {"color": "@panel", "width": 1.5},
+        },
+    }  # fmt: skip

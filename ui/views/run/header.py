@@ -1,7 +1,7 @@
 """The head of a run's page: what it is, how far it is, and its buttons."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import streamlit as st
@@ -21,13 +21,16 @@ from trainers.status import (
     SUGGESTIONS,
     Status,
 )
-from ui.components import engine, navigation, waiting
+from ui.components import access, engine, navigation, waiting
 from ui.components.engine import attempt
 from ui.components.formats import age, count, duration, plain, words
 from ui.components.notify import notify
 from ui.components.reading import Summary
 from ui.components.series import Row, rate, seconds_left
 from ui.components.states import LOOKS, badge
+
+LOG_TAB = "Log"
+TAIL_HEIGHT = 220  # pixels
 
 
 def title(config: RunConfig) -> str:
@@ -79,7 +82,7 @@ def header(view: Summary, rows: Sequence[Row]) -> None:
     status, config = view.status, view.config
     if status is None or config is None:
         return
-    words_place, buttons_place = st.columns(2, vertical_alignment="bottom")
+    words_place, buttons_place = st.columns([2, 3], vertical_alignment="bottom")
     with words_place:
         shown = badge(view.state, view.position)
         st.markdown(f"## {plain(title(config))} &ensp;:small[{shown}]")
@@ -87,6 +90,7 @@ def header(view: Summary, rows: Sequence[Row]) -> None:
         notify([view])
         _buttons(view)
     st.caption(subtitle(view.run, config, status, view.group))
+    _said(view)
     if view.state == QUEUED:
         waiting.before(view)
     elif view.state in ALIVE:
@@ -97,38 +101,78 @@ def header(view: Summary, rows: Sequence[Row]) -> None:
         _ending(view, status)
 
 
+def _said(view: Summary) -> None:
+    """Show the tags and the note that people gave the run."""
+    said = view.annotations
+    tags = " ".join(f":gray-badge[{plain(tag)}]" for tag in said.tags)
+    archived = ":gray-badge[:material/archive: Archived]" if said.archived else ""
+    if tags or archived:
+        st.markdown(f"{archived} {tags}".strip())
+    if said.note:
+        st.caption(plain(said.note).replace("\n", "  \n"))
+
+
 def _buttons(view: Summary) -> None:
+    fixed = not access.may_edit()
     if view.position is not None and view.position > 1:
-        _button_to_front(view)
+        _button_to_front(view, fixed)
     if view.state in ALIVE:
-        _button_stop(view)
+        _button_stop(view, fixed)
     elif view.state in RESUMABLE:
-        _button_resume(view)
-    if st.button(
-        "Clone", icon=":material/content_copy:", key="clone",
-        help="Open the launch form with the settings of this run.",
-    ):  # fmt: skip
-        navigation.open_page(navigation.LAUNCH, **{navigation.CLONE: view.run.id})
+        _button_resume(view, fixed)
+    _button_to(
+        navigation.COMPARE, "Compare with…", ":material/compare_arrows:",
+        "Put this run beside others.", {navigation.CHOSEN: view.run.id},
+    )  # fmt: skip
+    if view.state == FINISHED:
+        _button_to(
+            navigation.REPORT, "Report", ":material/lab_profile:",
+            "Write what this run is worth into one file, as HTML, PDF, JSON or CSV.",
+            {navigation.CHOSEN: view.run.id},
+        )  # fmt: skip
+    _button_to(
+        navigation.LAUNCH, "Clone", ":material/content_copy:",
+        "Open the launch form with the settings of this run.",
+        {navigation.CLONE: view.run.id}, disabled=fixed,
+    )  # fmt: skip
 
 
-def _button_resume(view: Summary) -> None:
+def _button_to(
+    page: str,
+    text: str,
+    icon: str,
+    told: str,
+    address: Mapping[str, str],
+    disabled: bool = False,
+) -> None:
+    """A button to another page, which begins with this run."""
+    key = "clone" if page == navigation.LAUNCH else page
+    if st.button(text, icon=icon, key=key, help=told, disabled=disabled):
+        navigation.open_page(page, **address)
+
+
+def _button_resume(view: Summary, fixed: bool) -> None:
     archive = engine.archive()
     if archive is not None and st.button(
-        "Resume", type="primary", icon=":material/resume:", key="resume"
-    ):
+        "Resume", type="primary", icon=":material/resume:", key="resume",
+        disabled=fixed,
+    ):  # fmt: skip
         attempt([lambda: archive.resume(view.run)])
 
 
-def _button_to_front(view: Summary) -> None:
-    if st.button("To the front", icon=":material/vertical_align_top:", key="to_front"):
+def _button_to_front(view: Summary, fixed: bool) -> None:
+    if st.button(
+        "To the front", icon=":material/vertical_align_top:", key="to_front",
+        disabled=fixed,
+    ):  # fmt: skip
         attempt([lambda: waiting.move(view.run, 1)])
 
 
-def _button_stop(view: Summary) -> None:
+def _button_stop(view: Summary, fixed: bool) -> None:
     text = {QUEUED: "Take from the queue", STOPPING: "Stopping…"}.get(view.state)
     if st.button(
         text or "Stop", icon=":material/stop_circle:", key="stop",
-        disabled=view.state == STOPPING,
+        disabled=fixed or view.state == STOPPING,
     ):  # fmt: skip
         attempt([lambda: engine.engine().stop(view.run)])
 
@@ -151,8 +195,9 @@ def _ending(view: Summary, status: Status) -> None:
             message or f"Stopped after step {count(status.step)}.",
             icon=LOOKS[view.state].icon,
         )
-    if view.state in (FAILED, LOST):
+    # The tab of the log shows the same, and more of it.
+    if view.state in (FAILED, LOST) and st.query_params.get(navigation.TAB) != LOG_TAB:
         tail = status.error_tail or engine.engine().logs(view.run)
         if tail:
             st.caption("The end of its log:")
-            st.code(tail, language=None, wrap_lines=True)
+            st.code(tail, language=None, wrap_lines=True, height=TAIL_HEIGHT)

@@ -5,27 +5,27 @@ from typing import Any
 
 import streamlit as st
 
-from ui.components.formats import count, decimal, percent, plain
+from ui.components.formats import count, decimal, number, percent, plain
 
 _METRICS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "accuracy": ("Accuracy", percent),
-    "nll": ("NLL", decimal),
+    "nll": ("NLL (nats)", decimal),
     "ece": ("ECE", lambda value: decimal(value, 4)),
     "brier": ("Brier score", decimal),
 }
-_UNITS = {"nll": " nats"}
+_INTERVALS = "The range is the 95 % interval over examples."
 
 
 def headline(content: Mapping[str, Any]) -> None:
     """Show the numbers of `evaluation.json` that a person asks for first."""
-    detected = next(iter(content["ood"].values()), None)
+    detected = next(iter(content["ood"].items()), None)
     places = st.columns(len(_METRICS) + bool(detected))
     for place, name in zip(places, _METRICS, strict=False):
         with place:
             _metric(name, content)
     if detected:
         with places[-1]:
-            _detection(detected, content["definitions"])
+            _detection(detected[0], detected[1], content["definitions"])
     st.caption(basis(content))
 
 
@@ -47,35 +47,51 @@ def basis(content: Mapping[str, Any]) -> str:
     )
 
 
+def interval_text(interval: Any, show: Callable[[Any], str]) -> str:
+    """An interval in the digits of its number; "" where there is none.
+
+    Args:
+        interval: Its two ends, of `evaluation.json`.
+        show: Writes the number.
+    """
+    if not isinstance(interval, list | tuple) or len(interval) != 2:
+        return ""
+    if not all(number(end) for end in interval):
+        return ""
+    low, high = (show(end).removesuffix(" %") for end in interval)
+    unit = " %" if show(interval[0]).endswith(" %") else ""
+    return f"{low} to {high}{unit}"
+
+
 def _metric(name: str, content: Mapping[str, Any]) -> None:
     label, show = _METRICS[name]
-    mean = content["mean"]
-    beside = f"{show(mean[name])} at the mean" if mean else None
-    help_text = plain(content["definitions"].get(name, ""))
-    interval = content.get("intervals", {}).get(name)
-    if interval:
-        low, high = map(percent, interval)
-        help_text += f"  \n95 % interval over examples: {low} to {high}."
-    st.metric(
+    mean, told = content["mean"], content.get("intervals") or {}
+    _card(
         label,
-        show(content["metrics"][name]) + _UNITS.get(name, ""),
-        beside,
-        delta_color="off",
-        delta_arrow="off",
-        help=help_text,
-        border=True,
-        height="stretch",
+        show(content["metrics"][name]),
+        f"{show(mean[name])} at the mean" if mean else "",
+        interval_text(told.get(name), show),
+        str(content["definitions"].get(name, "")),
     )
 
 
-def _detection(found: Mapping[str, Any], definitions: Mapping[str, str]) -> None:
-    st.metric(
+def _detection(
+    name: str, found: Mapping[str, Any], definitions: Mapping[str, str]
+) -> None:
+    told = found.get("intervals") or {}
+    _card(
         "OOD AUROC",
         decimal(found["auroc"]),
         f"FPR95 {percent(found['fpr95'])}",
-        delta_color="off",
-        delta_arrow="off",
-        help=plain(definitions.get("auroc", "")),
-        border=True,
-        height="stretch",
+        interval_text(told.get("auroc"), decimal),
+        f"{definitions.get('auroc', '')} Here on {name}.".strip(),
     )
+
+
+def _card(label: str, value: str, beside: str, interval: str, meaning: str) -> None:
+    """A number, its interval, and what stands beside it."""
+    meaning = plain(meaning) + (f"  \n{_INTERVALS}" if interval else "")
+    told = [f"95 %: {interval}"] if interval else []
+    with st.container(border=True, height="stretch", gap="xsmall"):
+        st.metric(label, value, help=meaning)
+        st.caption("  \n".join([*told, beside]))

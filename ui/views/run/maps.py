@@ -4,32 +4,68 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ui.components.figure import Figure, axis, figure
+from ui.components.labels import label
 
 HEIGHT = 440
 Grid = Sequence[Sequence[float]]
+ENTROPY, ALEATORIC, EPISTEMIC = "entropy", "expected_entropy", "mutual_information"
 
 
-def decision_figure(content: Mapping[str, Any], names: Sequence[str]) -> Figure:
+def heights(content: Mapping[str, Any], key: str) -> list[list[float]]:
+    """The values of a map, [H][W] in nats.
+
+    Args:
+        content: "entropy" and "mutual_information" [H][W].
+        key: One of these, or "expected_entropy", which is their difference.
+    """
+    if key != ALEATORIC:
+        return [list(row) for row in content[key]]
+    pairs = zip(content[ENTROPY], content[EPISTEMIC], strict=True)
+    return [
+        [max(0.0, total - part) for total, part in zip(*rows, strict=True)]
+        for rows in pairs
+    ]
+
+
+def decision_figure(
+    content: Mapping[str, Any], names: Sequence[str], points: bool = True
+) -> Figure:
     """Draw the most probable class, stronger where it is surer, with the boundaries.
 
     Args:
         content: "x" [W], "y" [H], "probability" [C][H][W], "points".
         names: Class names, [C].
+        points: Whether to draw the training points.
     """
+    names = [label(name) for name in names]
     grids = content["probability"]
     layers = [_region(content, grids, k, name) for k, name in enumerate(names)]
     # With two classes one boundary is the other.
     drawn = range(1) if len(names) == 2 else range(len(names))
     layers += [_boundary(content, grids, k) for k in drawn]
-    return _plane(content, [*layers, *_points(content, names)])
+    return _plane(content, [*layers, *(_points(content, names) if points else [])])
 
 
 def uncertainty_figure(
-    content: Mapping[str, Any], key: str, names: Sequence[str]
+    content: Mapping[str, Any],
+    key: str,
+    names: Sequence[str],
+    points: bool = True,
+    largest: float | None = None,
 ) -> Figure:
-    """Draw "entropy" or "mutual_information", in nats, as a heat map."""
+    """Draw an entropy in nats as a heat map.
+
+    Args:
+        content: The map.
+        key: "entropy", "expected_entropy" or "mutual_information".
+        names: Class names, [C].
+        points: Whether to draw the training points.
+        largest: Where the colours end; by default at the largest value.
+    """
+    names = [label(name) for name in names]
     heat = {
-        "type": "heatmap", "x": content["x"], "y": content["y"], "z": content[key],
+        "type": "heatmap", "x": content["x"], "y": content["y"],
+        "z": heights(content, key),
         "colorscale": "@sequential", "zmin": 0, "zsmooth": "best", "showlegend": False,
         "hovertemplate": "%{z:.3f} nats<extra></extra>",
         "colorbar": {
@@ -37,13 +73,15 @@ def uncertainty_figure(
             "outlinewidth": 0, "tickfont": {"size": 10}, "len": 1,
         },
     }  # fmt: skip
-    points = [{**trace, "showlegend": False} for trace in _points(content, names, 3.5)]
-    return _plane(content, [heat, *points])
+    if largest is not None:
+        heat["zmax"] = largest
+    drawn = _points(content, names, 3.5) if points else []
+    return _plane(content, [heat, *({**each, "showlegend": False} for each in drawn)])
 
 
 def map_alt(title: str, content: Mapping[str, Any], key: str) -> str:
     """Say in a sentence what a heat map shows."""
-    values = [value for row in content[key] for value in row]
+    values = [value for row in heights(content, key) for value in row]
     return (
         f"{title} over the plane, from {min(values):.3f} to {max(values):.3f} nats, "
         "with the training points."

@@ -1,79 +1,57 @@
-"""The tab of pictures of uncertainty: maps of the plane, and a gallery of images."""
+"""The tab of pictures of uncertainty, of which the chosen one is computed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 import streamlit as st
 
-from trainers.catalogue import OPTIMIZERS
 from trainers.runs import Run
 from ui.components.guarded import guarded
-from ui.components.plot import panel
 from ui.components.reading import Summary
 from ui.views.run.evaluated import evaluated
-from ui.views.run.maps import decision_figure, map_alt, uncertainty_figure
+
+VIEW = "maps_view"  # of the address
+GALLERY, EMBEDDING, OWN, PLANE = "Gallery", "Embedding", "Your own image", "Maps"
+Section = Callable[[Run, Mapping[str, Any], list[str]], None]
 
 
 def render(view: Summary) -> None:
-    """Show the maps of points, or the gallery of images."""
+    """Show the maps of points, or the gallery, the embedding or the visitor's image."""
     content = evaluated(view, "Pictures of uncertainty")
-    if content is None:
-        return
+    if content is not None:
+        st.fragment(_sections)(view.run, content)
+
+
+def _sections(run: Run, content: Mapping[str, Any]) -> None:
+    sections = _of(content)
+    chosen = st.segmented_control(
+        "View", list(sections), default=next(iter(sections)), required=True, key=VIEW,
+        bind="query-params", label_visibility="collapsed",
+    )  # fmt: skip
+    name = chosen if chosen in sections else next(iter(sections))
+    with guarded(f"The view {name}"):
+        names = [str(each) for each in content["class_names"]]
+        sections[name](run, content, names)
+
+
+def _of(content: Mapping[str, Any]) -> dict[str, Section]:
     if content.get("map"):
-        with guarded("The decision map"):
-            _decision(view.run, content)
-        with guarded("The uncertainty map"):
-            _maps(view.run, content)
+        return {PLANE: _plane, EMBEDDING: _embedding}
+    return {GALLERY: _gallery, EMBEDDING: _embedding, OWN: _own}
 
 
-def _decision(run: Run, content: Mapping[str, Any]) -> None:
-    area, names = content["map"], content["class_names"]
-    panel(
-        "Decision",
-        decision_figure(area, names),
-        key="map-decision",
-        alt=f"Most probable of {len(names)} classes over the plane, with the boundary "
-        "and the training points.",
-        note="The most probable class, stronger where the network is surer; the line "
-        "is the boundary, the dots are the training points.",
-        revision=run.id,
-    )
+def _plane(run: Run, content: Mapping[str, Any], names: list[str]) -> None:  # noqa: ARG001
+    import_module("ui.views.run.plane").plane(run, content)
 
 
-def _maps(run: Run, content: Mapping[str, Any]) -> None:
-    left, right = st.columns(2)
-    with left:
-        _heat(run, content, "entropy", "Predictive entropy",
-              "Total uncertainty of the prediction.")  # fmt: skip
-    with right:
-        if content["mean"]:
-            _heat(run, content, "mutual_information", "Mutual information",
-                  "How far the weight samples disagree: what more data could still "
-                  "teach.")  # fmt: skip
-        else:
-            with st.container(border=True, height="stretch"):
-                st.markdown("**Mutual information**")
-                st.info(
-                    "There is no map of it: one set of weights cannot disagree with "
-                    f"itself. Train with {_bayesian()} to see where data are missing.",
-                    icon=":material/info:",
-                )
+def _gallery(run: Run, content: Mapping[str, Any], names: list[str]) -> None:  # noqa: ARG001
+    import_module("ui.views.run.browsing").gallery(run, names)
 
 
-def _bayesian() -> str:
-    """The optimizers that learn a posterior."""
-    return " or ".join(spec.title for spec in OPTIMIZERS.values() if spec.bayesian)
+def _embedding(run: Run, content: Mapping[str, Any], names: list[str]) -> None:
+    import_module("ui.views.run.embedded").embedding(run, names, bool(content["map"]))
 
 
-def _heat(
-    run: Run, content: Mapping[str, Any], key: str, title: str, note: str
-) -> None:
-    area = content["map"]
-    panel(
-        title,
-        uncertainty_figure(area, key, content["class_names"]),
-        key=f"map-{key}",
-        alt=map_alt(title, area, key),
-        note=note,
-        revision=run.id,
-    )
+def _own(run: Run, content: Mapping[str, Any], names: list[str]) -> None:  # noqa: ARG001
+    import_module("ui.views.run.own_image").own_image(run, names)

@@ -7,10 +7,13 @@ import streamlit as st
 
 from trainers.jobs.launcher import MAX_PRIORITY, Archive, Queue
 from trainers.status import ALIVE, RESUMABLE
-from ui.components import engine, navigation
+from ui.components import access, engine, navigation
 from ui.components.engine import attempt
 from ui.components.formats import counted
 from ui.components.reading import Summary
+from ui.views.runs.annotating import annotate
+
+MOST_COMPARED = 10
 
 
 def actions(chosen: Sequence[Summary]) -> None:
@@ -21,12 +24,17 @@ def actions(chosen: Sequence[Summary]) -> None:
         disabled=one is None,
     ) and one:  # fmt: skip
         navigation.open_run(one)
+    _look_at(chosen)
+    annotate(chosen)
+    viewer = not access.may_edit()
     alive = [view for view in chosen if view.state in ALIVE]
-    if st.button("Stop", icon=":material/stop_circle:", key="stop", disabled=not alive):
+    if st.button(
+        "Stop", icon=":material/stop_circle:", key="stop", disabled=viewer or not alive
+    ):
         attempt(partial(engine.engine().stop, view.run) for view in alive)
     archive = engine.archive()
     if archive is not None:
-        _keep(archive, chosen)
+        _keep(archive, chosen, viewer)
     if (
         st.button(
             "Clone", icon=":material/content_copy:", key="clone", disabled=one is None
@@ -35,20 +43,40 @@ def actions(chosen: Sequence[Summary]) -> None:
     ):
         navigation.open_page(navigation.LAUNCH, **{navigation.CLONE: one.id})
     queued = [view for view in chosen if view.position is not None]
-    queue = engine.queue() if queued else None
+    queue = engine.queue() if queued and not viewer else None
     if queue is not None:
         _arrange(queue, sorted(queued, key=lambda view: view.position or 0))
 
 
-def _keep(archive: Archive, chosen: Sequence[Summary]) -> None:
+def _look_at(chosen: Sequence[Summary]) -> None:
+    """Set runs side by side, or write a report of them."""
+    some = 0 < len(chosen) <= MOST_COMPARED
+    ids = {navigation.CHOSEN: ",".join(view.run.id for view in chosen)}
+    few = f"Of 1 to {MOST_COMPARED} runs."
+    if st.button(
+        "Compare", icon=":material/compare_arrows:", key="compare", disabled=not some,
+        help=few,
+    ):  # fmt: skip
+        navigation.open_page(navigation.COMPARE, **ids)
+    if st.button(
+        "Report", icon=":material/lab_profile:", key="report", disabled=not some,
+        help=few,
+    ):  # fmt: skip
+        navigation.open_page(navigation.REPORT, **ids)
+
+
+def _keep(archive: Archive, chosen: Sequence[Summary], viewer: bool) -> None:
     """Go on with ended runs, or delete them."""
     resumable = [view for view in chosen if view.state in RESUMABLE]
     if st.button(
-        "Resume", icon=":material/resume:", key="resume", disabled=not resumable
-    ):
+        "Resume", icon=":material/resume:", key="resume",
+        disabled=viewer or not resumable,
+    ):  # fmt: skip
         attempt(partial(archive.resume, view.run) for view in resumable)
     ended = [view for view in chosen if view.state not in ALIVE]
-    if st.button("Delete", icon=":material/delete:", key="delete", disabled=not ended):
+    if st.button(
+        "Delete", icon=":material/delete:", key="delete", disabled=viewer or not ended
+    ):
         _confirm_delete(archive, ended)
 
 

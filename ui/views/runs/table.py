@@ -1,102 +1,166 @@
-"""The table of runs: its rows, its columns, and which of them are worth a place."""
+"""The table of runs as the page draws it: an Arrow table, and how each column looks.
 
-from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+Arrow tables go to the browser as they are; anything else would pass through pandas.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from streamlit import column_config as column
+import pyarrow as pa  # type: ignore[import-untyped]
+from streamlit import column_config as config
 
-from data import DATASETS
-from trainers.catalogue import model_spec, optimizer_spec
-from trainers.sweep import differing, label
 from ui.components.reading import Summary
 from ui.components.states import LOOKS, QUEUED_COLOR, state_label
+from ui.views.runs.column import Column
+from ui.views.runs.columns import ALWAYS, DEFAULT
 
-# Shown only where a run has something to say in them.
-_OPTIONAL = ("Differs in", "Group", "Priority", "Progress", "Accuracy", "NLL", "ECE")
+OPEN, RUN = "Open", "Run"  # the columns that are always there
+_TYPES: dict[str, pa.DataType] = {
+    "state": pa.list_(pa.string()),
+    "progress": pa.float32(),
+    "curve": pa.list_(pa.float32()),
+    "text": pa.string(),
+    "tags": pa.list_(pa.string()),
+    "number": pa.float64(),
+    "whole": pa.int64(),
+    "percent": pa.float64(),
+    "time": pa.timestamp("ms", tz="UTC"),
+}
 
 
-def rows(views: Sequence[Summary], compared: bool = False) -> list[dict[str, Any]]:
-    """The lines of the table.
+def chosen(
+    known: Mapping[str, Column],
+    wanted: Sequence[str] | None,
+    views: Sequence[Summary],
+    but: Collection[str] = (),
+) -> list[Column]:
+    """The columns to show.
+
+    Args:
+        known: All that there are.
+        wanted: Ids in their order; None for the default ones that have something to
+            say.
+        views: The runs.
+        but: Ids of default ones that are not wanted.
+    """
+    if wanted is not None:
+        return [known[name] for name in wanted if name in known]
+    first = [known[name] for name in DEFAULT if name in known and name not in but]
+    return [
+        column
+        for column in first
+        if column.id in ALWAYS or any(_tells(column, view) for view in views)
+    ]
+
+
+def _tells(column: Column, view: Summary) -> bool:
+    value = column.value(view)
+    # That all is done is told by the state.
+    return value < 1.0 if column.id == "progress" and value else bool(value)
+
+
+def arrow(views: Sequence[Summary], columns: Sequence[Column]) -> pa.Table:
+    """The table, a row a run."""
+    content = {
+        OPEN: pa.array(["Open"] * len(views), pa.string()),
+        RUN: pa.array([view.run.id for view in views], pa.string()),
+    }
+    return pa.table(
+        content | {column.title: _cells(column, views) for column in columns}
+    )
+
+
+def _cells(column: Column, views: Sequence[Summary]) -> pa.Array:
+    if column.kind == "state":
+        labels = [[state_label(view.state, view.position)] for view in views]
+        return pa.array(labels, _TYPES["state"])
+    values = [column.value(view) for view in views]
+    if column.kind == "setting":
+        return _settings(values)
+    if column.kind == "percent":
+        values = [None if value is None else 100 * value for value in values]
+    if column.kind == "text":
+        values = [None if value is None else _one_line(value) for value in values]
+    return pa.array(values, _TYPES[column.kind])
+
+
+def _settings(values: Sequence[Any]) -> pa.Array:
+    """Numbers if all are, so that they sort as such; else words."""
+    if all(is_number(value) for value in values if value is not None):
+        return pa.array(values, pa.float64())
+    return pa.array([None if value is None else word(value) for value in values])
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number and no switch."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def word(value: Any) -> str:
+    """A value as the command line takes it."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _one_line(value: Any) -> str:
+    return " ".join(word(value).split())
+
+
+def drawn(
+    views: Sequence[Summary], columns: Sequence[Column], open_key: str
+) -> dict[str, Any]:
+    """How each column is drawn, by title.
 
     Args:
         views: The runs.
-        compared: Whether to say in what they differ from one another.
-    """
-    configs = [view.config for view in views if view.config is not None]
-    names = differing(configs) if compared else []
-    return [row(view, names) for view in views]
-
-
-def row(view: Summary, names: Sequence[str] = ()) -> dict[str, Any]:
-    """One line of the table.
-
-    Args:
-        view: The run.
-        names: The settings in which it differs from the others.
-    """
-    config, status, job = view.config, view.status, view.job
-    total = status.total_steps if status else 0
-    accuracy = view.metrics.get("accuracy")
-    return {
-        "Open": "Open",
-        "Run": view.run.id,
-        "State": [state_label(view.state, view.position)],
-        "Progress": round(min(1.0, status.step / total), 2)
-        if status and total > 0
-        else None,
-        "Differs in": label(config, names) if config else None,
-        "Group": view.group,
-        "Priority": job.priority if job and view.position is not None else None,
-        "Dataset": DATASETS[config.dataset.name].title if config else None,
-        "Model": model_spec(config.model.name).title if config else None,
-        "Optimizer": optimizer_spec(config.optimizer.name).title if config else None,
-        "Accuracy": None if accuracy is None else 100 * accuracy,
-        "NLL": view.metrics.get("nll"),
-        "ECE": view.metrics.get("ece"),
-        "Launched": datetime.fromtimestamp(status.created, UTC) if status else None,
-        "Note": view.problem or (job.reason if job else ""),
-    }
-
-
-def shown(lines: Sequence[dict[str, Any]], but: Collection[str] = ()) -> list[str]:
-    """The columns that have something to show, in their order.
-
-    Args:
-        lines: The table.
-        but: Columns that are not wanted.
-    """
-    first = lines[0] if lines else {}
-    told = {name for line in lines for name, value in line.items() if value}
-    kept = [name for name in first if name in told or name not in _OPTIONAL]
-    return [name for name in kept if name not in but]
-
-
-def columns(lines: Sequence[dict[str, Any]], open_key: str) -> dict[str, Any]:
-    """How each column is drawn.
-
-    Args:
-        lines: The table.
+        columns: The columns.
         open_key: Key of the buttons that open a run.
     """
-    fixed = {look.label: look.color for look in LOOKS.values()}
-    places = {line["State"][0] for line in lines} - set(fixed)
-    colors = fixed | dict.fromkeys(sorted(places), QUEUED_COLOR)
     return {
-        "Open": column.ButtonColumn("", type="tertiary", key=open_key, width=70),
-        "Run": column.TextColumn(width=190, help="The folder's name, by time."),
-        "State": column.MultiselectColumn(
-            options=list(colors), color=list(colors.values()), width=110
-        ),
-        "Progress": column.ProgressColumn(format="percent", width=110),
-        "Differs in": column.TextColumn(
-            width=200, help="The settings that tell the runs of this group apart."
-        ),
-        "Group": column.TextColumn(width=150, help="The runs of one race or sweep."),
-        "Priority": column.NumberColumn(width=75, help="Larger goes first."),
-        "Accuracy": column.NumberColumn(format="%.1f %%", width=85),
-        "NLL": column.NumberColumn(format="%.3f", width=70, help="In nats."),
-        "ECE": column.NumberColumn(format="%.4f", width=75),
-        "Launched": column.DatetimeColumn(format="distance", width=120),
-        "Note": column.TextColumn(width="large"),
-    }
+        OPEN: config.ButtonColumn("", type="tertiary", key=open_key, width=70),
+        RUN: config.TextColumn(width=190, help="The folder's name, by time."),
+    } | {column.title: _look(column, views) for column in columns}
+
+
+def _look(column: Column, views: Sequence[Summary]) -> Any:
+    about: dict[str, Any] = {"width": column.width, "help": column.help or None}
+    if column.kind == "state":
+        fixed = {look.label: look.color for look in LOOKS.values()}
+        places = {state_label(view.state, view.position) for view in views}
+        colors = fixed | dict.fromkeys(sorted(places - set(fixed)), QUEUED_COLOR)
+        return config.MultiselectColumn(
+            options=list(colors), color=list(colors.values()), **about
+        )
+    if column.kind == "setting":
+        numbers = all(
+            is_number(value)
+            for value in map(column.value, views)
+            if value is not None
+        )  # fmt: skip
+        return (
+            config.NumberColumn(format="plain", **about)
+            if numbers
+            else config.TextColumn(**about)
+        )
+    if column.kind in ("number", "whole", "percent"):
+        return config.NumberColumn(format=column.format or None, **about)
+    return _OTHERS[column.kind](**about)
+
+
+def _progress(**about: Any) -> Any:
+    return config.ProgressColumn(format="percent", **about)
+
+
+def _time(**about: Any) -> Any:
+    return config.DatetimeColumn(format="distance", **about)
+
+
+_OTHERS: dict[str, Any] = {
+    "progress": _progress,
+    "time": _time,
+    "curve": config.LineChartColumn,
+    "text": config.TextColumn,
+    "tags": config.ListColumn,
+}

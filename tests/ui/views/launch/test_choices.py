@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 from data import DATASETS
 from tests.ui.seen import text
 from trainers.config import EvaluationConfig, TrainingConfig
-from ui.views.launch.choices import facts, model_title, suggested_epochs
+from ui.views.launch.choices import facts, suggested_epochs
 
 
 def test_facts_tell_size_shape_classes_and_licence():
@@ -16,23 +16,18 @@ def test_facts_tell_size_shape_classes_and_licence():
     assert facts(DATASETS["folder"]) == "licence: yours"
 
 
-def test_models_of_timm_are_shown_by_their_own_names():
-    assert model_title("lenet5") == "LeNet-5"
-    assert model_title("timm:resnet18") == "timm:resnet18"
-
-
 def _page(dataset_name: str, optimizer_name: str) -> None:
     import streamlit as st
 
     from trainers.catalogue import OPTIMIZERS
-    from ui.components import choices, options
+    from ui.views.launch import choices, devices, options
 
-    st.session_state["model"] = choices.model(dataset_name)
     spec = OPTIMIZERS[optimizer_name]
     st.session_state["answer"] = {
         **choices.training(dataset_name),
         **options.options(),
         **choices.advanced(dataset_name, spec),
+        **devices.placing(),
     }
     choices.about(OPTIMIZERS, optimizer_name)
 
@@ -49,12 +44,6 @@ def test_settings_start_with_the_defaults_of_the_command_line():
     for section in (TrainingConfig(), EvaluationConfig()):
         for name, value in vars(section).items():
             assert answer[name] == value
-
-
-def test_only_networks_that_take_the_inputs_are_offered():
-    assert page("moons", "vogn").selectbox(key="model-points").options == ["MLP"]
-    offered = page("digits", "vogn").selectbox(key="model-image").options
-    assert {"LeNet-5", "ResNet-20", "timm:resnet18"} <= set(offered)
 
 
 def test_out_of_distribution_sets_are_other_images():

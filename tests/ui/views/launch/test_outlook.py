@@ -9,7 +9,7 @@ from trainers import jobs
 from trainers.jobs import launcher, nvml
 from trainers.jobs.devices import CPU, GPU, Device
 from trainers.jobs.local import Engine
-from ui.components import outlook as module
+from ui.views.launch import outlook as module
 from ui.views.launch.outlook import outlook, when, where
 
 ONE = [Device("GPU-a", GPU, "GPU 0 (H200)"), Device("cpu:0", CPU, "CPU slot 0")]
@@ -78,9 +78,9 @@ def test_a_gpu_that_somebody_else_uses_is_told(root, monkeypatch):
     busy = nvml.Gpu("GPU-a", 0, "H200", 141 * gib, 3 * gib, (os.getpid(),))
     monkeypatch.setattr(nvml, "gpus", lambda: [busy])
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    module._inventory.clear()
+    module.inventory_now.clear()
     seen = outlook([fakes.config(device="cuda")], 0)
-    module._inventory.clear()
+    module.inventory_now.clear()
     assert seen.where == "Runs on GPU 0 (H200)."
     assert seen.when.startswith(
         f"The queue is empty. Waits: GPU 0 (H200) is used by process {os.getpid()}"

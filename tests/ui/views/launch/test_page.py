@@ -1,10 +1,13 @@
 """Tests of `ui/views/launch/page.py`."""
 
+import json
+
 import pytest
 
+from tests.data.writers import write_image_folder
 from tests.ui import fakes
 from tests.ui.seen import errors, text
-from trainers import jobs
+from trainers import errands, jobs
 from trainers.catalogue import OPTIMIZERS
 from trainers.config import EvaluationConfig, OptimizerConfig, RunConfig
 from trainers.jobs.local import Engine
@@ -12,14 +15,16 @@ from trainers.jobs.store import Store
 from trainers.recipes import RECIPES, recipe_settings
 from trainers.runs import RunError, list_runs, load_config
 from trainers.sweep import setting
-from ui.views.launch import choices
+from ui.components.access import AccessError
+from ui.views.launch import models
+from ui.views.launch.upload import HERE
 
 
 @pytest.fixture
 def typed(monkeypatch):
     """Offer what a person would type: AppTest's selectbox takes listed options only."""
     names = ("vgg", "timm:resnet10t")
-    monkeypatch.setattr(choices, "TIMM_SUGGESTIONS", names)
+    monkeypatch.setattr(models, "TIMM_SUGGESTIONS", names)
 
 
 def command(app):
@@ -119,15 +124,17 @@ def test_a_wrong_number_is_told_and_nothing_can_start(open_page, key, value, tol
 
 
 def test_the_folder_is_asked_for_only_where_it_is_needed(open_page, tmp_path):
+    write_image_folder(tmp_path / "pets")
     app = open_page("launch")
-    assert not app.text_input
+    assert "folder" not in {field.key for field in app.text_input}
     app.selectbox(key="dataset").set_value("folder").run()
-    assert "Name the image folder" in errors(app)
+    app.segmented_control(key="own-source").set_value(HERE).run()
+    assert "Choose images of yours" in errors(app)
     app.text_input(key="folder").set_value("~nobody-here/pictures").run()
     assert "There is no folder" in errors(app)
-    app.text_input(key="folder").set_value(str(tmp_path)).run()
+    app.text_input(key="folder").set_value(str(tmp_path / "pets")).run()
     assert not app.error
-    assert f"--folder {tmp_path}" in command(app)
+    assert f"--folder {tmp_path / 'pets'}" in command(app)
     app.selectbox(key="dataset").set_value("digits").run()
     assert not app.error
 
@@ -163,6 +170,7 @@ def test_an_image_folder_is_handed_on_as_an_absolute_path(
     (tmp_path / "pictures").mkdir()
     app = open_page("launch")
     app.selectbox(key="dataset").set_value("folder").run()
+    app.segmented_control(key="own-source").set_value(HERE).run()
     app.text_input(key="folder").set_value("pictures").run()
     assert f"--folder {tmp_path / 'pictures'}" in command(app)
 
@@ -223,7 +231,9 @@ def test_a_race_queues_a_run_an_optimizer_and_goes_to_their_group(open_page):
     assert list(app.dataframe[0].value["Optimizer"]) == [
         "VOGN", "VOGN", "AdamW", "AdamW", "SGD", "SGD",
     ]  # fmt: skip
-    assert not command(app)  # no command line gives a value to one of several
+    # No command line gives a value to one of several: there is one for each.
+    assert command(app).count("python -m trainers submit --dataset digits") == 6
+    assert "--optimizer adamw --epochs 60 --seed 1 --group 'who wins'" in command(app)
     app.button(key="launch").click().run()
     assert not app.exception
     assert app.query_params["group"] == "who wins"
@@ -278,13 +288,106 @@ def test_a_sweep_side_by_side_takes_first_with_first(open_page):
     assert "as many values each" in errors(app)
 
 
-def test_a_bad_value_of_a_sweep_is_told_with_its_point(open_page):
+def test_a_bad_value_of_a_sweep_is_told_with_its_row(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="kind").set_value("sweep").run()
+    app.selectbox(key="axis-0").set_value("lr").run()
+    app.text_input(key="values-0").set_value("0.1, x").run()
+    app.selectbox(key="axis-1").set_value("momentum").run()
+    app.text_input(key="values-1").set_value("0.5, 2").run()
+    assert "Momentum, 2: momentum must be a number in" in errors(app)
+    assert "Learning rate, x: lr must be a number in" in errors(app)
+    assert "0.5" not in errors(app)
+    assert app.button(key="launch").disabled
+
+
+def test_ranges_make_a_sweep_and_its_command_has_them_written_out(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="kind").set_value("sweep").run()
+    app.selectbox(key="axis-0").set_value("lr").run()
+    app.text_input(key="values-0").set_value("0.001..0.1 log 3").run()
+    app.selectbox(key="axis-1").set_value("log_interval").run()
+    app.text_input(key="values-1").set_value("5..6").run()
+    app.text_input(key="seeds").set_value("0..4").run()
+    assert not app.error
+    assert "Learning rate 3 × Log interval 2 × Seeds 5 = 30 runs" in text(app)  # noqa: RUF001
+    assert "--lr 0.001 0.01 0.1" in command(app)
+    assert "--seed 0 1 2 3 4" in command(app)
+    assert app.button(key="launch").label == "Queue 30 runs"
+    assert len(app.dataframe[0].value) == 30
+
+
+def test_a_range_that_is_none_is_told_with_its_row(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="kind").set_value("sweep").run()
+    app.selectbox(key="axis-0").set_value("lr").run()
+    app.text_input(key="values-0").set_value("0.1..").run()
+    assert "Learning rate: a range is written like" in errors(app)
+    assert app.button(key="launch").disabled
+
+
+def test_too_many_runs_are_refused_with_their_number(open_page):
     app = open_page("launch")
     app.segmented_control(key="kind").set_value("sweep").run()
     app.selectbox(key="axis-0").set_value("momentum").run()
-    app.text_input(key="values-0").set_value("0.5, 2").run()
-    assert "point 2 of 2 (momentum 2): momentum must be a number in" in errors(app)
+    app.text_input(key="values-0").set_value("0..0.9 11").run()
+    app.text_input(key="seeds").set_value("0..99").run()
+    assert "must have at most 1000 configurations, got 1100." in errors(app)
     assert app.button(key="launch").disabled
+
+
+def test_a_pretrained_network_is_launched_with_what_was_chosen(open_page, typed, root):
+    app = open_page("launch")
+    app.selectbox(key="model-image").set_value("timm:resnet10t").run()
+    app.toggle(key="pretrained").set_value(True).run()
+    assert "--pretrained True" in command(app)
+    app.text_input(key="weights").set_value("/nowhere/w.safetensors").run()
+    assert "There are no weights /nowhere/w.safetensors on this" in errors(app)
+    file = root / "w.safetensors"
+    file.write_bytes(b"")
+    app.text_input(key="weights").set_value(str(file)).run()
+    assert f"--weights {file}" in command(app)
+    app.button(key="launch").click().run()
+    (run,) = jobs.engine().queue()
+    model = load_config(run).model
+    assert (model.pretrained, model.weights) == (True, str(file))
+    clone = open_page("launch", clone=run.id)
+    assert clone.toggle(key="pretrained").value
+    assert clone.text_input(key="weights").value == str(file)
+
+
+def test_viewers_see_everything_and_launch_nothing(open_page, monkeypatch):
+    monkeypatch.setattr("ui.components.access.may_edit", lambda: False)
+    app = open_page("launch")
+    assert not app.error
+    assert "--dataset digits" in command(app)
+    assert app.button(key="launch").disabled
+    assert app.button(key="estimate").disabled
+
+
+@pytest.mark.parametrize("key", ["launch", "estimate"])
+def test_the_server_refuses_who_is_no_editor_whatever_the_page_says(
+    open_page, monkeypatch, key
+):
+    def refuse():
+        raise AccessError("Only editors may do this.")
+
+    begun = []
+    monkeypatch.setattr(errands, "begin", lambda *given: begun.append(given))
+    monkeypatch.setattr("ui.components.access.require_editor", refuse)
+    app = open_page("launch")
+    app.button(key=key).click().run()
+    assert "Only editors may do this" in errors(app)
+    assert jobs.engine().queue() == begun == []
+
+
+def test_the_configuration_can_be_copied_and_taken_home(open_page):
+    app = open_page("launch")
+    app.number_input(key="epochs-digits").set_value(7).run()
+    content = json.loads(app.code[1].value)
+    assert RunConfig.from_dict(content).training.epochs == 7
+    (button,) = [b for b in app.get("download_button") if "config.json" in b.label]
+    assert button is not None
 
 
 def test_a_clone_begins_with_the_settings_of_its_run(open_page, root):

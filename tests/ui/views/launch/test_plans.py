@@ -1,13 +1,24 @@
 """Tests of `ui/views/launch/plans.py`."""
 
 import argparse
+import shlex
 
 import pytest
 
 from tests.ui.fakes import config
 from trainers.config import OptimizerConfig, RunConfig
 from trainers.flags import add_config_flag, add_setting_flags, configs_from_options
-from ui.views.launch.plans import ONE, RACE, SWEEP, Plan, parts, setting_title, table
+from ui.views.launch.plans import (
+    ONE,
+    RACE,
+    SWEEP,
+    Plan,
+    counting,
+    is_whole,
+    parts,
+    setting_title,
+    table,
+)
 
 
 def run_by(command):
@@ -97,3 +108,51 @@ def test_the_table_tells_what_differs_in_words():
     mixed = Plan(kind=SWEEP, typed={"optimizer": ["vogn", "sgd"], "damping": ["1"]})
     rows = table([*mixed.configs(config()), tuned(damping=2)])
     assert [row["Damping"] for row in rows] == ["1.0", "-", "2.0"]
+
+
+def test_ranges_are_values_and_whole_settings_get_whole_ones():
+    assert parts("0..2, 7") == ["0", "1", "2", "7"]
+    assert parts("1..100 log 3", "batch_size") == ["1", "10", "100"]
+    assert parts("1..10 log 3", "lr") == ["1", "3.162", "10"]
+    assert parts("1..10 log 3", "num_samples") == ["1", "3", "10"]
+
+
+def test_whole_settings_are_known():
+    assert all(map(is_whole, ("seed", "batch_size", "epochs", "curvature_interval")))
+    assert not any(map(is_whole, ("lr", "mixup", "sampled", "pretrained", "model", "")))
+
+
+def test_runs_are_counted():
+    typed = {"lr": ["1", "2", "3"], "seed": ["0", "1"]}
+    assert counting(typed, "grid") == "Learning rate 3 × Seeds 2 = 6 runs"  # noqa: RUF001
+    assert counting({"lr": ["1", "2"], "seed": ["0"]}, "list") == "2 runs"
+
+
+def test_each_value_that_will_not_do_is_told_with_its_row():
+    typed = {"lr": ["0.1", "0", "x"], "batch_size": ["8", "1.5"], "seed": ["-1"]}
+    told = Plan(kind=SWEEP, typed=typed).faults(config())
+    assert [each.split(": ")[0] for each in told] == [
+        "Learning rate, 0", "Learning rate, x", "Batch size, 1.5", "Seeds, -1",
+    ]  # fmt: skip
+    assert "lr must be a number in (0, 1e+06]" in told[0]
+
+
+def test_values_that_go_with_another_choice_of_the_sweep_are_no_fault():
+    typed = {"optimizer": ["sgd", "adamw"], "nesterov": ["true"], "momentum": ["7"]}
+    (told,) = Plan(kind=SWEEP, typed=typed).faults(config())
+    assert told.startswith("Momentum, 7: momentum must be a number in [0, 1)")
+
+
+def test_a_plan_with_problems_is_not_open():
+    assert not Plan(kind=SWEEP, problems=["Seeds: no range"]).is_open
+
+
+def test_commands_for_each_run_make_the_same_runs():
+    plan = Plan(kind=RACE, typed={"optimizer": ["vogn", "sgd"]}, group="who wins")
+    base = tuned(momentum=0.5)
+    configs = plan.configs(base)
+    lines = [shlex.split(line) for line in plan.commands(configs, priority=4)]
+    assert [run_by(line) for line in lines] == [[each] for each in configs]
+    assert all(
+        line[-4:] == ["--group", "who wins", "--priority", "4"] for line in lines
+    )

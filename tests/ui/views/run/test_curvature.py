@@ -6,6 +6,7 @@ import pytest
 from tests.ui import fakes
 from tests.ui.painting import painted
 from trainers.runs import Run, read_metrics
+from ui.views.run.axes import Axes
 from ui.views.run.curvature import curvature_curves
 
 
@@ -16,10 +17,12 @@ def rows(tmp_path):
     return read_metrics(run)[0]
 
 
-def test_there_is_a_panel_for_each_of_the_three_figures(rows):
-    shown = curvature_curves(rows)
-    assert [curve.key for curve in shown] == ["refreshed", "inverses", "damping"]
-    (share,) = shown[0].figure["data"]
+def test_there_is_a_panel_for_each_figure(rows):
+    shown = curvature_curves(rows, Axes(smoothing=0.0))
+    assert [curve.key for curve in shown] == [
+        "refreshed", "intervals", "inverses", "damping",
+    ]  # fmt: skip
+    share = shown[0].figure["data"][0]
     told = [row["refreshed_share"] for row in rows if "refreshed_share" in row]
     assert share["y"] == told
     assert share["x"] == list(range(0, 301, 10))
@@ -37,7 +40,14 @@ def test_the_time_is_told_in_milliseconds_and_gaps_stay():
     ]
     (curve,) = curvature_curves(rows)
     assert curve.figure["data"][0]["y"] == [250, None]
-    assert "now 250 milliseconds" in curve.alt
+    assert "now 250 ms" in curve.alt
+
+
+def test_the_intervals_of_statistics_and_inverses_share_a_panel():
+    rows = [{"kind": "step", "step": 1, "factor_interval": 4, "inverse_interval": 9}]
+    (curve,) = curvature_curves(rows)
+    assert [trace["y"] for trace in curve.figure["data"]] == [[4], [9]]
+    assert "Factors now 4, Inverses now 9" in curve.alt
 
 
 def test_alternative_texts_tell_the_newest_values():

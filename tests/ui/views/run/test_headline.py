@@ -4,7 +4,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.ui import fakes
-from ui.views.run.headline import basis
+from ui.components.formats import percent
+from ui.views.run.headline import basis, interval_text
 
 
 def _page(content: dict) -> None:
@@ -22,6 +23,7 @@ def shown(root):
         content = fakes.write_evaluation(run, dataset, bayesian=bayesian)
         app = AppTest.from_function(_page, args=(content,), default_timeout=30).run()
         assert not app.exception
+        shown.captions = [item.value for item in app.caption]
         return content, {item.label: item for item in app.metric}
 
     return shown
@@ -29,20 +31,39 @@ def shown(root):
 
 def test_the_predictive_stands_beside_the_mean(shown):
     content, metrics = shown()
-    assert list(metrics) == ["Accuracy", "NLL", "ECE", "Brier score", "OOD AUROC"]
-    assert metrics["NLL"].value == f"{content['metrics']['nll']:.3f} nats"
-    assert metrics["NLL"].delta == f"{content['mean']['nll']:.3f} at the mean"
+    assert list(metrics) == [
+        "Accuracy", "NLL (nats)", "ECE", "Brier score", "OOD AUROC",
+    ]  # fmt: skip
+    assert metrics["NLL (nats)"].value == f"{content['metrics']['nll']:.3f}"
+    assert f"{content['mean']['nll']:.3f} at the mean" in shown.captions[1]
 
 
 def test_each_number_says_what_it_means(shown):
     _, metrics = shown()
     assert "95 % interval over examples" in metrics["Accuracy"].help
     assert "calibration error" in metrics["ECE"].help
+    assert "Here on photo-patches." in metrics["OOD AUROC"].help
+
+
+def test_each_number_has_its_interval_beneath_it(shown):
+    content, _ = shown()
+    low, high = content["intervals"]["accuracy"]
+    assert shown.captions[0].startswith(f"95 %: {100 * low:.1f} to {100 * high:.1f} %")
+    low, high = content["intervals"]["ece"]
+    assert shown.captions[2].startswith(f"95 %: {low:.4f} to {high:.4f}")
+    low, high = content["ood"]["photo-patches"]["intervals"]["auroc"]
+    assert shown.captions[4].startswith(f"95 %: {low:.3f} to {high:.3f}  \n")
+
+
+@pytest.mark.parametrize("interval", [None, 3, [0.1], [0.1, None], ["a", "b"]])
+def test_an_interval_of_an_older_run_may_be_missing(interval):
+    assert interval_text(interval, percent) == ""
+    assert interval_text([0.1, 0.25], percent) == "10.0 to 25.0 %"
 
 
 def test_one_set_of_weights_has_no_mean_beside_it(shown):
-    content, metrics = shown(optimizer="adamw")
-    assert metrics["Accuracy"].delta == ""
+    content, _ = shown(optimizer="adamw")
+    assert not any("at the mean" in each for each in shown.captions)
     assert "one set of weights" in basis(content)
 
 

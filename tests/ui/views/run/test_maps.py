@@ -4,7 +4,13 @@ import plotly.graph_objects as go
 import pytest
 
 from tests.ui.painting import painted
-from ui.views.run.maps import decision_figure, map_alt, uncertainty_figure
+from ui.views.run.maps import (
+    ALEATORIC,
+    decision_figure,
+    heights,
+    map_alt,
+    uncertainty_figure,
+)
 
 AREA = {
     "x": [0.0, 1.0],
@@ -54,3 +60,28 @@ def test_plotly_accepts_the_maps(key):
 
 def test_the_alternative_text_tells_the_range():
     assert "from 0.100 to 0.690 nats" in map_alt("Entropy", AREA, "entropy")
+
+
+def test_the_aleatoric_part_is_what_the_samples_do_not_dispute():
+    assert heights(AREA, ALEATORIC) == pytest.approx([
+        pytest.approx([0.1, 0.2]),
+        pytest.approx([0.2, 0.49]),
+    ])
+    rounded = AREA | {"mutual_information": [[0.11, 0.0], [0.0, 0.0]]}
+    assert heights(rounded, ALEATORIC)[0][0] == 0.0
+    built = uncertainty_figure(AREA, ALEATORIC, NAMES, largest=0.69)
+    assert built["data"][0]["zmax"] == 0.69
+
+
+def test_points_can_be_left_out():
+    for built in (
+        decision_figure(AREA, NAMES, points=False),
+        uncertainty_figure(AREA, "entropy", NAMES, points=False),
+    ):
+        assert "scatter" not in {trace["type"] for trace in built["data"]}
+
+
+def test_names_are_text():
+    drawn = decision_figure(AREA, ["<b>upper</b>", "lower"])["data"]
+    assert "&lt;b&gt;upper&lt;/b&gt;" in {trace.get("name") for trace in drawn}
+    assert "<b>" not in str(drawn)

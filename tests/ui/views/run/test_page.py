@@ -7,9 +7,12 @@ import pytest
 from tests.ui import fakes
 from tests.ui.seen import charts, errors, notifier, text
 from trainers import jobs
+from trainers.annotations import Annotations, write_annotations
 from trainers.jobs.local import Engine
 from trainers.runs import RunError
 from trainers.status import Process, end_status, read_status
+from ui.components import access
+from ui.views.run.page import TABS
 
 
 def live(root, alive, **details):
@@ -107,8 +110,9 @@ def test_a_live_run_shows_progress_curves_and_a_stop(open_page, root, alive):
     assert app.progress[0].text.startswith("Step 250 of 500 · 6,400 examples/s")
     assert set(charts(app)) == {
         "curve-loss", "curve-accuracy", "curve-ece", "curve-deviation", "curve-lr",
+        "curve-speed",
     }  # fmt: skip
-    assert {chart["revision"] for chart in charts(app).values()} == {"live"}
+    assert {chart["revision"] for chart in charts(app).values()} == {"live Step-00"}
     assert app.button(key="stop").label == "Stop"
 
 
@@ -120,9 +124,13 @@ def test_a_run_with_curvature_shows_what_is_refreshed_and_its_cost(
     assert not app.exception
     assert "### Curvature" in [item.value for item in app.markdown]
     shown = charts(app)
-    own = {"curve-refreshed", "curve-inverses", "curve-damping"}
-    assert set(shown) - own == {"curve-loss", "curve-accuracy", "curve-ece", "curve-lr"}
-    (share,) = shown["curve-refreshed"]["figure"]["data"]
+    own = {
+        f"curve-{name}" for name in ("refreshed", "intervals", "inverses", "damping")
+    }
+    assert set(shown) - own == {
+        "curve-loss", "curve-accuracy", "curve-ece", "curve-lr", "curve-speed",
+    }  # fmt: skip
+    share = shown["curve-refreshed"]["figure"]["data"][0]
     assert share["x"][-1] == 250
     assert 0 < share["y"][-1] < 1
 
@@ -134,7 +142,7 @@ def test_noisy_kfac_shows_its_posterior_and_its_curvature(open_page, root):
     assert "Noisy K-FAC on " in app.main.markdown[0].value
     assert {"curve-deviation", "curve-damping", "curve-refreshed"} <= set(charts(app))
     assert "posterior predictive over 8 weight samples" in text(app)
-    assert all("at the mean" in metric.delta for metric in app.metric[:4])
+    assert text(app).count("at the mean") == 4
 
 
 def test_a_run_without_curvature_has_no_part_for_it(open_page, root):
@@ -220,15 +228,57 @@ def test_a_stopped_run_says_so(open_page, root):
     assert not [button for button in app.button if button.key == "stop"]
 
 
-def test_a_finished_run_shows_numbers_curves_and_pictures(open_page, root):
-    fakes.write_run(root, "a", evaluated=True)
-    app = open_page("run", run="a")
+@pytest.mark.parametrize("tab", TABS)
+@pytest.mark.parametrize("choice", [{}, {"dataset": "moons"}, {"optimizer": "adamw"}])
+def test_a_finished_run_shows_its_numbers_beside_every_tab(
+    open_page, root, tab, choice
+):
+    fakes.write_run(root, "a", evaluated=True, **choice)
+    app = open_page("run", run="a", tab=tab)
     assert not app.exception
     assert not app.error
     assert "Finished" in app.main.markdown[0].value
-    assert len(app.metric) == 5
-    assert {"curve-loss", "reliability", "ood-photo-patches"} <= set(charts(app))
+    assert [metric.label for metric in app.metric[:2]] == ["Accuracy", "NLL (nats)"]
     assert all(chart["alt"] for chart in charts(app).values())
+    assert ("curve-loss" in charts(app)) == (tab == "Convergence")
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_every_tab_bears_a_run_that_has_just_been_queued(open_page, tab):
+    (run,) = queued()
+    app = open_page("run", run=run.id, tab=tab)
+    assert not app.exception
+    assert not app.error
+
+
+def switch(app, tab):
+    app.session_state["tab"] = tab
+    app.run()
+    assert not app.exception
+
+
+def test_choices_of_a_tab_are_kept_while_another_one_is_open(open_page, root):
+    fakes.write_run(root, "a", evaluated=True)
+    fakes.write_run(root, "b", evaluated=True)
+    app = open_page("run", run="a")
+    app.segmented_control(key="curves_x").set_value("Epoch")
+    app.toggle(key="curves_log_y").set_value(True).run()
+    switch(app, "Configuration")
+    app.toggle(key="settings_differing").set_value(True).run()
+    for tab in ("Log", "Downloads", "Posterior", "Convergence"):
+        switch(app, tab)
+    assert app.segmented_control(key="curves_x").value == "Epoch"
+    assert app.toggle(key="curves_log_y").value
+    switch(app, "Configuration")
+    assert app.toggle(key="settings_differing").value
+
+
+@pytest.mark.parametrize("tab", ["<b>", "convergence", ""])
+def test_a_tab_that_there_is_not_is_the_first_one(open_page, root, tab):
+    fakes.write_run(root, "a")
+    app = open_page("run", run="a", tab=tab)
+    assert not app.exception
+    assert "curve-loss" in charts(app)
 
 
 def test_a_damaged_evaluation_leaves_the_curves(open_page, root):
@@ -238,7 +288,13 @@ def test_a_damaged_evaluation_leaves_the_curves(open_page, root):
     assert not app.exception
     assert "evaluation.json cannot be read" in errors(app)
     assert "curve-loss" in charts(app)
-    assert "reliability" not in charts(app)
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_a_damaged_evaluation_breaks_no_tab(open_page, root, tab):
+    run = fakes.write_run(root, "a")
+    run.evaluation.write_text("{nope")
+    assert not open_page("run", run="a", tab=tab).exception
 
 
 def queued(number=1, **options):
@@ -312,6 +368,68 @@ def test_a_run_that_is_in_no_queue_is_not_taken_for_queued(open_page, root):
     assert "in no queue any more" in app.warning[0].value
 
 
+@pytest.mark.parametrize("page", ["compare", "report"])
+def test_a_finished_run_goes_to_other_pages(open_page, root, page):
+    fakes.write_run(root, "a", evaluated=True)
+    app = open_page("run", run="a")
+    app.button(key=page).click().run()
+    assert not app.exception
+    assert app.query_params["runs"] == "a"
+
+
+def test_a_run_that_has_not_finished_has_no_report(open_page, root):
+    fakes.write_run(root, "a", state="stopped")
+    keys = [button.key for button in open_page("run", run="a").button]
+    assert keys == ["resume", "compare", "clone"]
+
+
+@pytest.mark.parametrize("state", ["running", "stopped", "queued"])
+def test_viewers_see_no_button_that_changes_anything(
+    open_page, root, alive, monkeypatch, state
+):
+    if state == "queued":
+        _, run = queued(2)
+    else:
+        trainer = Process.of(alive) if state == "running" else None
+        run = fakes.write_run(root, "a", state=state, done=0.5, trainer=trainer)
+    monkeypatch.setattr(access, "may_edit", lambda: False)
+    app = open_page("run", run=run.id)
+    enabled = {button.key for button in app.button if not button.disabled}
+    assert enabled == {"compare"}
+    assert len(app.button) > 2
+
+
+def test_a_viewer_who_presses_all_the_same_is_refused(
+    open_page, root, alive, monkeypatch
+):
+    run = live(root, alive)
+    app = open_page("run", run="live")
+    monkeypatch.setattr(access, "may_edit", lambda: False)
+    app.button(key="stop").click().run()
+    assert not run.stop_request.exists()
+
+
+def test_tags_and_notes_are_shown_as_they_stand(open_page, root):
+    run = fakes.write_run(root, "a")
+    said = Annotations(tags=("<b>x</b>", "good"), note="see *it*\n[here](x)")
+    write_annotations(run, said)
+    app = open_page("run", run="a")
+    shown = [item.value for item in app.markdown]
+    assert ":gray-badge[\\<b\\>x\\</b\\>] :gray-badge[good]" in shown
+    notes = [item.value for item in app.caption]
+    assert "see \\*it\\*  \n\\[here\\]\\(x\\)" in notes
+
+
+def test_the_tab_of_the_log_tells_its_end_once(open_page, root):
+    fakes.write_run(root, "a", state="failed", error_class="diverged", message="Nan.",
+                    error_tail="epoch 2: loss 0.6")  # fmt: skip
+    first = open_page("run", run="a")
+    assert [item.value for item in first.code] == ["epoch 2: loss 0.6"]
+    app = open_page("run", run="a", tab="Log")
+    assert [item.value for item in app.code] == ["epoch 1: loss 0.9\nepoch 2: loss 0.6"]
+    assert "**Diverged.** Nan." in errors(app)
+
+
 def test_clone_opens_the_form_with_this_run(open_page, root):
     fakes.write_run(root, "a", optimizer="sgd")
     app = open_page("run", run="a")
@@ -334,7 +452,7 @@ def test_without_an_engine_the_run_is_shown_with_the_reason(
     assert "The job engine cannot be used." in errors(app)
     assert "on a disk of this machine" in errors(app)
     assert "Finished" in app.main.markdown[0].value
-    assert "reliability" in charts(app)
+    assert "curve-loss" in charts(app)
 
 
 def test_the_end_of_a_run_that_was_watched_is_told_once(open_page, root, alive):

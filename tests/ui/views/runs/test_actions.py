@@ -1,5 +1,6 @@
 """Tests of `ui/views/runs/actions.py`, on the page of all runs."""
 
+from tests.ui import fakes
 from tests.ui.seen import errors
 from tests.ui.selecting import select
 from trainers import jobs
@@ -116,3 +117,31 @@ def test_clone_opens_the_form(open_page, table):
     app.button(key="clone").click().run()
     assert not app.exception
     assert app.query_params["clone"] == "1-done"
+
+
+def test_runs_are_set_side_by_side_and_reported(open_page, table):
+    for key in ("compare", "report"):
+        app = select(open_page("runs"), 1, 3)
+        app.button(key=key).click().run()
+        assert not app.exception
+        assert app.query_params["runs"] == "3-lost,1-done"
+
+
+def test_more_than_ten_are_not_compared(open_page, root):
+    for k in range(11):
+        fakes.write_run(root, f"r{k:02d}")
+    app = select(open_page("runs"), *range(11))
+    assert app.button(key="compare").disabled
+    assert not select(app, *range(10)).button(key="compare").disabled
+
+
+def test_viewers_change_nothing(open_page, queue, monkeypatch):
+    app = select(open_page("runs"), 0, 4, 6)
+    monkeypatch.setattr("ui.components.access.may_edit", lambda: False)
+    before = jobs.engine().queue()
+    app.button(key="stop").click().run()
+    assert jobs.engine().queue() == before
+    disabled = {item.key for item in app.button if item.disabled}
+    assert {"stop", "resume", "delete", "archive"} <= disabled
+    assert not app.button(key="compare").disabled
+    assert "front" not in {item.key for item in app.button}

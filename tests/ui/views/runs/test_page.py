@@ -32,7 +32,7 @@ def test_the_table_tells_what_each_run_is_and_how_good(open_page, table):
         "Digits (8x8)", "MLP", "VOGN",
     )  # fmt: skip
     assert 50 < done["Accuracy"] <= 100
-    assert shown.iloc[0]["Note"] == "status.json does not exist."
+    assert shown.iloc[0]["Message"] == "status.json does not exist."
     assert "4 runs, 1 alive" in text(app)
 
 

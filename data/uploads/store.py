@@ -1,0 +1,208 @@
+"""The folder of uploaded datasets: one file each, and what is told of it."""
+
+import fcntl
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from data.cache import cache_folder
+from data.catalogue import DatasetError
+from data.npz import BROKEN, ArrayFile
+from data.uploads.limits import KEPT_VARIABLE, Limits, megabytes
+
+SUFFIX = ".npz"
+ABOUT = "about"  # an array of the file: text, in JSON
+_PART = ".part"  # what is not finished begins with a dot and ends so
+_STALE = 3600.0  # seconds after which an unfinished file is what a killed server left
+_NAME = re.compile(r"[^\W_][\w .+=,@-]{0,63}(?<! )")
+MAX_NAME = 64
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An uploaded dataset.
+
+    Args:
+        path: Its file, which `--folder` takes.
+        about: What was noted when it came: "source" (the file's name), "added" (seconds
+            since 1970), "notes", "sizes"; see `data.uploads.keep`.
+    """
+
+    path: Path
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.path.stem
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of it."""
+        notes = self.about.get("notes", [])
+        return [str(note) for note in notes] if isinstance(notes, list) else []
+
+
+def uploads_folder() -> Path:
+    """Where uploads are kept: `uploads` in the folder of datasets."""
+    return cache_folder().absolute() / "uploads"
+
+
+def listing() -> list[Upload]:
+    """All uploads, by name; a damaged file is among them, with nothing told of it."""
+    folder = uploads_folder()
+    if not folder.is_dir():
+        return []
+    found = [
+        path for path in folder.iterdir()
+        if path.suffix == SUFFIX and _NAME.fullmatch(path.stem)
+    ]  # fmt: skip
+    return [Upload(path, read_about(path)) for path in sorted(found, key=_by_name)]
+
+
+def _by_name(path: Path) -> str:
+    return path.stem.casefold()
+
+
+def find(name: str) -> Upload | None:
+    """The upload of a name, None if there is none."""
+    path = uploads_folder() / f"{name}{SUFFIX}"
+    if not _NAME.fullmatch(name) or not path.is_file():
+        return None
+    return Upload(path, read_about(path))
+
+
+def read_about(path: Path) -> Mapping[str, Any]:
+    """What was noted of a dataset, {} where there is nothing to be read."""
+    try:
+        found = path.stat()
+    except OSError:
+        return {}
+    return _about(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=256)
+def _about(path: Path, *_stamp: int) -> Mapping[str, Any]:
+    with suppress(DatasetError, ValueError, *BROKEN), zipfile.ZipFile(path) as archive:
+        arrays = ArrayFile(archive, str(path))
+        content = json.loads(str(arrays.whole(arrays.headers[ABOUT])))
+        return content if isinstance(content, dict) else {}
+    return {}
+
+
+def delete(name: str) -> None:
+    """Delete an upload.
+
+    Raises:
+        DatasetError: If there is none of that name, or it cannot be deleted.
+    """
+    upload = find(name)
+    if upload is None:
+        raise DatasetError(f"There is no uploaded dataset {name[:MAX_NAME]!r}.")
+    try:
+        upload.path.unlink()
+    except OSError as error:
+        raise DatasetError(f"{upload.path} cannot be deleted: {error}") from None
+
+
+def safe_name(text: str) -> str:
+    """A name for a dataset, made of what somebody typed or called a file.
+
+    Letters of any language, digits and `_.+=,@-` stay, all else turns to a blank.
+    """
+    text = re.sub(r"[^\w.+=,@-]+", " ", text)
+    text = re.sub(r"^[\W_]+", "", text)[:MAX_NAME].strip()
+    return text if _NAME.fullmatch(text) else "images"
+
+
+@contextmanager
+def adding(name: str, limits: Limits) -> Iterator[Path]:
+    """A file to write a new dataset to, of which nothing is left after an exception.
+
+    Args:
+        name: What it will be called.
+        limits: What is refused.
+
+    Yields:
+        Where to write; `place` gives the file its name.
+
+    Raises:
+        DatasetError: If the disk says no.
+    """
+    folder = uploads_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(f"{folder} cannot be made: {error}") from None
+    sweep(folder)
+    check_space(folder, 0, limits)
+    unfinished = folder / f".{safe_name(name)}.{secrets.token_hex(4)}{_PART}"
+    try:
+        yield unfinished
+    except OSError as error:
+        raise DatasetError(f"The dataset cannot be kept: {error}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def place(unfinished: Path, name: str) -> Path:
+    """Give a finished file its name; a number goes behind one that is taken.
+
+    Args:
+        unfinished: What `adding` gave.
+        name: What the dataset is called.
+
+    Returns:
+        Where it is now.
+    """
+    with (unfinished.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # let go when the file is closed
+        base, number = safe_name(name), 1
+        path = unfinished.with_name(f"{base}{SUFFIX}")
+        while path.exists():
+            number += 1
+            path = unfinished.with_name(f"{base[: MAX_NAME - 6]} {number}{SUFFIX}")
+        return unfinished.replace(path)
+
+
+def check_space(folder: Path, size: int, limits: Limits) -> None:
+    """Refuse what would fill the disk, or go beyond what all uploads may have.
+
+    Args:
+        folder: Where uploads are kept.
+        size: Bytes that will be written.
+        limits: What is refused.
+
+    Raises:
+        DatasetError: If there is no room.
+    """
+    free = shutil.disk_usage(folder).free
+    if free - size < limits.free:
+        raise DatasetError(
+            f"The disk of {folder} must have {megabytes(limits.free + size)} free, got "
+            f"{megabytes(free)}."
+        )
+    kept = sum(path.stat().st_size for path in folder.glob(f"*{SUFFIX}"))
+    if kept + size > limits.kept:
+        raise DatasetError(
+            f"All uploads together must have at most {megabytes(limits.kept)} "
+            f"({KEPT_VARIABLE}), got {megabytes(kept + size)}: delete one."
+        )
+
+
+def sweep(folder: Path) -> None:
+    """Delete what a server that was killed left unfinished."""
+    for path in folder.glob(f".*{_PART}"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _STALE:
+                os.unlink(path)

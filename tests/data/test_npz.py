@@ -1,0 +1,63 @@
+"""Tests of `data/npz.py`."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from numpy.lib import format as npy
+
+from data.catalogue import DatasetError
+from data.npz import ArrayFile
+
+
+def opened(file):
+    return ArrayFile(zipfile.ZipFile(file), "x.npz")
+
+
+def stored(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_rows_come_in_order_in_pieces(order, monkeypatch):
+    monkeypatch.setattr("data.npz._CHUNK", 7 * 12)
+    array = np.asarray(np.arange(50 * 12, dtype=np.int8).reshape(50, 3, 4), order=order)
+    found = opened(stored(a=array))
+    pieces = list(found.rows(found.headers["a"]))
+    assert len(pieces) == (8 if order == "C" else 1)
+    np.testing.assert_array_equal(np.concatenate(pieces), array)
+
+
+def test_an_array_that_is_too_large_to_be_read_whole_is_refused(monkeypatch):
+    monkeypatch.setattr("data.npz._MAX_WHOLE", 10)
+    found = opened(stored(labels=np.arange(3)))
+    with pytest.raises(DatasetError, match=r"labels must be at most .* got 0 MB"):
+        found.whole(found.headers["labels"])
+
+
+def test_a_shape_that_the_file_does_not_hold_is_refused():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive, archive.open("a.npy", "w") as member:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (10**12, 28)}
+        npy.write_array_header_1_0(member, header)
+        member.write(b"few")
+    with pytest.raises(
+        DatasetError, match=r"a must hold 28000000000000 bytes .* got 3"
+    ):
+        opened(file)
+
+
+def test_objects_are_refused_before_they_are_read():
+    with pytest.raises(DatasetError, match="got Python objects"):
+        opened(stored(a=np.array([object()])))
+
+
+def test_what_is_no_array_is_refused():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.npy", b"text")
+    with pytest.raises(DatasetError, match="a cannot be read"):
+        opened(file)

@@ -1,0 +1,97 @@
+"""Archives as people pack them, and as those do who mean harm."""
+
+import io
+import struct
+import zipfile
+
+import numpy as np
+from PIL import Image
+
+SYMLINK, DEVICE = 0o120777, 0o020666
+
+
+def image(width=12, height=10, mode="RGB", form="png", seed=0, **options):
+    """An image's file, of random pixels."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 4), np.uint8)
+    picture = Image.fromarray(pixels, "RGBA" if mode == "RGBA" else None)
+    file = io.BytesIO()
+    picture.convert(mode).save(file, form, **options)
+    return file.getvalue()
+
+
+def classes(names=("cat", "dog"), per_class=4, top="", **options):
+    """Members of an archive, by path."""
+    return {
+        f"{top}{name}/{k}.png": image(seed=10 * place + k, **options)
+        for place, name in enumerate(names)
+        for k in range(per_class)
+    }
+
+
+def packed(members, method=zipfile.ZIP_DEFLATED):
+    """A zip of members by path."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file
+
+
+def with_entry(name, content, mode=None, **attributes):
+    """A good archive with one more entry, of which the list of files says what is told.
+
+    Args:
+        name: Its path.
+        content: Its bytes.
+        mode: What Unix calls its kind.
+        **attributes: Of its `ZipInfo`.
+    """
+    file = packed(classes())
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+        entry = zipfile.ZipInfo("placeholder")
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        if mode is not None:
+            entry.create_system, entry.external_attr = 3, mode << 16
+        archive.writestr(entry, content)
+        entry.filename = entry.orig_filename = name
+        for key, value in attributes.items():
+            setattr(entry, key, value)
+    return file
+
+
+def patched(file, old, new):
+    """An archive with some bytes replaced everywhere."""
+    content = file.getvalue()
+    assert len(old) == len(new)
+    assert old in content
+    return io.BytesIO(content.replace(old, new))
+
+
+def overlapping(count=40, size=2**20):
+    """A bomb of entries that all share one packed member, as Fifield's does."""
+    file = packed({"a/0.png": bytes(size)})
+    content = file.getvalue()
+    place = content.index(b"PK\x01\x02")
+    end = content.index(b"PK\x05\x06")
+    entry = content[place:end]
+    directory = b"".join(
+        entry.replace(b"a/0.png", f"a/{chr(48 + k)}.png".encode()) for k in range(count)
+    )
+    tail = struct.pack(
+        "<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, len(directory), place, 0
+    )
+    return io.BytesIO(content[:place] + directory + tail)
+
+
+def arrays(**values):
+    """An .npz file."""
+    file = io.BytesIO()
+    np.savez_compressed(file, **values)
+    return file
+
+
+def labelled(count=30, shape=(6, 5), num_classes=3, seed=0):
+    """Images and labels of an .npz file."""
+    generator = np.random.default_rng(seed)
+    images = generator.integers(0, 256, (count, *shape), dtype=np.uint8)
+    return {"images": images, "labels": np.arange(count) % num_classes}

@@ -1,0 +1,58 @@
+"""Tests of `data/uploads/archive.py`; `test_keep.py` has the attacks."""
+
+import zipfile
+from dataclasses import replace
+
+import pytest
+
+from data.catalogue import DatasetError
+from data.uploads.archive import (
+    Budget,
+    checked_members,
+    name_of,
+    opened,
+    parts,
+    read,
+)
+from data.uploads.limits import Limits
+from tests.data.uploads.archives import classes, packed
+
+
+def test_members_that_count_are_given_in_their_order():
+    members = classes() | {
+        ".git/config": b"x",
+        "cat/.DS_Store": b"x",
+        "desktop.ini": b"",
+    }
+    with opened(packed(members), "x.zip", Limits()) as archive:
+        found = [name_of(member) for member in checked_members(archive, Limits())]
+    assert found == list(classes())
+
+
+def test_names_in_utf_8_that_are_not_called_so_are_read():
+    member = zipfile.ZipInfo("犬/1.png".encode().decode("cp437"))
+    assert name_of(member) == "犬/1.png"
+    assert parts(member) == ("犬", "1.png")
+    member = zipfile.ZipInfo("caf\u00e9/1.png")  # of code page 437, and no UTF-8
+    assert name_of(member) == "caf\u00e9/1.png"
+
+
+def test_what_is_unpacked_is_counted_whatever_the_list_says():
+    budget = Budget(replace(Limits(), unpacked=100))
+    budget.spend(60, "a")
+    with pytest.raises(DatasetError, match="got more at 'b'"):
+        budget.spend(41, "b")
+
+
+def test_a_file_beyond_the_size_of_an_image_is_not_read_on():
+    within = replace(Limits(), image=50)
+    with opened(packed(classes()), "x.zip", within) as archive:
+        member = archive.infolist()[0]
+        with pytest.raises(DatasetError, match=r"'cat/0.png' must have at most"):
+            read(archive, member, within, Budget(within))
+
+
+def test_a_folder_may_be_listed_beside_its_files():
+    members = {"cat/": b""} | classes()
+    with opened(packed(members), "x.zip", Limits()) as archive:
+        assert len(checked_members(archive, Limits())) == 9

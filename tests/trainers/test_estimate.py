@@ -1,0 +1,181 @@
+"""Tests of measuring what a run will cost."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from tests.trainers.examples import config
+from trainers import estimate
+from trainers.batches import DeviceSplit
+from trainers.costs import Sizes
+from trainers.estimate import (
+    in_groups,
+    measure,
+    period,
+    random_split,
+    span,
+    timed_steps,
+)
+from trainers.models import build_model
+
+CPU = torch.device("cpu")
+QUICK = 0.2
+
+
+@pytest.mark.parametrize("optimizer", ["vogn", "adamw", "kfac"])
+def test_it_measures_steps_predictions_and_memory(optimizer):
+    chosen = config(
+        dataset="digits", model="lenet5", optimizer=optimizer,
+        training={"device": "cpu", "batch_size": 32, "mixup": 0.2},
+    )  # fmt: skip
+    state = torch.get_rng_state()
+    cost = measure(chosen, QUICK)
+    torch.set_rng_state(state)
+    assert cost.fits
+    assert cost.parameters == sum(
+        each.numel() for each in build_model("lenet5", (1, 8, 8), 10).parameters()
+    )
+    assert 0 < cost.step.low <= cost.step.middle <= cost.step.high
+    assert cost.num_steps >= 1
+    assert cost.batch_size == 32
+    assert 0 < cost.predict < 1
+    assert cost.draw == 0 or optimizer == "vogn"
+    assert 50e6 < cost.memory < cost.available
+    assert json.loads(cost.to_json())
+
+
+def test_a_share_of_the_batch_is_measured_and_all_processes_count():
+    def measured(processes):
+        return measure(
+            config(dataset="digits", model="mlp", optimizer="sgd",
+                   training={"device": "cpu", "batch_size": 9,
+                             "num_processes": processes}), QUICK,
+        )  # fmt: skip
+
+    several = measured(4)
+    assert several.batch_size == 3
+    assert several.memory > 3 * measured(1).memory
+
+
+def test_a_batch_larger_than_the_data_is_the_data():
+    chosen = config(training={"device": "cpu", "batch_size": 5000})
+    assert measure(chosen, QUICK).batch_size == 700
+
+
+def test_what_does_not_fit_is_told(monkeypatch):
+    def full(*given, **named):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(estimate, "train_step", full)
+    cost = measure(config(training={"device": "cpu"}), QUICK)
+    assert not cost.fits
+    assert cost.problem.startswith("A batch of 100 does not fit into the memory of the")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such limit")
+def test_a_process_gets_an_error_before_the_machine_is_full():
+    code = (
+        "import torch; from trainers import estimate\n"
+        "from tests.trainers.examples import config\n"
+        "estimate.limit_memory(300_000_000)\n"
+        "chosen = config(dataset='fashion-mnist', model='resnet20', optimizer='sgd',\n"
+        "    training={'batch_size': 50_000, 'device': 'cpu'})\n"
+        "print(estimate.measure(chosen, 1.0).problem)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("A batch of 50000 does not fit into the memory of")
+
+
+def test_other_errors_are_not_hidden(monkeypatch):
+    def wrong(*given, **named):
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(estimate, "train_step", wrong)
+    with pytest.raises(RuntimeError, match="shapes"):
+        measure(config(training={"device": "cpu"}), QUICK)
+    with pytest.raises(ValueError, match="model must be a name that timm knows"):
+        measure(config(dataset="digits", model="timm:@@", training={"device": "cpu"}))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that steps move on, by what a list says."""
+    now, takes = [0.0], []
+    monkeypatch.setattr(estimate.time, "monotonic", lambda: now[0])
+
+    def step(number):
+        now[0] += takes[number % len(takes)]
+
+    return takes, step
+
+
+def test_steps_are_warmed_up_and_bounded_in_time(clock):
+    takes, step = clock
+    takes[:] = [0.1]
+    times, number = timed_steps(step, CPU, 1.0)
+    assert number == 11
+    assert times == pytest.approx([0.1] * 11)
+
+
+def test_a_step_that_takes_long_is_measured_once(clock):
+    takes, step = clock
+    takes[:] = [60.0]
+    assert timed_steps(step, CPU, 1.0) == ([60.0], 1)
+
+
+def test_dear_steps_have_the_share_that_they_have_in_a_run(clock):
+    takes, step = clock
+    takes[:] = [1.0, *[0.1] * 9]
+    times, _ = timed_steps(step, CPU, 21.0, cycle=10)
+    assert times == pytest.approx([0.19] * len(times))
+    assert len(times) > 5
+
+
+def test_groups_have_whole_cycles_where_there_are_enough():
+    assert in_groups([1.0, 3.0] * 4, 2) == [2.0] * 4
+    assert in_groups([1.0, 3.0, 1.0], 2) == [2.0]
+    assert in_groups([1.0, 3.0], 10) == [2.0]
+    assert len(in_groups([1.0] * 395, 1)) == 10
+
+
+def test_the_span_is_a_tenth_off_at_least_and_no_outlier_moves_its_middle():
+    assert span([1.0]) == pytest.approx((0.9, 1.0, 1.1))
+    assert span([1.0] * 9 + [50.0]).middle == 1.0
+    assert span([1.0, 2.0, 3.0]).low == pytest.approx(1.2)
+
+
+def test_the_period_is_the_longest_of_the_intervals():
+    assert period(config(optimizer="sgd")) == 1
+    assert period(config(dataset="digits", optimizer="kfac")) == 10
+    rare = {"name": "kfac", "hyperparameters": {"inverse_interval": 5000}}
+    assert period(config(dataset="digits", optimizer=rare)) == 100
+
+
+@pytest.mark.parametrize("shape", [(2,), (3, 8, 8)])
+def test_random_inputs_look_like_the_data(shape):
+    sizes = Sizes(input_shape=shape, num_classes=5, train=9, validation=0, test=3)
+    split = random_split(sizes, 12, CPU)
+    assert isinstance(split, DeviceSplit)
+    inputs, labels = split.take(torch.arange(12))
+    assert inputs.shape == (12, *shape)
+    assert set(labels.tolist()) == set(range(5))
+    assert abs(float(inputs.mean())) < 0.1
+    # The largest class is among the labels of however few rows: mixup counts by it.
+    assert int(random_split(sizes, 2, CPU).labels.max()) == 4
+
+
+def test_a_container_has_no_more_than_its_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(estimate, "CGROUP", tmp_path)
+    free = estimate.free_memory(CPU)
+    assert free > 10_000
+    (tmp_path / "memory.max").write_text("9000\n")
+    (tmp_path / "memory.current").write_text("4000\n")
+    (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 500\n")
+    assert estimate.free_memory(CPU) == 5500
+    (tmp_path / "memory.max").write_text("max\n")
+    assert estimate.free_memory(CPU) > 10_000

@@ -1,0 +1,51 @@
+"""Tests of `ui/views/compare/comparable.py`."""
+
+import numpy as np
+
+from tests.ui.views.compare.examples import entries_of, run_of
+from ui.views.compare.comparable import incomparable
+
+
+def changed(run, **arrays):
+    with np.load(run.predictions) as old:
+        content = dict(old)
+    np.savez(run.predictions, **(content | arrays))
+
+
+def reason(*runs):
+    return incomparable(*entries_of(*runs, by_seeds=False))
+
+
+def test_the_same_examples_can_be_compared(root):
+    assert reason(run_of(root, "a"), run_of(root, "b", optimizer="adamw")) == ""
+
+
+def test_other_data_cannot(root):
+    told = reason(run_of(root, "a"), run_of(root, "b", dataset="mnist"))
+    assert told == "tested on other data, mnist instead of digits"
+
+
+def test_other_examples_of_the_same_data_cannot(root):
+    one, two = run_of(root, "a"), run_of(root, "b")
+    with np.load(two.predictions) as arrays:
+        rows, labels, found = (
+            arrays[k] for k in ("indices", "labels", "probabilities")
+        )
+    changed(two, indices=rows[::-1])
+    assert reason(one, two) == "tested on other examples of the same number"
+    changed(two, indices=rows, labels=(labels + 1) % 10)
+    assert reason(one, two) == "tested on other examples of the same number"
+    changed(two, labels=labels[:99], indices=rows[:99], probabilities=found[:, :99])
+    assert reason(one, two) == "tested on other examples, 99 instead of 240"
+
+
+def test_what_was_not_evaluated_or_is_damaged_is_said(root):
+    one, two = run_of(root, "a"), run_of(root, "b", evaluated=False)
+    assert reason(one, two) == "VOGN, b: was not evaluated"
+    three = run_of(root, "c")
+    three.predictions.write_bytes(b"nothing")
+    told = reason(one, three)
+    assert told.startswith("what they were tested on cannot be read")
+    assert str(root) not in told
+    three.evaluation.write_text("{}")
+    assert "damaged" in reason(one, three)

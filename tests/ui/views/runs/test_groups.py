@@ -1,0 +1,85 @@
+"""Tests of `ui/views/runs/groups.py`."""
+
+import json
+import statistics
+
+import pytest
+
+from tests.ui import fakes
+from trainers import jobs
+from trainers.status import FINISHED, Status, write_status
+from ui.components import reading
+from ui.views.runs.groups import arrow, drawn, groups, spread
+
+
+@pytest.fixture
+def sweep(root):
+    """A sweep of two settings and three seeds; the second one is better."""
+    configs = [
+        fakes.config(seed=seed, batch_size=size)
+        for size in (32, 64)
+        for seed in range(3)
+    ]
+    runs = jobs.engine().submit(configs, group="mine")
+    for k, run in enumerate(runs):
+        jobs.engine().stop(run)
+        write_status(run, Status(state=FINISHED, created=1000.0 + k))
+        metrics = {"nll": 0.5 - 0.1 * (k > 2) + 0.01 * k, "accuracy": 0.9 + 0.01 * k}
+        run.evaluation.write_text(json.dumps({"metrics": metrics}))
+    return runs
+
+
+def seen(runs):
+    return reading.summaries(runs)[0]
+
+
+def test_the_best_setting_is_told_over_its_seeds(sweep):
+    (group,) = groups(seen(sweep))
+    assert (group.name, len(group.views), group.num_settings) == ("mine", 6, 2)
+    assert [view.run for view in group.best] == sweep[3:]
+    (line,) = arrow([group], None).to_pylist()
+    losses = [0.4 + 0.01 * k for k in (3, 4, 5)]
+    assert line["NLL"] == pytest.approx(statistics.fmean(losses))
+    assert line["± NLL"] == pytest.approx(statistics.stdev(losses))
+    assert line["Accuracy"] == pytest.approx(94.0)
+    assert line["± Accuracy"] == pytest.approx(1.0)
+    assert line["ECE"] is line["± ECE"] is None
+    assert (line["Best setting"], line["Seeds"]) == ("batch size 64", 3)
+    assert (line["States"], line["Settings"]) == ("6 finished", 2)
+    assert (line["Dataset"], line["Optimizer"]) == ("Digits (8x8)", "VOGN")
+    assert line["Launched"].timestamp() == 1000.0
+
+
+def test_a_single_seed_has_no_deviation(sweep):
+    for run in sweep[1:]:
+        run.evaluation.unlink()
+    (group,) = groups(seen(sweep))
+    assert spread(group.best, "nll") == (0.5, None)
+    (line,) = arrow([group], None).to_pylist()
+    assert (line["NLL"], line["± NLL"], line["Seeds"]) == (0.5, None, 1)
+
+
+def test_without_results_there_is_no_best(sweep):
+    for run in sweep:
+        run.evaluation.unlink()
+    sweep[0].config.write_text("{")
+    (group,) = groups(seen(sweep))
+    (line,) = arrow([group], None).to_pylist()
+    assert group.best == ()
+    assert line["NLL"] is line["Best setting"] is None
+    assert line["States"] == "5 finished"  # a damaged one knows no group
+
+
+def test_the_latest_group_comes_first_and_single_runs_are_left_out(sweep, root):
+    fakes.write_run(root, "alone")
+    later = jobs.engine().submit([fakes.config()], group="zz")
+    found = groups(seen([*sweep, *later, reading.find("alone")]))
+    assert [group.name for group in found] == ["zz", "mine"]
+    assert [row["Open"] for row in arrow(found, "mine").to_pylist()] == [
+        "Open", "Close",
+    ]  # fmt: skip
+    assert arrow([], None).num_rows == 0
+
+
+def test_every_column_has_a_look(sweep):
+    assert set(drawn("open")) == set(arrow(groups(seen(sweep)), None).column_names)

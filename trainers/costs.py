@@ -1,0 +1,256 @@
+"""What a run costs in time and memory, from a few measured numbers. Torch-free.
+
+`trainers.estimate` measures a `Cost` in a process with torch; here are the sizes of the
+data that it needs, and the arithmetic from a step to a whole run.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, NamedTuple, Self
+
+from data import DatasetError, dataset_spec
+from data.catalogue import TEST_FRACTION
+from trainers.catalogue import optimizer_spec
+from trainers.config import OOD_AUTO, OOD_NONE, RunConfig
+
+GRID = 80 * 80  # points of the map of two-dimensional data, as `trainers.evaluate` has
+KEPT_TRAINING = 5000  # training examples that are predicted, as `trainers.predictions`
+BUSY = 0.5  # programs a core
+LARGEST = 1e15  # of a number that another process wrote
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """How much data there is, to within a rounding.
+
+    Args:
+        input_shape: Of one input.
+        num_classes: Number of classes.
+        train: Training examples.
+        validation: Those held out for the curves.
+        test: Those of the final evaluation.
+        ood: Out-of-distribution examples.
+        grid: Points of the map.
+    """
+
+    input_shape: tuple[int, ...]
+    num_classes: int
+    train: int
+    validation: int
+    test: int
+    ood: int = 0
+    grid: int = 0
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all inputs as they are kept: images as bytes, points as floats."""
+        size = 1 if len(self.input_shape) == 3 else 4
+        examples = self.train + self.validation + self.test + self.ood + self.grid
+        return examples * math.prod(self.input_shape) * size
+
+
+def data_sizes(config: RunConfig) -> Sizes:
+    """The sizes of a configuration's data, from the catalogue or a look at the files.
+
+    Raises:
+        DatasetError: If a folder of images is not as it should be.
+    """
+    spec = dataset_spec(config.dataset.name)
+    if spec.kind == "folder":
+        shape, num_classes, total, test = _own(str(config.dataset.folder))
+    else:
+        shape, num_classes = spec.shape or (), spec.num_classes or 0
+        total, test = spec.train_size or 0, spec.test_size
+    held = config.dataset.validation_fraction
+    tested = 0.0
+    if test is None:
+        tested, test = TEST_FRACTION, round(total * TEST_FRACTION)
+    return Sizes(
+        input_shape=shape,
+        num_classes=num_classes,
+        train=max(1, round(total * (1 - held - tested))),
+        validation=round(total * held),
+        test=test,
+        ood=_num_ood(config),
+        grid=GRID if spec.kind == "points" else 0,
+    )
+
+
+def _own(folder: str) -> tuple[tuple[int, ...], int, int, int | None]:
+    """Shape, classes, images and test images of somebody's own data."""
+    from data.overview import overview  # which imports Pillow
+    from data.own import count_own
+
+    try:
+        total, test = count_own(folder)
+        found = overview(folder, per_class=0)
+    except OSError as error:
+        raise DatasetError(f"{folder} cannot be read: {error}") from None
+    width, height = found.median
+    channels = 1 if found.num_grey == found.num_opened else 3
+    return (channels, height, width), len(found.class_names), total, test
+
+
+def _num_ood(config: RunConfig) -> int:
+    name: str | None = config.evaluation.ood
+    if name == OOD_AUTO:
+        from data.loaders import choose_ood  # which imports scikit-learn
+
+        name = choose_ood(dataset_spec(config.dataset.name))
+    if name is None or name == OOD_NONE:
+        return 0
+    spec = dataset_spec(name)
+    return spec.test_size or spec.train_size or 0
+
+
+class Span(NamedTuple):
+    """A number that is known to lie somewhere, most likely at the middle one."""
+
+    low: float
+    middle: float
+    high: float
+
+    def __mul__(self, factor: Any) -> "Span":
+        """All three times a number."""
+        return Span(*(each * factor for each in self))
+
+    def __add__(self, other: Any) -> "Span":
+        """The sum with another span."""
+        return Span(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+NOTHING = Span(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What was measured of a configuration on a machine.
+
+    Args:
+        device: Where, for people.
+        parameters: Number of the network's parameters.
+        batch_size: Examples a step of one process.
+        step: Seconds of a step.
+        num_steps: How many steps were measured.
+        predict: Seconds a predicted example.
+        draw: Seconds to draw the weights once, 0 without a posterior.
+        start: Seconds until the first step.
+        memory: Bytes at the peak, of all processes.
+        available: Bytes that are free for them.
+        load: Programs that wanted each core before, 0 if unknown; above `BUSY` the
+            times are those of a machine that does other things too.
+        sizes: Of the data.
+        problem: Why nothing was measured, "" if it was.
+    """
+
+    device: str
+    parameters: int = 0
+    batch_size: int = 0
+    step: Span = NOTHING
+    num_steps: int = 0
+    predict: float = 0.0
+    draw: float = 0.0
+    start: float = 0.0
+    memory: int = 0
+    available: int = 0
+    load: float = 0.0
+    sizes: Sizes
+    problem: str = ""
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is enough memory, as far as is known."""
+        return not self.problem and self.memory <= self.available
+
+    def steps(self, config: RunConfig) -> int:
+        """Steps of an epoch."""
+        whole, rest = divmod(self.sizes.train, config.training.batch_size)
+        return whole + (rest > 1 or not whole)
+
+    def epoch(self, config: RunConfig) -> Span:
+        """Seconds of an epoch with what is predicted after it."""
+        draws = config.evaluation.validation_samples if self._samples(config) else 1
+        return self.step * self.steps(config) + self._passes(
+            draws, self.sizes.validation
+        )
+
+    def evaluation(self, config: RunConfig) -> Span:
+        """Seconds of the final evaluation."""
+        sizes = self.sizes
+        judged = sizes.test + sizes.ood + sizes.validation + sizes.grid
+        at_mean = self._passes(1, judged + min(sizes.train, KEPT_TRAINING))
+        if not self._samples(config):
+            return at_mean
+        return at_mean + self._passes(config.evaluation.test_samples, judged)
+
+    def total(self, config: RunConfig) -> Span:
+        """Seconds of the whole run, alone on its device."""
+        start = Span(self.start, self.start, self.start)
+        return (
+            start + self.epoch(config) * config.training.epochs
+            + self.evaluation(config)
+        )  # fmt: skip
+
+    def _passes(self, draws: int, examples: int) -> Span:
+        seconds = draws * (examples * self.predict + self.draw * bool(examples))
+        return Span(0.8, 1.0, 1.25) * seconds
+
+    def _samples(self, config: RunConfig) -> bool:
+        spec = optimizer_spec(config.optimizer.name)
+        sampled = config.optimizer.hyperparameters.get("sampled", True)
+        return spec.bayesian and bool(sampled)
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps({**asdict(self), "fits": self.fits}, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote, in another process.
+
+        Raises:
+            ValueError: If it is anything else.
+        """
+        content = json.loads(text)
+        try:
+            values = {item.name: content[item.name] for item in fields(cls)}
+            values["step"] = Span(*map(_number, values["step"]))
+            sizes = dict(values["sizes"])
+            sizes["input_shape"] = tuple(map(int, sizes["input_shape"]))
+            values["sizes"] = Sizes(**sizes)
+            for name in ("predict", "draw", "start", "memory", "available", "load"):
+                _number(values[name])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"estimate must be complete, got {error}.") from None
+        return cls(**values)
+
+
+def _number(value: Any) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value < LARGEST:
+        raise ValueError(f"an estimate must be of numbers, got {value!r}.")
+    return float(value)
+
+
+def cost_key(config: RunConfig) -> str:
+    """What is the same of configurations of which one measurement tells all.
+
+    Numbers with decimals, such as learning rates, change what is computed and not how
+    long it takes; so do seeds, and epochs and samples are multiplied later.
+    """
+    content = config.to_dict()
+    training: dict[str, Any] = content["training"]
+    spec = optimizer_spec(config.optimizer.name)
+    own = {item.name: item for item in spec.hyperparameters}
+    values: Mapping[str, Any] = content["optimizer"]["hyperparameters"]
+    return json.dumps([
+        {**content["dataset"], "split_seed": 0},
+        content["model"]["name"],
+        spec.name,
+        {name: v for name, v in values.items() if own[name].kind != "float"},
+        [training[k] for k in ("batch_size", "device", "num_processes")],
+        [bool(training[k]) for k in ("mixup", "random_erasing", "rescale_weights")],
+        content["evaluation"]["ood"],
+    ])

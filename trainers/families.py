@@ -1,0 +1,80 @@
+"""Runs side by side: names that tell them apart, and which differ in the seed alone.
+
+Torch-free, and light enough for the dashboard.
+"""
+
+import json
+from collections.abc import Sequence
+
+from trainers.catalogue import model_spec, optimizer_spec
+from trainers.config import RunConfig
+from trainers.runs import Run
+
+
+def model_names(runs: Sequence[Run], configs: Sequence[RunConfig]) -> list[str]:
+    """Names that tell runs apart: by optimizer, or model, data and seed, or id.
+
+    Args:
+        runs: The runs.
+        configs: Their configurations.
+
+    Returns:
+        The shortest names that all differ.
+    """
+    return told_apart(
+        [optimizer_spec(config.optimizer.name).title for config in configs],
+        [model_spec(config.model.name).title for config in configs],
+        [config.dataset.name for config in configs],
+        [f"seed {config.training.seed}" for config in configs],
+        [run.id for run in runs],
+    )
+
+
+def told_apart(names: Sequence[str], *further: Sequence[str]) -> list[str]:
+    """Add to names, one kind of words after the other, until all of them differ.
+
+    Args:
+        names: A name each.
+        *further: More words for each, "" for none; a kind that is the same for all is
+            left out.
+
+    Returns:
+        The names, which differ if the last kind of words does.
+    """
+    names = list(names)
+    for parts in further:
+        if len(set(names)) == len(names):
+            break
+        if len(set(parts)) > 1:
+            pairs = zip(names, parts, strict=True)
+            names = [", ".join(filter(None, pair)) for pair in pairs]
+    return names
+
+
+def families(configs: Sequence[RunConfig]) -> list[str]:
+    """Name what runs have in common that differ in nothing but the seed.
+
+    Args:
+        configs: Configurations of the runs.
+
+    Returns:
+        The same name for runs of the same settings, another for others.
+    """
+    known: dict[str, str] = {}
+    for config in configs:
+        spec, model = optimizer_spec(config.optimizer.name), config.model.name
+        name = f"{spec.title}, {model_spec(model).title}, {config.dataset.name}"
+        alike = sum(
+            other == name or other.startswith(f"{name}, settings ")
+            for other in set(known.values())
+        )
+        name = f"{name}, settings {alike + 1}" if alike else name
+        known.setdefault(family_key(config), name)
+    return [known[family_key(config)] for config in configs]
+
+
+def family_key(config: RunConfig) -> str:
+    """What runs that differ in nothing but the seed share, and with no others."""
+    content = config.to_dict()
+    del content["training"]["seed"]
+    return json.dumps(content, sort_keys=True)

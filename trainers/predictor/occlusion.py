@@ -1,0 +1,123 @@
+"""Which part of an image a prediction rests on: cover one patch after another.
+
+*Paper*: Zeiler and Fergus (2014), arXiv:1311.2901, section 4.2. A square of the
+training images' mean colour covers the image at one place after another. What the
+network then loses in confidence says what it saw there.
+
+*Departures*: next to the confidence the two entropies are followed, and a pixel's value
+is the mean over all squares that cover it, so that the map is as large as the image.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration import decompose
+
+MAX_PLACES = 2500  # squares on an image
+MAPS = ("confidence", "entropy", "mutual_information")
+
+Floats = NDArray[np.float64]
+Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+def occlude(
+    predict: Predict,
+    image: NDArray[np.uint8],
+    fill: NDArray[np.uint8],
+    patch: int,
+    stride: int,
+) -> dict[str, Floats]:
+    """Follow a prediction while a square covers the image.
+
+    Args:
+        predict: Gives probabilities ``[S, N, C]`` of images ``[N, channels, H, W]``.
+        image: The image, ``[channels, H, W]``.
+        fill: What covers it, ``[channels]``.
+        patch: Side of the square in pixels.
+        stride: Distance of two places of it.
+
+    Returns:
+        For each of `MAPS` how much it changes when a pixel is covered, ``[H, W]``:
+        "confidence" the fall of the probability of the class that was predicted, the
+        others the rise of the entropies in nats; and ``"NAME_before"`` ``[]``, what it
+        is of the whole image.
+
+    Raises:
+        ValueError: If the patch or the stride does not suit the image.
+    """
+    places = positions(image.shape[1:], patch, stride)
+    covered = np.repeat(image[None], len(places) + 1, axis=0)
+    for row, (top, left) in enumerate(places, start=1):
+        covered[row, :, top : top + patch, left : left + patch] = fill[:, None, None]
+    probabilities = predict(covered)
+    split = decompose(probabilities)
+    mean = probabilities.mean(axis=0, dtype=np.float64)
+    confidence = mean[:, mean[0].argmax()]
+    found: dict[str, Floats] = {}
+    for name, values, sign in (
+        ("confidence", confidence, -1),
+        ("entropy", split.total, 1),
+        ("mutual_information", split.mutual_information, 1),
+    ):
+        changes = sign * (values[1:] - values[0])
+        found[name] = spread_out(changes, places, patch, image.shape[1:])
+        found[f"{name}_before"] = np.asarray(values[0])
+    return found
+
+
+def positions(size: tuple[int, ...], patch: int, stride: int) -> list[tuple[int, int]]:
+    """Upper left corners of the squares; the last ones end where the image does.
+
+    Args:
+        size: Height and width.
+        patch: Side of a square.
+        stride: Distance of two.
+
+    Returns:
+        Rows and columns.
+
+    Raises:
+        ValueError: If an argument is out of range, or there would be too many.
+    """
+    if not 1 <= patch <= min(size):
+        raise ValueError(f"patch must be in 1..{min(size)}, got {patch}.")
+    if not 1 <= stride <= patch:
+        raise ValueError(f"stride must be in 1..{patch} (the patch), got {stride}.")
+    rows, columns = (_starts(length, patch, stride) for length in size)
+    if len(rows) * len(columns) > MAX_PLACES:
+        raise ValueError(
+            f"the patches must have at most {MAX_PLACES} places, got "
+            f"{len(rows) * len(columns)}; take a larger patch or stride."
+        )
+    return [(row, column) for row in rows for column in columns]
+
+
+def _starts(length: int, patch: int, stride: int) -> list[int]:
+    return sorted({*range(0, length - patch, stride), length - patch})
+
+
+def spread_out(
+    changes: Floats,
+    places: list[tuple[int, int]],
+    patch: int,
+    size: tuple[int, ...],
+) -> Floats:
+    """The mean change over the squares that cover a pixel.
+
+    Args:
+        changes: Of each place, ``[K]``.
+        places: Upper left corners.
+        patch: Side of a square.
+        size: Height and width.
+
+    Returns:
+        ``[H, W]``; every pixel is covered.
+    """
+    total, count = np.zeros(size), np.zeros(size)
+    for change, (top, left) in zip(changes, places, strict=True):
+        part = (slice(top, top + patch), slice(left, left + patch))
+        total[part] += change
+        count[part] += 1
+    return total / count

@@ -1,0 +1,234 @@
+"""Is an entry better than the baseline, or was it chance?
+
+A run against a run: both judged the same test examples, so the difference is taken
+example by example (`calibration.paired_differences`). Where an entry has several seeds,
+the question is what another training would give: with the same seeds on both sides
+differences are taken seed by seed (`calibration.mean_over_seeds`), else the means of
+both are compared.
+
+*Papers*: Student (1908), Biometrika 6:1; Welch (1947), Biometrika 34:28 (means of two
+groups whose deviations differ). One run against several seeds: Student's interval for
+two groups, which takes the deviation of the one for that of the others.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from calibration import Difference, Estimate, mean_over_seeds, paired_differences
+from calibration.definitions import HIGHER, MEASURES
+from calibration.estimate import COVERAGE
+from trainers.runs import Run, RunError
+from ui.components import predictions
+from ui.components.reading import stamp_of
+from ui.views.compare.comparable import incomparable
+from ui.views.compare.groups import Entry
+from ui.views.compare.measured import BROKEN, Stamp, known, scores, why
+
+HEADLINE = ("nll", "accuracy", "ece", "brier")
+PAIRED, SEEDWISE, MEANS = "by example", "by seed", "of means"
+BETTER, WORSE, UNCLEAR = "clearly better", "clearly worse", "no clear difference"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """One number of an entry less that of the baseline.
+
+    Args:
+        entry: Which entry.
+        measure: Of `calibration.MEASURES`.
+        difference: With its 95 % interval.
+        method: `PAIRED`, `SEEDWISE` or `MEANS`.
+        support: What speaks for it, in words: "better in 99 % of resamples".
+    """
+
+    entry: Entry
+    measure: str
+    difference: Estimate
+    method: str
+    support: str
+
+    @property
+    def verdict(self) -> str:
+        """What the interval says, in words."""
+        return verdict(self.measure, self.difference)
+
+
+def verdict(measure: str, difference: Estimate) -> str:
+    """Whether an interval leaves out zero, and on which side."""
+    if difference.low <= 0 <= difference.high:
+        return UNCLEAR
+    higher = difference.low > 0
+    return BETTER if higher == (MEASURES[measure].better == HIGHER) else WORSE
+
+
+def against(
+    baseline: Entry, others: Sequence[Entry], measures: Sequence[str] = HEADLINE
+) -> tuple[list[Compared], dict[str, str]]:
+    """Compare entries with the baseline.
+
+    Args:
+        baseline: What the others are compared with.
+        others: The entries.
+        measures: Names of numbers of the evaluation; run against run, those of
+            `HEADLINE` alone are compared.
+
+    Returns:
+        A row for each measure and entry, and by entry's name why there is none.
+    """
+    rows: list[Compared] = []
+    refused: dict[str, str] = {}
+    for entry in others:
+        reason = incomparable(baseline, entry)
+        if reason:
+            refused[entry.name] = reason
+            continue
+        families = baseline.is_family or entry.is_family
+        judge = _over_seeds if families else _by_example
+        try:
+            rows += judge(entry, baseline, measures)
+        except BROKEN as error:
+            refused[entry.name] = why(entry.views[0], error)
+    return sorted(rows, key=lambda row: measures.index(row.measure)), refused
+
+
+def paired(one: Run, two: Run) -> Mapping[str, Difference]:
+    """The first run's headline numbers less the second's, example by example."""
+    stamps = stamp_of(one.predictions), stamp_of(two.predictions)
+    return _paired(str(one.path), str(two.path), stamps)
+
+
+def of_means(first: Sequence[float], second: Sequence[float]) -> Estimate:
+    """The mean of some numbers less that of others, with Student's interval.
+
+    Args:
+        first: A number a seed, [R].
+        second: Likewise, of other seeds, [Q]; either may be of one, not both.
+
+    Returns:
+        The difference; its interval is Welch's where both have two or more.
+
+    Raises:
+        ValueError: If both are of one, which have no deviation.
+    """
+    from scipy.special import stdtrit
+
+    groups = [np.asarray(each, np.float64) for each in (first, second)]
+    counts = np.array([len(each) for each in groups])
+    value = float(groups[0].mean() - groups[1].mean())
+    if (counts < 2).all():
+        raise ValueError("two single runs have no deviation over seeds.")
+    squares = np.array([((each - each.mean()) ** 2).sum() for each in groups])
+    if (counts > 1).all():
+        parts = squares / (counts - 1) / counts
+        error = parts.sum()
+        freedom = error**2 / (parts**2 / (counts - 1)).sum() if error else 1.0
+    else:
+        freedom = counts.sum() - 2
+        error = squares.sum() / freedom * (1 / counts).sum()
+    half = float(stdtrit(freedom, (1 + COVERAGE) / 2)) * float(np.sqrt(error))
+    return Estimate(
+        value, low=value - half, high=value + half, count=int(counts.sum()), method="t"
+    )
+
+
+def better_share(measure: str, difference: Difference) -> str:
+    """In what share of resamples the first run is what the number says, in words.
+
+    Args:
+        measure: Which number it is.
+        difference: The first run's less the second's.
+
+    Returns:
+        Such as "better in 98 % of resamples".
+    """
+    if difference.low == difference.high == 0:
+        return "the same in all resamples"
+    above = difference > 0
+    share = difference.share_above_zero if above else 1 - difference.share_above_zero
+    side = _side(measure, difference)
+    percent = 100 * share
+    told = f"{percent:.0f} %" if percent < 99.5 else f"{min(percent, 99.9):.1f} %"
+    more = "more than " if percent > 99.9 else ""
+    return f"{side} in {more}{told} of resamples"
+
+
+def _side(measure: str, difference: float) -> str:
+    higher = MEASURES[measure].better == HIGHER
+    return "better" if (difference > 0) == higher else "worse"
+
+
+def _by_example(
+    entry: Entry, baseline: Entry, measures: Sequence[str]
+) -> list[Compared]:
+    found = paired(entry.views[0].run, baseline.views[0].run)
+    return [
+        Compared(
+            entry=entry, measure=name, difference=found[name], method=PAIRED,
+            support=better_share(name, found[name]),
+        )
+        for name in measures
+        if name in found
+    ]  # fmt: skip
+
+
+def _over_seeds(
+    entry: Entry, baseline: Entry, measures: Sequence[str]
+) -> list[Compared]:
+    rows = []
+    for name in measures:
+        first, second = (_by_seed(each, name) for each in (entry, baseline))
+        if not first or not second or max(len(first), len(second)) < 2:
+            continue
+        if first.keys() == second.keys():
+            pairs = [first[seed] - second[seed] for seed in sorted(first)]
+            rows.append(_seedwise(entry, name, pairs))
+            continue
+        difference = of_means([*first.values()], [*second.values()])
+        support = f"{len(first)} against {len(second)} seeds"
+        rows.append(
+            Compared(entry=entry, measure=name, difference=difference, method=MEANS,
+                     support=support)
+        )  # fmt: skip
+    return rows
+
+
+def _seedwise(entry: Entry, name: str, pairs: Sequence[float]) -> Compared:
+    found = mean_over_seeds(pairs)
+    assert found.low is not None
+    assert found.high is not None
+    alike = sum(pair * found.mean > 0 for pair in pairs)
+    side = _side(name, found.mean)
+    difference = Estimate(
+        found.mean, low=found.low, high=found.high, count=found.count, method="t"
+    )
+    return Compared(
+        entry=entry, measure=name, difference=difference, method=SEEDWISE,
+        support=f"{side} with {alike} of {len(pairs)} seeds",
+    )  # fmt: skip
+
+
+def _by_seed(entry: Entry, name: str) -> dict[int, float]:
+    """A number of the evaluation by seed, of the runs that have it."""
+    found: dict[int, float] = {}
+    for view in entry.views:
+        told = known(view, scores)
+        value = told.values.get((name, "")) if told else None
+        if view.config is not None and value is not None:
+            found[view.config.training.seed] = float(value)
+    return found
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def _paired(
+    one: str,
+    two: str,
+    stamps: tuple[Stamp, Stamp],  # noqa: ARG001 - the cache's key
+) -> Mapping[str, Difference]:
+    first, second = (predictions.part(Run(Path(path))) for path in (one, two))
+    if first.labels is None:
+        raise RunError("predictions.npz has no labels.")
+    return paired_differences(first.mean, second.mean, first.labels, HEADLINE)

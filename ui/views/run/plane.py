@@ -1,0 +1,113 @@
+"""The maps of a run on points of the plane, and the choice of what is drawn."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from trainers.catalogue import OPTIMIZERS
+from trainers.runs import Run
+from ui.components.formats import counted
+from ui.components.guarded import guarded
+from ui.components.plot import panel
+from ui.views.run.maps import (
+    ALEATORIC,
+    ENTROPY,
+    EPISTEMIC,
+    decision_figure,
+    heights,
+    map_alt,
+    uncertainty_figure,
+)
+
+DECISION, TOTAL = "Decision", "Total entropy"
+ALEATORIC_TITLE, EPISTEMIC_TITLE = "Aleatoric entropy", "Mutual information"
+_KEYS = {TOTAL: ENTROPY, ALEATORIC_TITLE: ALEATORIC, EPISTEMIC_TITLE: EPISTEMIC}
+_NOTES = {
+    TOTAL: "All that the prediction leaves open: the sum of the other two.",
+    ALEATORIC_TITLE: "What each weight sample leaves open by itself: classes overlap "
+    "here, and more data would not help.",
+    EPISTEMIC_TITLE: "How far the weight samples disagree: what more data could still "
+    "teach.",
+}
+
+
+def plane(run: Run, content: Mapping[str, Any]) -> None:
+    """Show the chosen maps, two in a row.
+
+    Args:
+        run: The run.
+        content: Its evaluation, with "map", "class_names" and "mean".
+    """
+    titles = [DECISION, *_KEYS]
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    drawn = left.pills(
+        "What is drawn", titles, selection_mode="multi", default=titles,
+        key="maps_drawn", bind="query-params",
+    )  # fmt: skip
+    with right, st.container(horizontal=True, horizontal_alignment="right"):
+        points = st.toggle("Training points", True, key="maps_points",
+                           bind="query-params")  # fmt: skip
+        shared = st.toggle(
+            "One colour scale", key="maps_scale", bind="query-params",
+            help="The same colour is the same number of nats in all maps.",
+        )  # fmt: skip
+    chosen = [title for title in titles if title in drawn]
+    if not chosen:
+        st.info("Choose a map to draw.", icon=":material/touch_app:")
+    for first in range(0, len(chosen), 2):
+        for place, title in zip(st.columns(2), chosen[first : first + 2], strict=False):
+            with place, guarded(f"The map {title}"):
+                _map(run, content, title, bool(points), bool(shared))
+    samples = counted(content["num_samples"], "weight sample")
+    st.caption(
+        f"By {samples} (S) at {len(content['map']['x'])} x "
+        f"{len(content['map']['y'])} points; entropies in nats."
+    )
+
+
+def _map(
+    run: Run, content: Mapping[str, Any], title: str, points: bool, shared: bool
+) -> None:
+    area, names = content["map"], content["class_names"]
+    if title == DECISION:
+        panel(
+            title,
+            decision_figure(area, names, points),
+            key="map-decision",
+            alt=f"Most probable of {len(names)} classes over the plane, with the "
+            "boundary and the training points.",
+            note="The most probable class, stronger where the network is surer; the "
+            "line is the boundary, the dots are training points.",
+            revision=run.id,
+        )
+        return
+    if title != TOTAL and not content["mean"]:
+        _undivided(title)
+        return
+    key = _KEYS[title]
+    largest = max(max(row) for row in heights(area, ENTROPY)) if shared else None
+    panel(
+        title,
+        uncertainty_figure(area, key, names, points, largest),
+        key=f"map-{key}",
+        alt=map_alt(title, area, key),
+        note=_NOTES[title],
+        revision=run.id,
+    )
+
+
+def _undivided(title: str) -> None:
+    with st.container(border=True, height="stretch"):
+        st.markdown(f"**{title}**")
+        st.info(
+            "There is no map of it: one set of weights cannot disagree with itself, so "
+            f"its entropy cannot be split. Train with {_bayesian()} to see where data "
+            "are missing.",
+            icon=":material/info:",
+        )
+
+
+def _bayesian() -> str:
+    """The optimizers that learn a posterior."""
+    return " or ".join(spec.title for spec in OPTIMIZERS.values() if spec.bayesian)
