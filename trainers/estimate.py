@@ -40,6 +40,7 @@ WARM_UP = 3  # steps, of which the first allocates and compiles
 CUDA_BLOCK = 10  # steps between two waits for a GPU, which runs behind
 PERIODS = ("factor_interval", "inverse_interval", "curvature_interval")
 LONGEST_PERIOD = 100
+REPEATS = 25  # of a prediction, within a second
 SAMPLING = 0.005  # seconds between two looks at the memory
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -244,14 +245,15 @@ def _prediction(
 
 
 def _seconds(action: Callable[[], object], device: torch.device) -> float:
-    """The median of three times that something takes."""
-    times = []
-    for _ in range(3):
+    """The median of some times that something takes."""
+    times: list[float] = []
+    begin = time.monotonic()
+    while len(times) < 3 or (len(times) < REPEATS and time.monotonic() - begin < 1.0):
         before = time.monotonic()
         action()
         wait_for(device)
         times.append(time.monotonic() - before)
-    return sorted(times)[1]
+    return float(np.median(times))
 
 
 def wait_for(device: torch.device) -> None:

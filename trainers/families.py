@@ -4,7 +4,9 @@ Torch-free, and light enough for the dashboard.
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import fields
 
 from trainers.catalogue import model_spec, optimizer_spec
 from trainers.config import RunConfig
@@ -61,20 +63,21 @@ def families(configs: Sequence[RunConfig]) -> list[str]:
         The same name for runs of the same settings, another for others.
     """
     known: dict[str, str] = {}
-    for config in configs:
+    alike: Counter[str] = Counter()
+    keys = [family_key(config) for config in configs]
+    for key, config in zip(keys, configs, strict=True):
+        if key in known:
+            continue
         spec, model = optimizer_spec(config.optimizer.name), config.model.name
         name = f"{spec.title}, {model_spec(model).title}, {config.dataset.name}"
-        alike = sum(
-            other == name or other.startswith(f"{name}, settings ")
-            for other in set(known.values())
-        )
-        name = f"{name}, settings {alike + 1}" if alike else name
-        known.setdefault(family_key(config), name)
-    return [known[family_key(config)] for config in configs]
+        alike[name] += 1
+        known[key] = f"{name}, settings {alike[name]}" if alike[name] > 1 else name
+    return [known[key] for key in keys]
 
 
 def family_key(config: RunConfig) -> str:
     """What runs that differ in nothing but the seed share, and with no others."""
-    content = config.to_dict()
-    del content["training"]["seed"]
-    return json.dumps(content, sort_keys=True)
+    # Not `to_dict`, which copies deeply: a page may ask this of a thousand runs.
+    parts = {item.name: vars(getattr(config, item.name)) for item in fields(config)}
+    training = {k: v for k, v in parts["training"].items() if k != "seed"}
+    return json.dumps(parts | {"training": training}, sort_keys=True, default=dict)

@@ -132,7 +132,7 @@ _PRESETS = (
         title="Large batches with SP-NGD",
         summary="Batches of 4,096 by its authors' recipe: few steps, each of which "
         "knows the curvature.",
-        time="a minute or two",
+        time="a few minutes",
         config=_large_batch(),
     ),
 )  # fmt: skip

@@ -6,6 +6,7 @@ computes on its share of every batch; rank 0 validates, logs and saves.
 
 import math
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -224,7 +225,8 @@ class Trainer:
         if kind == STEP and isinstance(self.optimizer, TellsFigures):
             values |= self.optimizer.figures()
         if kind == EPOCH and has_posterior(self.optimizer):
-            row["posterior"] = layer_rows(self.optimizer.posterior())
+            with suppress(ValueError):  # weights that are no numbers: see `evaluate`
+                row["posterior"] = layer_rows(self.optimizer.posterior())
         self.reporter.log({**row, **values})
 
     def _end_epoch(self) -> None:

@@ -32,6 +32,11 @@ def _render(name: str) -> Callable[[], None]:
     return render
 
 
+def _go_to_launch() -> None:
+    """The first page has no name in its address: send there who types /launch."""
+    st.switch_page(pages[navigation.LAUNCH], query_params=st.query_params.to_dict())
+
+
 @st.cache_resource(show_spinner=False)
 def _begin() -> None:
     """Use what is kept, and look after the dispatcher; once a process."""
@@ -53,10 +58,14 @@ with suppress(RunError):  # each page says what is wrong, and the next one tries
     _begin()
 pages = {
     name: st.Page(
-        _render(name), title=title, icon=icon, url_path=name,
+        _render(name), title=title, icon=icon,
+        url_path=name if name != navigation.LAUNCH else "first",
         default=name == navigation.LAUNCH,
     )
     for name, (title, icon) in PAGES.items()
 }  # fmt: skip
 navigation.register(pages)
-st.navigation(list(pages.values()), position="top").run()
+typed = st.Page(
+    _go_to_launch, title="Launch", url_path=navigation.LAUNCH, visibility="hidden"
+)
+st.navigation([*pages.values(), typed], position="top").run()

@@ -17,6 +17,7 @@ from trainers.jobs.home import Home
 from trainers.jobs.store import Store
 from trainers.runs import Run
 from trainers.status import Process
+from ui.components import navigation
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 APP = REPOSITORY / "ui" / "app.py"
@@ -72,8 +73,9 @@ def open_page(root: Path) -> Callable[..., AppTest]:
 
     def opened(page: str, **query: str) -> AppTest:
         app = AppTest.from_file(str(APP), default_timeout=30)
-        # `switch_page` knows files only; a page that is a function goes by its path.
-        app._page_hash = calc_hash(page)
+        # `switch_page` knows files only; a page that is a function goes by its path,
+        # and the first one, which has none in its address, by what `ui/app.py` says.
+        app._page_hash = calc_hash("first" if page == navigation.LAUNCH else page)
         for key, value in query.items():
             app.query_params[key] = value
         return app.run()

@@ -29,9 +29,15 @@ def test_every_page_has_an_address(open_page):
         navigation.LAUNCH: "## Launch a run",
         navigation.RUNS: "## Runs",
         navigation.RUN: "### :material/monitoring: No runs yet",
+        navigation.COMPARE: "## Compare",
+        navigation.OPTIMIZER: "## Optimizer",
+        navigation.REPORT: "## Report",
+        navigation.SYSTEM: "## System",
     }
     for page, heading in headings.items():
-        assert open_page(page).main.markdown[0].value == heading
+        app = open_page(page)
+        assert not app.exception
+        assert app.main.markdown[0].value == heading
 
 
 def test_the_whole_dashboard_runs_without_torch(root):
@@ -40,12 +46,31 @@ def test_the_whole_dashboard_runs_without_torch(root):
         "from trainers import jobs\n"
         "jobs.keep_dispatcher = lambda: None\n"
         "from streamlit.testing.v1 import AppTest\n"
-        f"app = AppTest.from_file({str(APP)!r}, default_timeout=30).run()\n"
-        "import ui.views.run, ui.views.runs\n"
-        "sys.exit(bool(app.exception) or 'torch' in sys.modules)\n"
+        "from streamlit.util import calc_hash\n"
+        "from ui.views.run.page import TABS\n"
+        f"app = AppTest.from_file({str(APP)!r}, default_timeout=60)\n"
+        "def see(page, **query):\n"
+        "    app._page_hash = calc_hash(page)\n"
+        "    app.query_params.clear()\n"
+        "    for name, value in query.items():\n"
+        "        app.query_params[name] = value\n"
+        "    app.run()\n"
+        "    assert not app.exception, (page, query, app.exception)\n"
+        "    assert 'torch' not in sys.modules, (page, query)\n"
+        "for page in ('first', 'runs', 'optimizer', 'system'):\n"
+        "    see(page)\n"
+        "for tab in TABS:\n"
+        "    see('run', run='a', tab=tab)\n"
+        "see('compare', runs='a,b')\n"
+        "see('report', runs='a')\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False)
-    assert done.returncode == 0
+    for name, optimizer in (("a", "vogn"), ("b", "adamw")):
+        fakes.write_run(root, name, optimizer=optimizer, evaluated=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, check=False,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_the_dispatcher_is_looked_after_once_a_process(open_page, monkeypatch):

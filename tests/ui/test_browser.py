@@ -128,6 +128,11 @@ def wait_for_state(page: Any, state: str) -> None:
         pytest.fail(f"{page.url} should show {state}, but shows:\n{shown[:1000]}")
 
 
+def open_tab(page: Any, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).click()
+    page.wait_for_url(f"**tab={name.replace(' ', '+')}**")
+
+
 def stop(page: Any, run: Run) -> None:
     """Press Stop and see to it that nothing of the run is left."""
     page.get_by_role("button", name="Stop", exact=True).click()
@@ -165,23 +170,26 @@ def test_a_live_run_keeps_its_zoom_survives_a_reload_and_another_is_stopped(page
 def test_a_finished_run_shows_how_far_it_can_be_trusted(page, runs):
     page.goto("/")
     page.get_by_role("button", name="Launch", exact=True).wait_for()
-    picture(page, "launch")
     launch(page, runs, epochs=60)
     wait_for_growth(page, 9)
-    picture(page, "run-live")
     wait_for_state(page, "Finished")
-    page.locator("[aria-label^='Reliability diagram'] .main-svg").first.wait_for()
-    page.locator("[aria-label^='Histograms'] .main-svg").first.wait_for()
-    cards = page.locator("img[alt^='Test image']")
-    cards.first.wait_for()
-    assert cards.count() > 4
     metrics = page.get_by_test_id("stMetric")
     until(lambda: metrics.count() == 5, "five numbers are shown")
-    picture(page, "run-finished")
+    open_tab(page, "Calibration")
+    page.locator("[aria-label^='Reliability diagram'] .main-svg").first.wait_for()
+    open_tab(page, "OOD")
+    page.locator("[aria-label*='istogram'] .main-svg").first.wait_for()
+    open_tab(page, "Uncertainty maps")
+    cards = page.locator("img[alt*='Test image']")
+    cards.first.wait_for()
+    assert cards.count() > 4
+    page.reload()  # the tab stands in the address
+    cards.first.wait_for()
+    open_tab(page, "Convergence")
+    page.locator(f"{LOSS} .main-svg").first.wait_for()
 
     page.emulate_media(color_scheme="dark")
     until(lambda: ink(page) > 150, "the charts follow the dark theme")
-    picture(page, "dark")
 
 
 # Chromium without a window has no place to show notifications.
@@ -211,17 +219,11 @@ def test_points_of_the_plane_get_their_maps_and_the_end_is_told_once(
         (told,) = until(lambda: page.evaluate("window.shown"), "it is told")
         assert told["title"] == f"Run {run.id} finished"
         assert told["body"].startswith("VOGN on Two moons, accuracy ")
-        for start in (
-            "Most probable of 2 classes",
-            "Predictive entropy",
-            "Mutual info",
-        ):
-            drawn = page.locator(f"[aria-label^='{start}'] .main-svg").first
-            drawn.wait_for()
-        picture(page, "run-map")
+        open_tab(page, "Uncertainty maps")
+        for start in ("Most probable of 2 classes", "Predictive", "Mutual info"):
+            page.locator(f"[aria-label^='{start}'] .main-svg").first.wait_for()
         page.get_by_role("link", name="Runs", exact=True).click()
         page.get_by_test_id("stDataFrame").wait_for()
-        picture(page, "runs")
         assert page.evaluate("window.shown.length") == 1
 
 

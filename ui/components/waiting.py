@@ -6,7 +6,7 @@ import streamlit as st
 
 from trainers.jobs.launcher import Queue
 from trainers.runs import Run
-from ui.components import engine, navigation, reading
+from ui.components import access, engine, navigation, reading
 from ui.components.engine import attempt
 from ui.components.formats import count, counted, plain
 from ui.components.reading import Summary
@@ -46,7 +46,7 @@ def paused(queue: Queue) -> None:
             icon=":material/pause_circle:",
         )
         if st.button("Go on", icon=":material/play_arrow:", key="go_on",
-                     type="primary"):  # fmt: skip
+                     type="primary", disabled=not access.may_edit()):  # fmt: skip
             attempt([queue.unpause])
 
 
@@ -65,6 +65,7 @@ def overview(queue: Queue, views: Sequence[Summary]) -> None:
         st.markdown(standing(len(waiting), first), width="stretch")
         if not queue.paused and st.button(
             "Pause the queue", icon=":material/pause:", key="pause",
+            disabled=not access.may_edit(),
             help="Nothing new starts until you go on; what runs goes on.",
         ):  # fmt: skip
             attempt([queue.pause])

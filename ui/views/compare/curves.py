@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import streamlit as st
 
 from ui.components import reading
+from ui.components.axes import KINDS, STEP, TIME, Axes, longest_of
 from ui.components.formats import plain
 from ui.components.plot import panel
 from ui.components.series import SMOOTHED_SHARE, Row, unbroken
 from ui.views.compare import lines
 from ui.views.compare.comparison import Comparison, told_missing
 from ui.views.compare.groups import Entry
-from ui.views.run.axes import KINDS, STEP, TIME, Axes, longest_of
 
 REFRESH = 3.0  # seconds between two looks at live runs
 METRICS, KIND, LOG_X, LOG_Y, SMOOTHING, EACH = (

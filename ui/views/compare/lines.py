@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ui.components.axes import TIME, Axes
 from ui.components.figure import PERCENT, Figure, figure
 from ui.components.formats import compact, percent, words
 from ui.components.series import Row, Value, column, last, smoothed, thinned, value
 from ui.views.compare.groups import Entry
 from ui.views.compare.spread import Curve, by_place, interpolated
 from ui.views.compare.strokes import Trace, faint, mean, stroke
-from ui.views.run.axes import TIME, Axes
 
 HEIGHT = 300  # pixels
 STEPS, EPOCHS = "step", "epoch"  # kinds of rows

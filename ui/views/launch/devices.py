@@ -116,7 +116,7 @@ def _gpus() -> list[nvml.Gpu]:
 
 def _device(found: Sequence[Row]) -> tuple[str, str]:
     titles = {
-        AUTO: "Automatic: a GPU" if found else "Automatic: the CPU",
+        AUTO: "Auto: GPU" if found else "Auto: CPU",
         "cpu": "CPU",
         ANY_GPU: "Any GPU",
     }

@@ -77,7 +77,7 @@ def _beginning(known: TimmSpec | None) -> dict[str, Any]:
     """Ask what the training begins with."""
     none = known is not None and not known.weights
     pretrained = st.toggle(
-        "Begin with pretrained weights", key="pretrained", disabled=none,
+        "Pretrained weights", key="pretrained", disabled=none,
         help="Downloads timm's weights from huggingface.co when the run starts, once "
         "a machine; the last layer is new.",
     )  # fmt: skip

@@ -10,12 +10,12 @@ import streamlit as st
 from trainers.runs import Run
 from trainers.status import ALIVE, QUEUED
 from ui.components import reading
+from ui.components.axes import KINDS, STEP, Axes, longest_of
 from ui.components.formats import count
 from ui.components.guarded import guarded
 from ui.components.plot import panel
 from ui.components.reading import Summary
 from ui.components.series import SMOOTHED_SHARE, Row, unbroken, value
-from ui.views.run.axes import KINDS, STEP, Axes, longest_of
 from ui.views.run.curvature import curvature_curves
 from ui.views.run.curves import Curve, curves
 from ui.views.run.other_curves import MOST, other_curves, other_keys

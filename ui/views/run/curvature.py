@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from ui.components.axes import Axes
 from ui.components.figure import PERCENT
 from ui.components.formats import percent
 from ui.components.series import Row
-from ui.views.run.axes import Axes
 from ui.views.run.curves import STEPS, Curve, Line, Plan, curve
 
 PLANS = (

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ui.components.axes import Axes
 from ui.components.figure import IN_COLOR, OUT_COLOR, PERCENT, Figure, figure, line
 from ui.components.formats import compact, percent
 from ui.components.series import Row, Value, column, last, smoothed, thinned, value
-from ui.views.run.axes import Axes
 
 TALL, LOW = 300, 220  # pixels
 FEW = 30  # points: beyond, dots would hide the line

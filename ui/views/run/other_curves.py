@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from html import escape
 
+from ui.components.axes import Axes
 from ui.components.formats import plain, words
 from ui.components.series import Row, value
-from ui.views.run.axes import Axes
 from ui.views.run.curvature import PLANS as CURVATURE
 from ui.views.run.curves import EPOCHS, PLANS, STEPS, Curve, Line, Plan, curve
 

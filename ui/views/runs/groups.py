@@ -111,10 +111,8 @@ def arrow(found: Sequence[Group], opened: str | None) -> pa.Table:
         "Open": [("Close" if group.name == opened else "Open") for group in found],
         "Group": [group.name for group in found],
         "Runs": [len(group.views) for group in found],
-        "States": [_states(group.views) for group in found],
         "Dataset": [_datasets(group.views) for group in found],
         "Optimizer": [_optimizers(group.views) for group in found],
-        "Settings": [group.num_settings for group in found],
         "Best setting": [_best(group) for group in found],
         "Seeds": [len(group.best) for group in found],
     }
@@ -127,6 +125,8 @@ def arrow(found: Sequence[Group], opened: str | None) -> pa.Table:
                 [None if value is None else scale * value for value in values],
                 pa.float64(),
             )
+    content["Settings"] = [group.num_settings for group in found]
+    content["States"] = [_states(group.views) for group in found]
     content["Launched"] = pa.array(
         [_launched(group.views) for group in found], pa.timestamp("ms", tz="UTC")
     )
@@ -172,17 +172,17 @@ def drawn(open_key: str) -> dict[str, Any]:
         open_key: Key of the buttons that open a group.
     """
     look: dict[str, Any] = {
-        "Open": config.ButtonColumn("", type="tertiary", key=open_key, width=75),
-        "Group": config.TextColumn(width=190),
+        "Open": config.ButtonColumn("", type="tertiary", key=open_key, width=70),
+        "Group": config.TextColumn(width=160),
         "Runs": config.NumberColumn(width=60),
-        "States": config.TextColumn(width=170),
-        "Dataset": config.TextColumn(width=130),
-        "Optimizer": config.TextColumn(width=150),
+        "States": config.TextColumn(width=220),
+        "Dataset": config.TextColumn(width=110),
+        "Optimizer": config.TextColumn(width=105),
         "Settings": config.NumberColumn(
             width=80, help="In how many ways its runs were configured, the seed aside."
         ),
         "Best setting": config.TextColumn(
-            width=200,
+            width=150,
             help="The one with the lowest mean test NLL. It was chosen on the test "
             "split, so its numbers flatter it a little.",
         ),

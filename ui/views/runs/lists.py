@@ -12,7 +12,7 @@ from trainers.status import ALIVE
 from trainers.sweep import differing
 from ui.components import navigation
 from ui.components.engine import told
-from ui.components.formats import counted, plain
+from ui.components.formats import count, counted, plain
 from ui.components.navigation import GROUP
 from ui.components.reading import Summary
 from ui.components.sparkline import sparkline
@@ -88,7 +88,10 @@ def runs(
     with toolbar:
         with told():
             actions(chosen)
-        st.caption(_words(views, len(everything), len(chosen)))
+        # Of one line in any case: the table must not move under the pointer.
+        st.caption(
+            f"{count(len(chosen))} selected" if chosen else "Select rows to act on them"
+        )
     with tools:
         switches.choose_columns(known, columns)
         switches.download(views, everything, axes)
@@ -142,10 +145,16 @@ def _height(num_rows: int) -> int:
     return min(HIGHEST, ROW + ROW * max(1, num_rows))
 
 
-def _words(views: Sequence[Summary], number: int, num_chosen: int) -> str:
+def counts(views: Sequence[Summary], everything: Sequence[Summary]) -> str:
+    """How many runs there are, and what is still to come.
+
+    Args:
+        views: Those that are shown.
+        everything: All of them.
+    """
+    number = len(everything)
+    some_of = f"{count(len(views))} of " if len(views) < number else ""
     alive = sum(view.state in ALIVE for view in views)
-    some_of = f"{len(views)} of " if len(views) < number else ""
-    what = f"{num_chosen} selected" if num_chosen else "Select a row to act on it"
     pending = sum(view.pending for view in views)
     late = f" · reading {counted(pending, 'result')}" if pending else ""
-    return f"{some_of}{counted(number, 'run')}, {alive} alive · {what}{late}"
+    return f"{some_of}{counted(number, 'run')}, {count(alive)} alive{late}"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from trainers.runs import list_runs
 from trainers.status import ALIVE
@@ -54,20 +55,22 @@ def _page(look: Callable[[], Seen], pace: float | None) -> None:
         horizontal=True, vertical_alignment="center",
         horizontal_alignment="distribute",
     ):  # fmt: skip
-        st.markdown("## Runs", width="content")
+        heading = st.container(
+            horizontal=True, vertical_alignment="bottom", width="content"
+        )
         notify(views)
     trouble(problem)
     with told():
         queue = None if problem else engine.queue()
         if queue is not None:
             waiting.overview(queue, views)
-    late = _list(views)
+    late = _list(views, heading)
     st.session_state[_LATE] = late
     if pace != _pace(views, late):
         st.rerun()  # the whole page, which then refreshes at another pace
 
 
-def _list(views: Sequence[Summary]) -> bool:
+def _list(views: Sequence[Summary], heading: DeltaGenerator) -> bool:
     """Show the runs or their groups; whether some of it is still to be read."""
     grouped = switches.grouped()
     kept = filters(views, grouped)
@@ -79,6 +82,9 @@ def _list(views: Sequence[Summary]) -> bool:
         tools = st.container(
             horizontal=True, vertical_alignment="center", width="content"
         )
+    with heading:
+        st.markdown("## Runs", width="content")
+        st.caption(lists.counts(kept, views), width="content")
     with tools:
         switches.offer_groups(views)
     if grouped:

@@ -9,10 +9,10 @@ from plotly.graph_objects import Figure
 from tests.ui.painting import painted
 from tests.ui.views.compare.examples import entries_of, run_of
 from ui.components import reading
+from ui.components.axes import EPOCH, TIME, Axes
 from ui.components.series import MAX_POINTS
 from ui.views.compare import lines
 from ui.views.compare.lines import KNOWN, available, panel, uneven
-from ui.views.run.axes import EPOCH, TIME, Axes
 
 
 def logged(*runs, by_seeds=True):

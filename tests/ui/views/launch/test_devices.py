@@ -65,7 +65,7 @@ def test_without_a_gpu_a_line_says_so(open_page):
     app = open_page("launch")
     assert "There is no GPU that can be used here" in text(app)
     offered = app.selectbox(key="device").options
-    assert offered == ["Automatic: the CPU", "CPU", "Any GPU"]
+    assert offered == ["Auto: CPU", "CPU", "Any GPU"]
 
 
 def test_more_processes_than_cores_are_told(open_page, monkeypatch):

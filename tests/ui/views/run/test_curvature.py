@@ -6,7 +6,7 @@ import pytest
 from tests.ui import fakes
 from tests.ui.painting import painted
 from trainers.runs import Run, read_metrics
-from ui.views.run.axes import Axes
+from ui.components.axes import Axes
 from ui.views.run.curvature import curvature_curves
 
 

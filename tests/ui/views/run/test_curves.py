@@ -6,8 +6,8 @@ import pytest
 from tests.ui import fakes
 from tests.ui.painting import painted
 from trainers.runs import Run, read_metrics
+from ui.components.axes import EPOCH, TIME, Axes
 from ui.components.series import MAX_POINTS
-from ui.views.run.axes import EPOCH, TIME, Axes
 from ui.views.run.curves import FEW, best_epoch, curves
 
 RAW = Axes(smoothing=0.0)

@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 from tests.ui import fakes
 from tests.ui.painting import painted
 from trainers.runs import Run, read_metrics
-from ui.views.run.axes import Axes
+from ui.components.axes import Axes
 from ui.views.run.other_curves import MOST, other_curves, other_keys
 
 

@@ -1,8 +1,8 @@
-"""Tests of `ui/views/run/axes.py`."""
+"""Tests of `ui/components/axes.py`."""
 
 import pytest
 
-from ui.views.run.axes import EPOCH, STEP, TIME, Axes, longest_of
+from ui.components.axes import EPOCH, STEP, TIME, Axes, longest_of
 
 ROW = {"kind": "step", "step": 40, "epoch": 0.5, "seconds": 90.25}
 
