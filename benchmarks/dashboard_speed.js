@@ -5,28 +5,28 @@
   const watched = { seconds: null, before: null, since: 0, armed: false };
   window.watched = watched;
 
-  // What stands in the first rows of the first text column, as a number; null without
-  // ink, which is a canvas that was made and not yet drawn on.
+  const caption = () => document.querySelector(
+    "[data-testid='stCaptionContainer']")?.textContent.split(",", 1)[0] ?? "";
+
+  // What stands in the first rows, as a number; null without ink, which is a canvas that
+  // was made and not yet drawn on. Reading pixels is slow: it waits for the caption.
   const look = () => {
     const canvas = document.querySelector("[data-testid='stDataFrame'] canvas");
-    const caption = document.querySelector(
-      "[data-testid='stCaptionContainer']")?.textContent ?? "";
-    if (!canvas || !canvas.width || !caption) return null;
+    if (!canvas || !canvas.width) return null;
     const scale = window.devicePixelRatio;
     const pixels = canvas.getContext("2d").getImageData(
-      110 * scale, 42 * scale, 180 * scale, 140 * scale).data;
+      110 * scale, 42 * scale, 180 * scale, 70 * scale).data;
     let mark = 0;
     let ink = 0;
     for (let k = 0; k < pixels.length; k += 4) {
       mark = (mark * 31 + pixels[k]) | 0;
       if (Math.abs(pixels[k] - pixels[0]) > 60) ink += 1;
     }
-    return ink > 100 || /^0 of/.test(caption) ? `${mark} ${counted(caption)}` : null;
+    return ink > 100 || caption().startsWith("0 of") ? mark : null;
   };
-  const counted = (caption) => caption.split(",", 1)[0];
 
   watched.arm = () => {
-    watched.before = look();
+    watched.before = { caption: caption(), mark: look() };
     watched.seconds = null;
     watched.since = null;
     watched.armed = true;
@@ -38,11 +38,12 @@
     }, true);
 
   const tick = () => {
-    if (watched.seconds === null && watched.since !== null) {
+    const { before } = watched;
+    if (watched.seconds === null && watched.since !== null &&
+        caption() !== (before?.caption ?? "")) {
       const now = look();
-      const changed = now !== null && now !== watched.before &&
-        (!watched.armed || now.split(" ")[0] !== watched.before.split(" ")[0]);
-      if (changed) watched.seconds = (performance.now() - watched.since) / 1000;
+      if (now !== null && now !== before?.mark)
+        watched.seconds = (performance.now() - watched.since) / 1000;
     }
     requestAnimationFrame(tick);
   };

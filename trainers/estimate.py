@@ -6,12 +6,9 @@ measured, without the messages between them.
 """
 
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -27,6 +24,7 @@ from trainers.config import RunConfig
 from trainers.costs import Cost, Sizes, Span, data_sizes
 from trainers.evaluate import resolve_device
 from trainers.jobs.devices import cores
+from trainers.memory import free_memory, is_lack_of_memory, peak_memory
 from trainers.models import build_model
 from trainers.optimizers import build_optimizer
 from trainers.predict import BATCH_SIZE, predict
@@ -41,8 +39,6 @@ CUDA_BLOCK = 10  # steps between two waits for a GPU, which runs behind
 PERIODS = ("factor_interval", "inverse_interval", "curvature_interval")
 LONGEST_PERIOD = 100
 REPEATS = 25  # of a prediction, within a second
-SAMPLING = 0.005  # seconds between two looks at the memory
-CGROUP = Path("/sys/fs/cgroup")
 
 
 def measure(config: RunConfig, seconds: float = SECONDS) -> Cost:
@@ -276,73 +272,3 @@ def busy() -> float:
         return os.getloadavg()[0] / cores()
     except (OSError, AttributeError):
         return 0.0
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes that this process could still take."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    free = psutil.virtual_memory().available
-    with suppress(OSError, ValueError):  # no container, or one without a limit
-        limit = int((CGROUP / "memory.max").read_text(encoding="ascii"))
-        used = int((CGROUP / "memory.current").read_text(encoding="ascii"))
-        lines = (CGROUP / "memory.stat").read_text(encoding="ascii").splitlines()
-        kept = dict(line.split() for line in lines)
-        free = min(free, limit - used + int(kept.get("inactive_file", 0)))
-    return max(0, free)
-
-
-def limit_memory(num_bytes: int | None = None) -> None:
-    """Let the process take no more than so many further bytes.
-
-    An error is better than a machine without memory, whose system kills what it likes.
-
-    Args:
-        num_bytes: All that are free, if not given.
-    """
-    with suppress(ImportError, OSError, ValueError):
-        import resource
-
-        used = psutil.Process().memory_info()
-        more = free_memory(torch.device("cpu")) if num_bytes is None else num_bytes
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        ceiling = getattr(used, "data", used.rss) + more
-        resource.setrlimit(resource.RLIMIT_DATA, (ceiling, hard))
-
-
-@contextmanager
-def peak_memory(device: torch.device) -> Iterator[list[int]]:
-    """Watch the memory during the block.
-
-    On the CPU it is that of the whole process, Python and torch among it.
-
-    Yields:
-        A list whose one number is the peak, after the block.
-    """
-    peak = [0]
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        yield peak
-        peak[0] = int(torch.cuda.max_memory_allocated(device))
-        return
-    process, done = psutil.Process(os.getpid()), threading.Event()
-
-    def watch() -> None:
-        while not done.wait(SAMPLING):
-            peak[0] = max(peak[0], process.memory_info().rss)
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield peak
-    finally:
-        done.set()
-        thread.join()
-        peak[0] = max(peak[0], process.memory_info().rss)
-
-
-def is_lack_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there is not enough memory."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return "can't allocate memory" in str(error) or "out of memory" in str(error)

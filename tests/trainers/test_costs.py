@@ -31,7 +31,8 @@ SIZES = Sizes(
 )
 COST = Cost(
     device="the CPU", parameters=7, batch_size=100, step=Span(0.5, 1.0, 2.0),
-    num_steps=9, predict=0.01, draw=0.1, start=3.0, memory=10, available=10, sizes=SIZES,
+    num_steps=9, predict=0.01, draw=0.1, start=3.0, memory=10, available=10,
+    sizes=SIZES,
 )  # fmt: skip
 
 

@@ -78,9 +78,9 @@ def test_what_does_not_fit_is_told(monkeypatch):
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such limit")
 def test_a_process_gets_an_error_before_the_machine_is_full():
     code = (
-        "import torch; from trainers import estimate\n"
+        "import torch; from trainers import estimate, memory\n"
         "from tests.trainers.examples import config\n"
-        "estimate.limit_memory(300_000_000)\n"
+        "memory.limit_memory(300_000_000)\n"
         "chosen = config(dataset='fashion-mnist', model='resnet20', optimizer='sgd',\n"
         "    training={'batch_size': 50_000, 'device': 'cpu'})\n"
         "print(estimate.measure(chosen, 1.0).problem)"
@@ -167,15 +167,3 @@ def test_random_inputs_look_like_the_data(shape):
     assert abs(float(inputs.mean())) < 0.1
     # The largest class is among the labels of however few rows: mixup counts by it.
     assert int(random_split(sizes, 2, CPU).labels.max()) == 4
-
-
-def test_a_container_has_no_more_than_its_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr(estimate, "CGROUP", tmp_path)
-    free = estimate.free_memory(CPU)
-    assert free > 10_000
-    (tmp_path / "memory.max").write_text("9000\n")
-    (tmp_path / "memory.current").write_text("4000\n")
-    (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 500\n")
-    assert estimate.free_memory(CPU) == 5500
-    (tmp_path / "memory.max").write_text("max\n")
-    assert estimate.free_memory(CPU) > 10_000

@@ -59,9 +59,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _measured(config: RunConfig, seconds: float) -> Cost:
     with StopSignal() as stop, stop.deferred():  # a half-imported torch raises anything
-        from trainers import estimate
+        from trainers import estimate, memory
     if estimate.is_on_cpu(config):
-        estimate.limit_memory()
+        memory.limit_memory()
     return estimate.measure(config, seconds)
 
 
