@@ -78,7 +78,7 @@ class Effort:
     repeats: int
 
 
-FULL, QUICK = Effort(1000, 15), Effort(1000, 5)
+FULL, QUICK = Effort(1000, 10), Effort(1000, 5)
 
 
 @contextmanager
@@ -290,6 +290,7 @@ def _row(name: str, values: Sequence[float], effort: Effort) -> Row:
         "seconds_low": min(values),
         "seconds_high": max(values),
         "repeats": len(values),
+        "load": os.getloadavg()[0],
         "wanted": WANTED[name],
     }
 

@@ -21,12 +21,16 @@ class Difference(Estimate):
         method: How the interval was found.
         share_above_zero: Share of replicates in which the difference is above 0, ties
             counting half: near 1 the first run's number is surely the larger, near 0
-            the smaller. 0.5 where one example or cluster tells nothing. `as_dict`, the
-            form of all estimates, leaves it out.
+            the smaller. 0.5 where one example or cluster tells nothing. Where bias is
+            allowed for in several ways, that of the least sure one.
+        share_range: The least and the most of such shares over those ways; both are
+            `share_above_zero` where there is one way. `as_dict`, the form of all
+            estimates, leaves out the shares.
     """
 
-    __slots__ = ("share_above_zero",)
+    __slots__ = ("share_above_zero", "share_range")
     share_above_zero: float
+    share_range: tuple[float, float]
 
     def __new__(
         cls,
@@ -37,21 +41,29 @@ class Difference(Estimate):
         count: int,
         method: str,
         share_above_zero: float = 0.5,
+        share_range: tuple[float, float] | None = None,
     ) -> Self:
         """Make the number; see the class."""
         made = super().__new__(
             cls, value, low=low, high=high, count=count, method=method
         )
-        made.share_above_zero = float(share_above_zero)
+        made.share_above_zero = share = float(share_above_zero)
+        made.share_range = share_range or (share, share)
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        content = self.as_dict() | {"share_above_zero": self.share_above_zero}
+        content = self.as_dict() | {
+            name: getattr(self, name) for name in self.__slots__
+        }
         return type(self).from_dict, (content,)
 
 
 def with_share(
-    estimate: Estimate, draws: Array, num_groups: int, bounds: tuple[float, float]
+    estimate: Estimate,
+    draws: Array,
+    num_groups: int,
+    bounds: tuple[float, float],
+    *others: Array,
 ) -> Difference:
     """Add to an estimate what share of replicates is above zero.
 
@@ -61,6 +73,7 @@ def with_share(
         num_groups: How many examples or clusters were resampled; one tells nothing, and
             its interval is all there can be.
         bounds: Smallest and largest possible difference.
+        *others: Replicates with bias allowed for in other ways, ``[R]`` each.
 
     Returns:
         The same number and interval.
@@ -68,9 +81,10 @@ def with_share(
     Raises:
         ValueError: If one example or cluster has no bounds.
     """
-    low, high, share = estimate.low, estimate.high, share_above_zero(draws)
+    low, high = estimate.low, estimate.high
+    shares = [share_above_zero(each) for each in (draws, *others)]
     if num_groups < 2:
-        (low, high), share = bounds, 0.5
+        (low, high), shares = bounds, [0.5]
         if not np.isfinite(bounds).all():
             raise ValueError(
                 "bounds must be finite where there is one example or cluster, "
@@ -82,7 +96,8 @@ def with_share(
         high=high,
         count=estimate.count,
         method=estimate.method,
-        share_above_zero=share,
+        share_above_zero=min(shares, key=lambda share: abs(share - 0.5)),
+        share_range=(min(shares), max(shares)),
     )
 
 

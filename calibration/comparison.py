@@ -12,8 +12,9 @@ Statist. 7:1, and Koehn (2004), EMNLP 388 (paired bootstrap).
 *ECE*: noise can only raise a calibration error, by more the better calibrated the run,
 and so by another amount in each of the two. It is at most what it is in bins without a
 gap, and at least what it is to first order (`calibration._distances`); the interval of
-the difference holds all four combinations of the two runs. It is wider than need be,
-save that bins in which the runs are the same cancel, whatever the truth.
+the difference holds all four combinations of the two runs, and `share_range` the least
+and the most of their shares above zero. It is wider than need be, save that bins in
+which the runs are the same cancel, whatever the truth.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,7 +36,6 @@ from calibration._checks import (
 from calibration._difference import (
     Difference,
     check_same_shape,
-    share_above_zero,
     with_share,
 )
 from calibration._distances import distance
@@ -212,8 +212,7 @@ def _ece_difference(one: Judged, two: Judged, num_bins: int) -> Difference:
         count=one.count,
         method=BOOTSTRAP,
     )
-    least_sure = min(draws, key=lambda each: abs(share_above_zero(each) - 0.5))
-    return with_share(estimate, least_sure, len(sums[0]), _ECE_BOUNDS)
+    return with_share(estimate, draws[0], len(sums[0]), _ECE_BOUNDS, *draws[1:])
 
 
 def _drawn(cluster: Classes, replicates: int, seed: int) -> Iterator[Classes]:

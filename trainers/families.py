@@ -5,12 +5,15 @@ Torch-free, and light enough for the dashboard.
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
+from typing import TypeVar
 
 from trainers.catalogue import model_spec, optimizer_spec
 from trainers.config import RunConfig
 from trainers.runs import Run
+
+Found = TypeVar("Found")
 
 
 def model_names(runs: Sequence[Run], configs: Sequence[RunConfig]) -> list[str]:
@@ -73,6 +76,30 @@ def families(configs: Sequence[RunConfig]) -> list[str]:
         alike[name] += 1
         known[key] = f"{name}, settings {alike[name]}" if alike[name] > 1 else name
     return [known[key] for key in keys]
+
+
+def one_a_seed(
+    found: Sequence[Found],
+    run_of: Callable[[Found], Run],
+    seed_of: Callable[[Found], int],
+) -> list[Found]:
+    """Of runs of the same settings, one a seed: the newest that was evaluated.
+
+    Twice the same seed is the same run twice: it tells nothing of the deviation.
+
+    Args:
+        found: Runs, or what is known of them.
+        run_of: The run of each.
+        seed_of: Its seed.
+
+    Returns:
+        Those that are kept, by seed.
+    """
+    ordered = sorted(
+        found, key=lambda each: (run_of(each).evaluation.exists(), run_of(each).id)
+    )
+    newest = {seed_of(each): each for each in ordered}
+    return [newest[seed] for seed in sorted(newest)]
 
 
 def family_key(config: RunConfig) -> str:

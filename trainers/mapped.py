@@ -27,15 +27,22 @@ _BROKEN = (
 )  # fmt: skip
 
 
+class MissingFileError(RunError):
+    """A file is not there, which is no damage; the message names it."""
+
+
 def array_names(path: Path) -> list[str]:
     """The names of the arrays in a file.
 
     Raises:
-        RunError: If it is missing or no .npz file.
+        MissingFileError: If it is missing.
+        RunError: If it is no .npz file.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist()]
+    except FileNotFoundError:
+        raise MissingFileError(f"{path.name} is missing.") from None
     except _BROKEN as error:
         raise RunError(f"{path} cannot be read: {error}") from None
 
@@ -51,17 +58,24 @@ def mapped_array(path: Path, name: str) -> NDArray[Any]:
         The array.
 
     Raises:
-        RunError: If the file or the array is missing or damaged, or it holds objects,
-            which could run code.
+        MissingFileError: If the file is missing.
+        RunError: If the array is missing or damaged, or it holds objects, which could
+            run code.
     """
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            if f"{name}.npy" not in archive.namelist():
+                raise RunError(f"{name} in {path} does not exist.")
             found = archive.getinfo(f"{name}.npy")
             if found.compress_type == zipfile.ZIP_STORED:
                 return _mapped(file, found)
             with archive.open(found) as member:
                 array: NDArray[Any] = npy.read_array(member, allow_pickle=False)
                 return array
+    except FileNotFoundError:
+        raise MissingFileError(f"{path.name} is missing.") from None
+    except RunError:
+        raise
     except _BROKEN as error:
         raise RunError(f"{name} in {path} cannot be read: {error}") from None
 

@@ -349,8 +349,28 @@ def _finite(value: Any) -> Any:
     return None if infinite else value
 
 
-def log_tail(log: Path, num_bytes: int = 4000) -> str:
-    """The end of a log file, "" when there is none."""
+def lies_within(path: Path, folder: Path) -> bool:
+    """Whether a path is in a folder, links followed: none leads out of it."""
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # links in a circle
+        return False
+
+
+def log_tail(log: Path, num_bytes: int = 4000, within: Path | None = None) -> str:
+    """The end of a log file.
+
+    Args:
+        log: The file.
+        num_bytes: How much of it at most.
+        within: A folder that it must really be in: a run folder may be somebody else's,
+            and a link in it lead anywhere.
+
+    Returns:
+        The text; "" when there is none.
+    """
+    if within is not None and not lies_within(log, within):
+        return ""
     try:
         with log.open("rb") as file:
             file.seek(0, os.SEEK_END)

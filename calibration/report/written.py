@@ -5,6 +5,7 @@ version may hold, is written as it stands.
 """
 
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from statistics import fmean
 
 from calibration.definitions import HIGHER, LOWER, MEASURES
@@ -106,12 +107,15 @@ def cells(
 
 
 def change(name: str, estimate: Estimate) -> Cell:
-    """A difference with its sign and its interval."""
+    """A difference with its sign and its interval, if that ends anywhere."""
     scale, digits = _scale(name), _digits(name)
-    ends = (scale * float(estimate), scale * estimate.low, scale * estimate.high)
-    middle, low, high = (formats.signed(end, digits) for end in ends)
     unit = " points" if is_percent(name) else ""
-    return Cell(text=f"{middle}{unit}", detail=f"({low} to {high})")
+    text = f"{formats.signed(scale * float(estimate), digits)}{unit}"
+    if not (isfinite(estimate.low) and isfinite(estimate.high)):
+        return Cell(text=text, detail="(no interval)")
+    ends = scale * estimate.low, scale * estimate.high
+    low, high = (formats.signed(end, digits) for end in ends)
+    return Cell(text=text, detail=f"({low} to {high})")
 
 
 def column(name: str) -> Column:

@@ -16,7 +16,7 @@ from ui.components import results as results_module
 ROOT = Path(__file__).resolve().parents[2]
 FIELDS = [
     "situation", "num_runs", "seconds", "seconds_low", "seconds_high", "repeats",
-    "wanted",
+    "load", "wanted",
 ]  # fmt: skip
 
 

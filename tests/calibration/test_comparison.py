@@ -100,6 +100,9 @@ def test_exchanging_the_runs_changes_the_sign(groups):
         assert -found == pytest.approx(float(other), abs=1e-12)
         assert (-found.high, -found.low) == pytest.approx((other.low, other.high))
         assert 1 - found.share_above_zero == pytest.approx(other.share_above_zero)
+        ends = [1 - share for share in reversed(other.share_range)]
+        assert found.share_range == pytest.approx(ends)
+        assert found.share_above_zero in found.share_range
 
 
 @pytest.mark.parametrize("name", ["accuracy", "nll", "brier"])

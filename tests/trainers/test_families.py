@@ -4,7 +4,14 @@ import subprocess
 import sys
 
 from tests.trainers.examples import config
-from trainers.families import families, family_key, model_names, told_apart
+from trainers.families import (
+    families,
+    family_key,
+    model_names,
+    one_a_seed,
+    told_apart,
+)
+from trainers.runs import Run
 
 
 def ids(runs):
@@ -46,6 +53,16 @@ def test_the_key_of_a_family_leaves_out_the_seed_alone():
     one, other = (config(training={"seed": seed}) for seed in (0, 7))
     assert family_key(one) == family_key(other)
     assert family_key(one) != family_key(config(dataset={"split_seed": 1}))
+
+
+def test_of_runs_of_a_seed_the_newest_evaluated_one_is_kept(tmp_path):
+    runs = [Run(tmp_path / name) for name in ("a", "b", "c", "d")]
+    for run in runs[:2]:
+        run.path.mkdir()
+        run.evaluation.write_text("{}")
+    seeds = dict(zip("abcd", (1, 1, 1, 0), strict=True))
+    kept = one_a_seed(runs, lambda run: run, lambda run: seeds[run.id])
+    assert [run.id for run in kept] == ["d", "b"]
 
 
 def test_it_is_light():

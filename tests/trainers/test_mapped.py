@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from trainers.mapped import array_names, mapped_array
+from trainers.mapped import MissingFileError, array_names, mapped_array
 from trainers.runs import RunError
 
 ARRAYS = {
@@ -67,7 +67,7 @@ def test_objects_are_refused(tmp_path, save):
 def test_what_is_not_there_is_told(tmp_path):
     path = tmp_path / "a.npz"
     for ask in (lambda: array_names(path), lambda: mapped_array(path, "a")):
-        with pytest.raises(RunError, match=r"a\.npz cannot be read"):
+        with pytest.raises(MissingFileError, match=r"a\.npz is missing"):
             ask()
     np.savez(path, a=np.zeros(3))
     with pytest.raises(RunError, match="b in"):

@@ -8,8 +8,9 @@ import pytest
 
 HEAVY = ("torch", "sklearn", "streamlit", "timm", "torchvision", "scipy")
 MODULES = (
-    "catalogue", "commands", "config", "doctor", "doctor.engine",
-    "doctor.installation", "doctor.machine", "doctor.settings", "farewells", "flags",
+    "annotations", "catalogue", "commands", "config", "doctor", "doctor.engine",
+    "doctor.installation", "doctor.machine", "doctor.settings", "errands", "families",
+    "farewells", "flags", "preferences", "presets", "saved", "timm_catalogue",
     "jobs", "jobs.dispatcher", "jobs.local", "jobs.supervisor", "launcher", "mirrors",
     "ranks", "runs", "status", "stopping", "sweep", "__main__",
 )  # fmt: skip

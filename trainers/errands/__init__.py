@@ -2,7 +2,7 @@
 
 An errand has a place, a path without a suffix. Beside it lie `PLACE.json` (what was
 started when, and how it ended), `PLACE.log` (what it printed) and `PLACE.lock`, which
-its keeper holds: at one place there is one errand at a time. The keeper
+its keeper and the errand itself hold: at one place there is one at a time. The keeper
 (`trainers.errands.keeper`) is a process of its own, so that an errand goes on when the
 page, the browser or the server is closed, and is found again afterwards.
 """
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainers.jobs.locks import is_held
+from trainers.jobs.locks import FileLock, is_held
 from trainers.jobs.start import spawn
 from trainers.runs import RunError, is_there, log_tail, read_json, write_json
 
@@ -59,14 +59,17 @@ def begin(place: Path, arguments: Sequence[str]) -> None:
     log = suffixed(place, "log")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        found = look(place)
-        if found is not None and found.state == RUNNING:
-            raise RunError("This is under way already: wait for its end, or stop it.")
-        log.unlink(missing_ok=True)
-        note(place, arguments, time.time())
-        process = spawn(
-            KEEPER, [str(place), *arguments], os.environ, log, detached=True
-        )
+        # Of two that begin at once, the second sees what the first has noted.
+        with FileLock(suffixed(place, "begin")) as turn:
+            if not turn.acquire() or _is_running(place):
+                raise RunError(
+                    "This is under way already: wait for its end, or stop it."
+                )
+            log.unlink(missing_ok=True)
+            note(place, arguments, time.time())
+            process = spawn(
+                KEEPER, [str(place), *arguments], os.environ, log, detached=True
+            )
     except OSError as error:
         raise RunError(f"{place.name} cannot be started: {error}") from None
     _reap(process)
@@ -94,16 +97,26 @@ def look(place: Path) -> Errand | None:
         state, code = RUNNING, None
     else:
         state = LOST if code is None else FAILED if code else DONE
-    return Errand(state, arguments, started, code, log_tail(suffixed(place, "log")))
+    tail = log_tail(suffixed(place, "log"), within=place.parent)
+    return Errand(state, arguments, started, code, tail)
 
 
 def end(place: Path) -> None:
     """Ask the errand at a place to end; its keeper sees to it. Returns at once."""
     lock = suffixed(place, "lock")
     with suppress(OSError, ValueError):
-        keeper = int(lock.read_text(encoding="ascii"))
-        if is_held(lock):
-            os.kill(keeper, signal.SIGTERM)
+        # The keeper, and the errand for the case that the keeper was killed.
+        for process in map(int, lock.read_text(encoding="ascii").split()):
+            if not is_held(lock):
+                return
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGTERM)
+                return
+
+
+def _is_running(place: Path) -> bool:
+    found = look(place)
+    return found is not None and found.state == RUNNING
 
 
 def suffixed(place: Path, suffix: str) -> Path:

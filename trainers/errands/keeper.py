@@ -4,6 +4,7 @@ It holds the place's lock, starts the errand, and notes how it ended. SIGTERM en
 errand with all of its children, and then the keeper.
 """
 
+import os
 import signal
 import subprocess
 import sys
@@ -28,20 +29,23 @@ def main(words: Sequence[str]) -> int:
         if not lock.acquire():
             sys.stderr.write("Another one is under way here.\n")
             return 3
-        lock.write(str(psutil.Process().pid))
         note(place, arguments, started)
-        code = _kept([sys.executable, "-u", "-m", *arguments])
+        code = _kept([sys.executable, "-u", "-m", *arguments], lock)
         note(place, arguments, started, code)
     return code
 
 
-def _kept(command: Sequence[str]) -> int:
-    """Run a command to its end, or to ours."""
+def _kept(command: Sequence[str], lock: FileLock) -> int:
+    """Run a command to its end, or to ours.
+
+    It holds the lock with us: if we are killed, the place is not free before its end.
+    """
     asked: list[int] = []
     with handling(SIGNALS, lambda number, _: asked.append(number)):
         process = subprocess.Popen(  # noqa: S603 - words of our own pages
-            command, stdin=subprocess.DEVNULL
+            command, stdin=subprocess.DEVNULL, pass_fds=lock.handed_on()
         )
+        lock.write(f"{os.getpid()} {process.pid}")
         while not asked:
             try:
                 return _code(process.wait(timeout=0.2))

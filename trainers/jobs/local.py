@@ -238,7 +238,7 @@ class Engine:
 
     def logs(self, run: Run, num_bytes: int = 4000) -> str:
         """The end of what a run printed."""
-        return log_tail(run.log, num_bytes)
+        return log_tail(run.log, num_bytes, within=run.path)
 
     def queue(self) -> list[Run]:
         """The queued runs, next one first."""

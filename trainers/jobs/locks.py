@@ -12,7 +12,8 @@ PATIENCE = 2.0  # seconds: somebody may just be looking whether the lock is held
 class FileLock:
     """A lock on a file, held by this process alone.
 
-    Children do not inherit it. The file stays when the lock is released.
+    Children do not inherit it unless it is handed on to them. The file stays when the
+    lock is released.
 
     Args:
         path: The lock file; made if need be.
@@ -47,6 +48,10 @@ class FileLock:
             return os.path.samestat(os.fstat(self._file), self._path.stat())
         except OSError:
             return False
+
+    def handed_on(self) -> tuple[int, ...]:
+        """The descriptor for `pass_fds`: a child that has it holds the lock as well."""
+        return () if self._file is None else (self._file,)
 
     def write(self, text: str) -> None:
         """Replace what stands in the file, for people and other processes."""

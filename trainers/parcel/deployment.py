@@ -199,7 +199,8 @@ def _program(facts: Mapping[str, Any]) -> str:
     timm = name.startswith(TIMM_PREFIX)
     kind = (
         f"points [N, {shape[0]}]" if len(shape) == 1
-        else f"images [N, {', '.join(map(str, shape))}], uint8, or floats from 0 to 1"
+        else f"images [N, {', '.join(map(str, shape))}], integers from 0 to 255 or\n"
+        "floats from 0 to 1"
     )  # fmt: skip
     if facts["normalisation"] is None:
         kind = (

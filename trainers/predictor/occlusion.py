@@ -41,8 +41,8 @@ def occlude(
     Returns:
         For each of `MAPS` how much it changes when a pixel is covered, ``[H, W]``:
         "confidence" the fall of the probability of the class that was predicted, the
-        others the rise of the entropies in nats; and ``"NAME_before"`` ``[]``, what it
-        is of the whole image.
+        others the rise of the entropies in nats; and of the whole image
+        ``"NAME_before"`` ``[]``, what it is, and ``"prediction"`` ``[]``, the class.
 
     Raises:
         ValueError: If the patch or the stride does not suit the image.
@@ -54,8 +54,9 @@ def occlude(
     probabilities = predict(covered)
     split = decompose(probabilities)
     mean = probabilities.mean(axis=0, dtype=np.float64)
-    confidence = mean[:, mean[0].argmax()]
-    found: dict[str, Floats] = {}
+    predicted = int(mean[0].argmax())
+    confidence = mean[:, predicted]
+    found: dict[str, Floats] = {"prediction": np.asarray(predicted, np.float64)}
     for name, values, sign in (
         ("confidence", confidence, -1),
         ("entropy", split.total, 1),

@@ -69,10 +69,12 @@ def role_of(person: Mapping[str, Any], roles: Mapping[str, Any]) -> str | None:
 
     Returns:
         `EDITOR`, `VIEWER`, or None. An address that the provider calls unverified is
-        nobody's.
+        nobody's; one of which it says nothing is taken as it is, so let the provider
+        hand out addresses that its users cannot choose.
     """
     email = person.get("email")
-    if not isinstance(email, str) or person.get("email_verified") is False:
+    verified = person.get("email_verified", True)  # some providers send text
+    if not isinstance(email, str) or verified not in (True, "true", "True"):
         return None
     for name, found in ((EDITOR, roles.get("editors")), (VIEWER, roles.get("viewers"))):
         if _matches(email.casefold(), found):

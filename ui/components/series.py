@@ -8,6 +8,7 @@ Value = float | None
 
 LARGEST = 1e300  # of a value; integers of a file may be larger than any float
 MAX_POINTS = 2000  # a trace; more slows the browser and shows nothing more
+_GROWTH = 0.2  # of the values so far, over which a mean averages at most
 SMOOTHED_SHARE = 0.04  # of the logged points, over which the bold loss averages
 
 
@@ -70,10 +71,11 @@ def last(values: Sequence[Value]) -> Value:
 
 
 def smoothed(values: Sequence[Value], share: float = SMOOTHED_SHARE) -> list[Value]:
-    """Exponential mean, corrected for its start as Adam's averages are; gaps stay.
+    """Exponential mean over a window that grows from the start; gaps stay.
 
     It averages over a share of the run, so that a short run is not smeared and a long
-    one is not jagged.
+    one is not jagged, but never over more than a share of what was before: a loss that
+    falls fast at first is followed, not trailed.
 
     Args:
         values: Values, [N]; None is a gap.
@@ -82,16 +84,17 @@ def smoothed(values: Sequence[Value], share: float = SMOOTHED_SHARE) -> list[Val
     Returns:
         Means, [N].
     """
-    weight = 1.0 - 1.0 / max(1.0, share * len(values))
-    mean, total = 0.0, 0.0
+    largest = max(1.0, share * len(values))
+    mean, number = 0.0, 0
     result: list[Value] = []
     for each in values:
         if each is None:
             result.append(None)
             continue
-        mean = weight * mean + (1 - weight) * each
-        total = weight * total + (1 - weight)
-        result.append(mean / total)
+        window = min(largest, 1.0 + _GROWTH * number)
+        mean = (1 - 1 / window) * mean + each / window
+        number += 1
+        result.append(mean)
     return result
 
 

@@ -1,7 +1,9 @@
 """Tests of how measures are written."""
 
+import numpy as np
 import pytest
 
+from calibration.estimate import Estimate
 from calibration.report import written
 from tests.calibration.report.examples import estimate
 
@@ -45,6 +47,9 @@ def test_a_spread_over_seeds_has_its_unit_once():
 
 
 def test_a_difference_has_its_sign():
+    endless = Estimate(0.005, low=-np.inf, high=np.inf, count=3, method="t")
+    assert written.change("accuracy", endless).text == "+0.5 points"
+    assert written.change("accuracy", endless).detail == "(no interval)"
     change = estimate(-0.004, 0.003, least=-1)
     assert written.change("accuracy", change).text == "-0.4 points"
     assert written.change("nll", change).detail == "(-0.0070 to -0.0010)"

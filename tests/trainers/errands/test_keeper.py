@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -101,14 +102,64 @@ def test_a_stop_ends_the_children_too(place):
     until(lambda: not psutil.pid_exists(child))
 
 
-def test_a_killed_keeper_leaves_no_errand_that_runs_for_ever(place, monkeypatch):
+def test_a_killed_keeper_does_not_free_the_place_while_its_errand_goes_on(place):
     begin(
         place, [module(place, "import time; print('x', flush=True); time.sleep(600)")]
     )
     until(lambda: look(place).log)
-    os.kill(int(suffixed(place, "lock").read_text()), signal.SIGKILL)
+    keeper, errand = map(int, suffixed(place, "lock").read_text().split())
+    os.kill(keeper, signal.SIGKILL)
+    until(lambda: not psutil.pid_exists(keeper) or is_zombie(keeper))
+    assert look(place).state == RUNNING
+    with pytest.raises(RunError, match="under way already"):
+        begin(place, ["x"])
+    end(place)
+    until(lambda: not psutil.pid_exists(errand))
+
+
+def is_zombie(pid):
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_an_errand_of_which_all_were_killed_is_lost(place, monkeypatch):
+    begin(
+        place, [module(place, "import time; print('y', flush=True); time.sleep(600)")]
+    )
+    until(lambda: look(place).log)
+    for pid in map(int, suffixed(place, "lock").read_text().split()):
+        os.kill(pid, signal.SIGKILL)
     monkeypatch.setattr("trainers.errands.BOOT", 0.0)
     assert ended(place).state == LOST
+
+
+def test_of_many_that_begin_at_once_one_does(place):
+    name = module(place, "import time; print('once', flush=True); time.sleep(600)")
+
+    def attempt():
+        try:
+            begin(place, [name])
+        except RunError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(lambda _: attempt(), range(6))) == 1
+    until(lambda: "once" in look(place).log)
+    assert look(place).log == "once"
+    end(place)
+    ended(place)
+
+
+def test_a_log_that_leads_elsewhere_is_not_read(place, tmp_path):
+    begin(place, [module(place, "print(1)")])
+    ended(place)
+    (tmp_path / "secret").write_text("secret")
+    suffixed(place, "log").unlink()
+    suffixed(place, "log").symlink_to(tmp_path / "secret")
+    assert look(place).log == ""
 
 
 def test_an_end_of_nothing_is_nothing(place):

@@ -1,13 +1,18 @@
 """Tests of what a finished run puts into the archive."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load
 
+import trainers
 from data.loaders import load_dataset
 from trainers.parcel import deployment
 from trainers.parcel.deployment import NUM_EXAMPLES, deployed, offers_posterior
@@ -74,6 +79,32 @@ def test_examples_are_test_inputs_with_the_runs_own_predictions(finished):
     logits = arrays["logits"][rows]
     ratio = np.log(examples["at_mean"]) - logits
     np.testing.assert_allclose(ratio, ratio[:, :1].repeat(10, 1), atol=1e-4)
+
+
+def test_pixels_are_scaled_by_their_kind_and_nothing_else_is_taken(finished, tmp_path):
+    for name, content in deployed(finished()).files.items():
+        (tmp_path / name).write_bytes(content)
+    code = (
+        "import torch, predict as p\n"
+        "x = torch.randint(256, (2, *p.RUN['input_shape']), dtype=torch.uint8)\n"
+        "known = p.normalised(x)\n"
+        "for kind in (torch.int16, torch.int64):\n"
+        "    assert torch.equal(p.normalised(x.to(kind)), known)\n"
+        "assert torch.equal(p.normalised(x.double() / 255), known)\n"
+        "wrong = x.float(), x.long() + 256, known * torch.nan, x.float() / -255\n"
+        "for each in wrong:\n"
+        "    try:\n"
+        "        p.normalised(each)\n"
+        "    except ValueError as error:\n"
+        "        assert 'integers from 0 to 255 or floats from 0 to 1' in str(error)\n"
+        "    else:\n"
+        "        raise AssertionError(each.dtype)\n"
+    )
+    root = Path(trainers.__file__).parents[1]
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, check=True,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{root}"},
+    )  # fmt: skip
 
 
 def test_points_have_no_inputs_to_judge_by(finished):

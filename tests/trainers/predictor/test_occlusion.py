@@ -30,6 +30,7 @@ def test_only_squares_over_what_is_seen_change_the_prediction(image):
     fall = bare.mean(0)[0, 0] - hidden.mean(0)[0, 0]
     assert found["confidence"][1, 2] == pytest.approx(fall)
     assert found["confidence_before"] == pytest.approx(bare.mean(0)[0, 0])
+    assert found["prediction"] == bare.mean(0)[0].argmax()
     rise = decompose(hidden).total - decompose(bare).total
     assert found["entropy"][1, 2] == pytest.approx(rise[0])
     for name in MAPS:

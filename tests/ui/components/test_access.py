@@ -31,10 +31,12 @@ def test_roles_go_by_address_and_pattern(email, role):
     assert role_of({"email": email}, ROLES) == role
 
 
-def test_an_unverified_address_is_nobodys():
-    person = {"email": "ada@example.com", "email_verified": False}
+@pytest.mark.parametrize("said", [False, "false", 0, None, "", "no"])
+def test_an_unverified_address_is_nobodys(said):
+    person = {"email": "ada@example.com", "email_verified": said}
     assert role_of(person, ROLES) is None
-    assert role_of(person | {"email_verified": True}, ROLES) == EDITOR
+    for said in (True, "true"):
+        assert role_of(person | {"email_verified": said}, ROLES) == EDITOR
 
 
 def test_without_roles_nobody_gets_in():

@@ -4,6 +4,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.ui import fakes
 from tests.ui.seen import errors, text
+from tests.ui.selecting import select
 from trainers import jobs
 from trainers.jobs.launcher import JobState
 from trainers.runs import RunError
@@ -47,7 +48,7 @@ def test_the_pages_of_another_launcher_leave_out_what_it_cannot(
 ):
     fakes.write_run(root, "good", state="stopped")
     monkeypatch.setattr(jobs, "engine", Cluster)
-    app = open_page("runs")
+    app = select(open_page("runs"), 0)
     assert not app.exception
     keys = {button.key for button in app.button}
     assert {"open", "stop", "clone"} <= keys

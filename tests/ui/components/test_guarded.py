@@ -9,6 +9,7 @@ from tests.ui.seen import errors, text
 def page(kind: str) -> None:
     import streamlit as st
 
+    from trainers.mapped import MissingFileError
     from trainers.runs import RunError
     from ui.components.guarded import guarded
 
@@ -17,6 +18,8 @@ def page(kind: str) -> None:
         "key": KeyError("labels"),
         "value": ValueError("no <b>numbers</b>"),
         "disk": OSError("disk failed"),
+        "missing": MissingFileError("predictions.npz is missing."),
+        "gone": FileNotFoundError(2, "No such file or directory", "/runs/a/x.json"),
         "none": None,
     }[kind]
     with guarded("The gallery"):
@@ -47,6 +50,36 @@ def test_what_fails_is_told_and_the_rest_is_shown(kind, told):
     assert "before" in text(app)
     assert "after" in text(app)
     assert "whole" not in text(app)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("missing", "predictions.npz is missing."), ("gone", "x.json is missing.")],
+)
+def test_a_file_that_is_not_there_is_not_called_damaged(kind, told):
+    assert errors(opened(kind)) == f"The gallery cannot be shown, {told}"
+
+
+def fragments() -> None:
+    import streamlit as st
+
+    from ui.components.guarded import fragment
+
+    def body(name: str) -> None:
+        st.button("Again", key="again")
+        raise FileNotFoundError(2, "No such file or directory", name)
+
+    fragment("The log", body, 60.0)("rank1.log")
+    st.markdown("after")
+
+
+def test_what_is_raised_in_a_fragment_costs_the_fragment():
+    app = AppTest.from_function(fragments).run()
+    for _ in range(2):
+        assert not app.exception
+        assert errors(app) == "The log cannot be shown, rank1.log is missing."
+        assert "after" in text(app)
+        app.button(key="again").click().run()
 
 
 def test_foreign_text_is_escaped():

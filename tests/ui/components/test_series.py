@@ -69,7 +69,14 @@ def test_the_last_number_is_found_behind_gaps():
 
 def test_smoothing_keeps_a_constant_and_starts_unbiased():
     assert smoothed([3.0] * 5) == pytest.approx([3.0] * 5)
-    assert smoothed([5.0, 1.0], 1.0) == pytest.approx([5.0, (0.25 * 5 + 0.5) / 0.75])
+    assert smoothed([5.0, 1.0], 1.0) == pytest.approx([5.0, 5 - 4 / 1.2])
+
+
+def test_a_loss_that_falls_fast_at_first_is_followed():
+    loss = [1 / (1 + k / 20) for k in range(1000)]
+    bold = smoothed(loss)
+    assert max(mean - raw for mean, raw in zip(bold, loss, strict=True)) < 0.12
+    assert all(mean < 1.3 * raw for mean, raw in zip(bold, loss, strict=True))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.04])

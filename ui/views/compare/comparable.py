@@ -14,10 +14,10 @@ from ui.views.compare.measured import known, scores, why
 
 def incomparable(baseline: Entry, entry: Entry) -> str:
     """Why an entry cannot be compared with the baseline, "" if it can."""
-    for each in (baseline, entry):
+    for each, who in ((baseline, "the baseline: "), (entry, "")):
         if all(known(view, scores) is None for view in each.views):
             cause = RunError("its evaluation is damaged")
-            return f"{each.name}: {why(each.views[0], cause)}"
+            return f"{who}{why(each.views[0], cause)}"
     pair = [_first_evaluated(each) for each in (baseline, entry)]
     first, second = (view.config for view in pair)
     if first and second and first.dataset.name != second.dataset.name:

@@ -41,7 +41,10 @@ class Comparison:
 def name_of(entry: Entry) -> str:
     """The name of an entry with how many seeds it has, in Markdown."""
     seeds = f" :small[({len(entry.views)} seeds)]" if entry.is_family else ""
-    return f"{plain(entry.name)}{seeds}"
+    # A narrow cell must not break SP-NGD in two; a hyphen of other names may be broken.
+    whole = entry.name.replace("SP-NGD", "SP\N{NON-BREAKING HYPHEN}NGD")
+    whole = whole.replace("K-FAC", "K\N{NON-BREAKING HYPHEN}FAC")
+    return f"{plain(whole)}{seeds}"
 
 
 def told_missing(missing: Mapping[str, Sequence[str]]) -> None:

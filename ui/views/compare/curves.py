@@ -7,6 +7,7 @@ import streamlit as st
 from ui.components import reading
 from ui.components.axes import KINDS, STEP, TIME, Axes, longest_of
 from ui.components.formats import plain
+from ui.components.guarded import fragment
 from ui.components.plot import panel
 from ui.components.series import SMOOTHED_SHARE, Row, unbroken
 from ui.views.compare import lines
@@ -26,7 +27,7 @@ Logged = list[tuple[Entry, list[list[Row]]]]
 def render(comparison: Comparison) -> None:
     """Show the curves."""
     alive = any(entry.alive for entry in comparison.entries)
-    st.fragment(_live, run_every=REFRESH if alive else None)(comparison)
+    fragment("The curves", _live, REFRESH if alive else None)(comparison)
 
 
 def _live(comparison: Comparison) -> None:

@@ -9,6 +9,10 @@ both are compared.
 *Papers*: Student (1908), Biometrika 6:1; Welch (1947), Biometrika 34:28 (means of two
 groups whose deviations differ). One run against several seeds: Student's interval for
 two groups, which takes the deviation of the one for that of the others.
+
+Seeds that all gave the same number tell nothing of the spread: there is no interval,
+and so no verdict. An interval that rests on one degree of freedom is shown, but two
+numbers are too few to call anything clear.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,6 +35,10 @@ from ui.views.compare.measured import BROKEN, Stamp, known, scores, why
 HEADLINE = ("nll", "accuracy", "ece", "brier")
 PAIRED, SEEDWISE, MEANS = "by example", "by seed", "of means"
 BETTER, WORSE, UNCLEAR = "clearly better", "clearly worse", "no clear difference"
+ALIKE = "all seeds alike, which tells nothing of the spread"
+TOO_FEW = "too few seeds to tell"
+_ENDLESS = (-np.inf, np.inf)
+_ERROR = 1e-12  # of rounding, for numbers of about 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +48,10 @@ class Compared:
     Args:
         entry: Which entry.
         measure: Of `calibration.MEASURES`.
-        difference: With its 95 % interval.
+        difference: With its 95 % interval, endless where seeds tell of none.
         method: `PAIRED`, `SEEDWISE` or `MEANS`.
         support: What speaks for it, in words: "better in 99 % of resamples".
+        enough: Whether it rests on more than one degree of freedom.
     """
 
     entry: Entry
@@ -50,11 +59,17 @@ class Compared:
     difference: Estimate
     method: str
     support: str
+    enough: bool = True
 
     @property
     def verdict(self) -> str:
         """What the interval says, in words."""
-        return verdict(self.measure, self.difference)
+        return verdict(self.measure, self.difference) if self.enough else UNCLEAR
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether the seeds tell of a spread."""
+        return bool(np.isfinite(self.difference.high))
 
 
 def verdict(measure: str, difference: Estimate) -> str:
@@ -109,30 +124,44 @@ def of_means(first: Sequence[float], second: Sequence[float]) -> Estimate:
         second: Likewise, of other seeds, [Q]; either may be of one, not both.
 
     Returns:
-        The difference; its interval is Welch's where both have two or more.
+        The difference; its interval is Welch's where both have two or more, and
+        endless where the numbers of each side are all the same.
 
     Raises:
         ValueError: If both are of one, which have no deviation.
     """
     from scipy.special import stdtrit
 
+    value = float(np.mean(first) - np.mean(second))
+    low, high = _ENDLESS
+    if not (_alike(first) and _alike(second)):
+        error, freedom = _error(first, second)
+        half = float(stdtrit(freedom, (1 + COVERAGE) / 2)) * error
+        low, high = value - half, value + half
+    elif max(len(first), len(second)) < 2:
+        raise ValueError("two single runs have no deviation over seeds.")
+    number = len(first) + len(second)
+    return Estimate(value, low=low, high=high, count=number, method="t")
+
+
+def _error(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
+    """Standard error of a difference of means, and its degrees of freedom."""
     groups = [np.asarray(each, np.float64) for each in (first, second)]
     counts = np.array([len(each) for each in groups])
-    value = float(groups[0].mean() - groups[1].mean())
-    if (counts < 2).all():
-        raise ValueError("two single runs have no deviation over seeds.")
     squares = np.array([((each - each.mean()) ** 2).sum() for each in groups])
     if (counts > 1).all():
         parts = squares / (counts - 1) / counts
         error = parts.sum()
-        freedom = error**2 / (parts**2 / (counts - 1)).sum() if error else 1.0
+        freedom = error**2 / (parts**2 / (counts - 1)).sum()
     else:
         freedom = counts.sum() - 2
         error = squares.sum() / freedom * (1 / counts).sum()
-    half = float(stdtrit(freedom, (1 + COVERAGE) / 2)) * float(np.sqrt(error))
-    return Estimate(
-        value, low=value - half, high=value + half, count=int(counts.sum()), method="t"
-    )
+    return float(np.sqrt(error)), float(freedom)
+
+
+def _alike(values: Sequence[float]) -> bool:
+    """Whether numbers are the same but for rounding; one number is."""
+    return bool(np.ptp(values) <= _ERROR * max(1.0, np.abs(values).max()))
 
 
 def better_share(measure: str, difference: Difference) -> str:
@@ -143,17 +172,26 @@ def better_share(measure: str, difference: Difference) -> str:
         difference: The first run's less the second's.
 
     Returns:
-        Such as "better in 98 % of resamples".
+        Such as "better in 98 % of resamples"; a range where it hangs on how bias is
+        allowed for.
     """
     if difference.low == difference.high == 0:
         return "the same in all resamples"
-    above = difference > 0
-    share = difference.share_above_zero if above else 1 - difference.share_above_zero
+    shares = difference.share_range
+    least, most = shares if difference > 0 else (1 - shares[1], 1 - shares[0])
     side = _side(measure, difference)
-    percent = 100 * share
-    told = f"{percent:.0f} %" if percent < 99.5 else f"{min(percent, 99.9):.1f} %"
-    more = "more than " if percent > 99.9 else ""
-    return f"{side} in {more}{told} of resamples"
+    if round(100 * least) < round(100 * most):
+        told = f"{100 * least:.0f} % to {100 * most:.0f} %"
+        return f"{side} in {told} of resamples, by how its bias is allowed for"
+    return f"{side} in {_share(100 * least)} of resamples"
+
+
+def _share(percent: float) -> str:
+    if percent > 99.9:
+        return "more than 99.9 %"
+    if percent >= 99.5:
+        return f"{percent:.1f} %"
+    return f"{'only ' if percent < 49.5 else ''}{percent:.0f} %"
 
 
 def _side(measure: str, difference: float) -> str:
@@ -187,27 +225,40 @@ def _over_seeds(
             pairs = [first[seed] - second[seed] for seed in sorted(first)]
             rows.append(_seedwise(entry, name, pairs))
             continue
-        difference = of_means([*first.values()], [*second.values()])
-        support = f"{len(first)} against {len(second)} seeds"
-        rows.append(
-            Compared(entry=entry, measure=name, difference=difference, method=MEANS,
-                     support=support)
-        )  # fmt: skip
+        rows.append(_of_means(entry, name, [*first.values()], [*second.values()]))
     return rows
+
+
+def _of_means(
+    entry: Entry, name: str, first: Sequence[float], second: Sequence[float]
+) -> Compared:
+    difference = of_means(first, second)
+    support, enough = f"{len(first)} against {len(second)} seeds", True
+    if not np.isfinite(difference.high):
+        support = ALIKE
+    elif _error(first, second)[1] <= 1 + _ERROR:
+        support, enough = f"{support}: {TOO_FEW}", False
+    return Compared(
+        entry=entry, measure=name, difference=difference, method=MEANS,
+        support=support, enough=enough,
+    )  # fmt: skip
 
 
 def _seedwise(entry: Entry, name: str, pairs: Sequence[float]) -> Compared:
     found = mean_over_seeds(pairs)
     assert found.low is not None
     assert found.high is not None
-    alike = sum(pair * found.mean > 0 for pair in pairs)
-    side = _side(name, found.mean)
-    difference = Estimate(
-        found.mean, low=found.low, high=found.high, count=found.count, method="t"
-    )
+    same_way = sum(pair * found.mean > 0 for pair in pairs)
+    support = f"{_side(name, found.mean)} with {same_way} of {len(pairs)} seeds"
+    low, high, enough = found.low, found.high, len(pairs) > 2
+    if _alike(pairs):
+        (low, high), support = _ENDLESS, ALIKE
+    elif not enough:
+        support = f"{support}: {TOO_FEW}"
+    difference = Estimate(found.mean, low=low, high=high, count=found.count, method="t")
     return Compared(
         entry=entry, measure=name, difference=difference, method=SEEDWISE,
-        support=f"{side} with {alike} of {len(pairs)} seeds",
+        support=support, enough=enough,
     )  # fmt: skip
 
 

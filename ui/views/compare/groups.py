@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from trainers.catalogue import model_spec, optimizer_spec
 from trainers.config import RunConfig
-from trainers.families import families, family_key, told_apart
+from trainers.families import families, family_key, one_a_seed, told_apart
 from trainers.status import ALIVE
 from trainers.sweep import CHOICES, differing, label
 from ui.components.reading import Summary
@@ -98,7 +98,7 @@ def mergeable(views: Sequence[Summary]) -> bool:
     """Whether some of the runs differ in the seed alone."""
     seeds: dict[str, set[int]] = {}
     for view in views:
-        seeds.setdefault(_family(view), set()).add(_seed(view)[0])
+        seeds.setdefault(_family(view), set()).add(_seed(view))
     return any(len(each) > 1 for each in seeds.values())
 
 
@@ -116,7 +116,7 @@ def known_families(views: Sequence[Summary]) -> dict[str, list[Summary]]:
     return {
         name: _one_a_seed(each)
         for name, each in found.items()
-        if len({_seed(view)[0] for view in each}) > 1
+        if len({_seed(view) for view in each}) > 1
     }
 
 
@@ -143,18 +143,11 @@ def _family(view: Summary) -> str:
 
 
 def _one_a_seed(views: Sequence[Summary]) -> list[Summary]:
-    """Runs by seed, of those that repeat one the newest that was evaluated.
-
-    Twice the same seed is the same run twice: it tells nothing of the deviation.
-    """
-    ordered = sorted(
-        views, key=lambda view: (view.run.evaluation.exists(), view.run.id)
-    )
-    return sorted({_seed(view)[0]: view for view in ordered}.values(), key=_seed)
+    return one_a_seed(views, lambda view: view.run, _seed)
 
 
-def _seed(view: Summary) -> tuple[int, str]:
-    return (view.config.training.seed if view.config else 0), view.run.id
+def _seed(view: Summary) -> int:
+    return view.config.training.seed if view.config else 0
 
 
 def _names(chosen: Sequence[Sequence[Summary]]) -> list[str]:

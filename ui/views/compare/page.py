@@ -10,7 +10,7 @@ from trainers.status import ALIVE
 from ui.components import navigation, reading
 from ui.components.engine import trouble
 from ui.components.formats import counted, plain
-from ui.components.guarded import guarded
+from ui.components.guarded import fragment, guarded
 from ui.components.navigation import CHOSEN
 from ui.components.reading import Summary
 from ui.views.compare.address import asked
@@ -108,7 +108,7 @@ def _watch(views: Sequence[Summary]) -> None:
     """Show the page anew when a run ends: its results are there then."""
     alive = [view for view in views if view.state in ALIVE]
     if alive:
-        st.fragment(_look, run_every=REFRESH)([view.run for view in alive])
+        fragment("The news of the runs", _look, REFRESH)([view.run for view in alive])
 
 
 def _look(runs: Sequence[Run]) -> None:

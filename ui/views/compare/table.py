@@ -208,7 +208,7 @@ def _pace(view: Summary) -> float | None:
     return max(spans) / epochs if spans and epochs > 0 else None
 
 
-def metrics_csv(entries: Sequence[Entry], found: Iterable[Row]) -> str:
+def metrics_csv(entries: Sequence[Entry], found: Iterable[Row]) -> bytes:
     """All numbers, one a row."""
     lines = [
         {
@@ -226,29 +226,38 @@ def metrics_csv(entries: Sequence[Entry], found: Iterable[Row]) -> str:
     return as_csv(lines)
 
 
-def differences_csv(baseline: Entry, found: Iterable[Compared]) -> str:
+def differences_csv(baseline: Entry, found: Iterable[Compared]) -> bytes:
     """All differences, one a row."""
     lines = [
         {
             "entry": each.entry.name, "baseline": baseline.name, "measure":
-            each.measure, "difference": float(each.difference), "low":
-            each.difference.low, "high": each.difference.high, "method": each.method,
-            "verdict": each.verdict, "support": each.support,
+            each.measure, "difference": float(each.difference), "low": low,
+            "high": high, "method": each.method, "verdict": each.verdict,
+            "support": each.support,
         }
         for each in found
+        for low, high in [_ends(each)]
     ]  # fmt: skip
     return as_csv(lines)
 
 
-def as_csv(lines: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as CSV that spreadsheets run no formulas of; "" of none."""
+def _ends(row: Compared) -> tuple[float | None, float | None]:
+    found = row.difference
+    return (found.low, found.high) if row.has_interval else (None, None)
+
+
+def as_csv(lines: Sequence[Mapping[str, Any]]) -> bytes:
+    """Rows as CSV that spreadsheets run no formulas of; b"" of none.
+
+    In UTF-8 with its mark, without which Excel reads another encoding.
+    """
     if not lines:
-        return ""
+        return b""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, list(lines[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows({k: _safe(v) for k, v in line.items()} for line in lines)
-    return buffer.getvalue()
+    return buffer.getvalue().encode("utf-8-sig")
 
 
 def _safe(content: Any) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from calibration.report import written
+from calibration.report.document import Cell
 from ui.components.figure import MUTED, PERCENT, Figure, axis, figure
 from ui.components.formats import plain
 from ui.components.plot import panel
@@ -38,6 +39,7 @@ _METHODS = {
     "Welch's interval; where one side is a single run, Student's for two groups, "
     "which takes the deviation of the seeds for that of the run as well.",
 }
+_MINUS = str.maketrans({"-": "\N{MINUS SIGN}"})
 _LONG = 14  # characters of a name, beyond which two charts in a row are enough
 _MANY = 10  # intervals, of which one may miss by chance
 
@@ -91,7 +93,7 @@ def _methods(rows: Sequence[Compared]) -> None:
 
 
 def _verdicts(rows: Sequence[Compared]) -> None:
-    changes = [written.change(row.measure, row.difference) for row in rows]
+    changes = [_change(row) for row in rows]
     st.table(
         {
             "Measure": [_first_of(rows, place) for place in range(len(rows))],
@@ -105,6 +107,12 @@ def _verdicts(rows: Sequence[Compared]) -> None:
         border="horizontal", hide_index=True,
         alt="Differences to the baseline with their intervals and verdicts",
     )  # fmt: skip
+
+
+def _change(row: Compared) -> Cell:
+    """The difference in words, with the minus sign that is as wide as a plus."""
+    told = written.change(row.measure, row.difference)
+    return Cell(text=told.text.translate(_MINUS), detail=told.detail.translate(_MINUS))
 
 
 def _first_of(rows: Sequence[Compared], place: int) -> str:
@@ -145,32 +153,35 @@ def forest(name: str, rows: Sequence[Compared]) -> Figure:
         "hoverinfo": "skip", "showlegend": False,
         "line": {"color": MUTED, "width": 1.2, "dash": "dot"},
     }  # fmt: skip
-    traces = [zero] + [_whisker(name, row, k) for k, row in enumerate(rows)]
+    traces = [zero] + [_whisker(row, k) for k, row in enumerate(rows)]
     x = {"tickformat": PERCENT} if written.is_percent(name) else {}
     y = axis(
         tickvals=list(range(len(rows))), ticktext=[label(row.entry) for row in rows],
         range=[len(rows) - 0.4, -0.6], showgrid=False, fixedrange=True,
     )  # fmt: skip
     return figure(
-        traces, x=axis(nticks=4, **x), y=y, height=70 + 34 * len(rows),
+        traces, x=axis(nticks=3, tickangle=0, **x), y=y, height=70 + 34 * len(rows),
         showlegend=False, hovermode="closest",
     )  # fmt: skip
 
 
-def _whisker(name: str, row: Compared, place: int) -> dict[str, object]:
+def _whisker(row: Compared, place: int) -> dict[str, object]:
     difference = row.difference
-    told = written.change(name, difference)
-    return {
-        "type": "scatter", "mode": "markers", "name": label(row.entry),
-        "x": [float(difference)], "y": [place], "showlegend": False,
-        "marker": {"color": row.entry.color, "size": 9, "symbol": row.entry.symbol},
+    told = _change(row)
+    ends = {
         "error_x": {
             "type": "data", "symmetric": False, "thickness": 2, "width": 5,
             "color": row.entry.color,
             "array": [difference.high - float(difference)],
             "arrayminus": [float(difference) - difference.low],
         },
+    }  # fmt: skip
+    return {
+        "type": "scatter", "mode": "markers", "name": label(row.entry),
+        "x": [float(difference)], "y": [place], "showlegend": False,
+        "marker": {"color": row.entry.color, "size": 9, "symbol": row.entry.symbol},
         "hovertemplate": f"{told.text} {told.detail}<br>{row.verdict}",
+        **(ends if row.has_interval else {}),
     }  # fmt: skip
 
 
@@ -179,6 +190,6 @@ def forest_alt(name: str, rows: Sequence[Compared]) -> str:
     told = [
         f"{row.entry.name} {change.text} {change.detail}, {row.verdict}"
         for row in rows
-        for change in [written.change(name, row.difference)]
+        for change in [_change(row)]
     ]
     return f"{written.title(name)} less that of the baseline: {'; '.join(told)}."

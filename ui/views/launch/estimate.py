@@ -12,6 +12,7 @@ from trainers.errands import RUNNING
 from ui.components import access
 from ui.components.engine import attempt
 from ui.components.formats import age, count, counted, plain
+from ui.components.guarded import fragment
 from ui.views.launch import measuring
 from ui.views.launch.measuring import MAX_KINDS, Found, Work
 
@@ -36,7 +37,7 @@ def estimate(configs: Sequence[RunConfig]) -> None:
     work = measuring.look()
     under_way = work is not None and work.state == RUNNING
     interval = REFRESH if under_way else None
-    st.fragment(_shown, run_every=interval)(configs, kinds, under_way)
+    fragment("The estimate", _shown, interval)(configs, kinds, under_way)
 
 
 def _shown(

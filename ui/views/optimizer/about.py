@@ -24,7 +24,7 @@ def about(spec: OptimizerSpec) -> None:
             st.badge("One set of weights", color="gray", icon=":material/adjust:")
         st.caption(f"`{formula.code}`", width="content")
     st.markdown(plain(spec.summary))
-    st.caption(with_links(spec.paper))
+    st.markdown(with_links(spec.paper))
     left, right = st.columns([3, 2])
     with left, st.container(border=True, height="stretch"):
         _formula(formula)
@@ -51,7 +51,7 @@ def _formula(formula: Formula) -> None:
 
 def symbol_table(formula: Formula) -> str:
     """Every letter with its meaning and its hyper-parameter, as a table in Markdown."""
-    lines = ["| | | hyper-parameter |", "|---|---|---|"]
+    lines = ["| Symbol | Meaning | Hyper-parameter |", "|---|---|---|"]
     for symbol in formula.symbols:
         named = f"`{symbol.hyperparameter}`" if symbol.hyperparameter else ""
         lines.append(f"| ${symbol.letter}$ | {symbol.meaning} | {named} |")

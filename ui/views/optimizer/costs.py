@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from calibration.report import written
 from trainers.hyperparameters import OptimizerSpec
 from ui.components.formats import count, decimal, percent, plain
 from ui.components.guarded import guarded
@@ -24,6 +25,14 @@ from ui.views.optimizer.measured import (
 
 TARGETS = {"88 %": 0.88, "89.5 %": 0.895}
 _MINUS = str.maketrans("-", "\N{MINUS SIGN}")
+_TO = "\N{WORD JOINER}\N{EN DASH}\N{WORD JOINER}"  # narrow cells must not break there
+# Columns of the table of quality: title, digits, and the measure that it is.
+_COLUMNS = {
+    "accuracy": ("Accuracy", 3, "accuracy"),
+    "nll": ("NLL", 3, "nll"),
+    "ece": ("ECE", 4, "ece"),
+    "ood_auroc": ("OOD AUROC", 3, "auroc"),
+}
 
 
 def costs(spec: OptimizerSpec) -> None:
@@ -40,7 +49,7 @@ def costs(spec: OptimizerSpec) -> None:
 def _step_cost(spec: OptimizerSpec) -> None:
     found, files = measured.step_costs(spec.name)
     if not found:
-        _missing("Time of a step", spec, STEP_COST)
+        _missing("Time of a step", STEP_COST)
         return
     told = ", ".join(
         f"{NETWORKS[row['network']]} {row['ratio']:.2f}"
@@ -66,7 +75,7 @@ def _step_cost(spec: OptimizerSpec) -> None:
 
 def cost_table(rows: Sequence[Row]) -> str:
     """Milliseconds and memory of a step, as a table in Markdown."""
-    lines = ["| | AdamW = 1 | time | memory |", "|---|--:|--:|--:|"]
+    lines = ["| Network | AdamW = 1 | Time | Memory |", "|---|--:|--:|--:|"]
     lines += [
         f"| {NETWORKS[row['network']]} | {_interval(row)} | "
         f"{decimal(row['milliseconds'], 1)} ms | {_memory(row['extra_mib'])} |"
@@ -79,7 +88,7 @@ def _interval(row: Row) -> str:
     low, high = row.get("ratio_low"), row.get("ratio_high")
     if low is None or high is None or low == high:
         return f"{row['ratio']:.2f}"
-    return f"{row['ratio']:.2f} ({low:.2f}-{high:.2f})"
+    return f"{row['ratio']:.2f} ({low:.2f}{_TO}{high:.2f})"
 
 
 def _memory(mebibytes: float | None) -> str:
@@ -92,14 +101,15 @@ def _memory(mebibytes: float | None) -> str:
 def _quality(spec: OptimizerSpec) -> None:
     found = measured.quality()
     if not found:
-        _missing("Quality", spec, (QUALITY,))
+        _missing("Quality", (QUALITY,))
         return
     with st.container(border=True, gap="xsmall"):
         st.markdown("**Quality on Fashion-MNIST**")
         st.caption(
             "LeNet-5, 60,000 images, 20 epochs, every method with one setting: mean "
-            "over seeds, smallest and largest; the best NLL first. OOD: digits. "
-            "Bayesian ones average 32 draws of the weights."
+            "over seeds, smallest and largest; the best NLL first, and the best of "
+            "each column **bold**. OOD: digits. Bayesian ones average 32 draws of the "
+            "weights."
         )
         st.markdown(quality_table(found, spec.name))
         if spec.name not in found:
@@ -108,36 +118,43 @@ def _quality(spec: OptimizerSpec) -> None:
 
 
 def quality_table(found: Mapping[str, Mapping[str, Spread]], chosen: str) -> str:
-    """The methods side by side, the chosen one in bold, as a table in Markdown."""
-    lines = [
-        "| | accuracy | NLL | ECE | OOD AUROC | seeds |",
-        "|---|--:|--:|--:|--:|--:|",
-    ]
+    """The methods side by side, the best of each column bold, in Markdown.
+
+    Args:
+        found: Measures by method.
+        chosen: The method that the page is about, which the table points out.
+    """
+    best = {
+        key: written.best(measure, [values[key].mean for values in found.values()])
+        for key, (_, _, measure) in _COLUMNS.items()
+    }
+    heads = [head for head, _, _ in _COLUMNS.values()]
+    lines = [f"| Method | {' | '.join(heads)} | Seeds |", f"|---|{5 * '--:|'}"]
     for method, values in found.items():
+        this = " :small[(this one)]" if method == chosen else ""
         cells = [
-            f"{each.mean:.{digits}f}" + _range(each, digits)
-            for each, digits in (
-                (values["accuracy"], 3), (values["nll"], 3), (values["ece"], 4),
-                (values["ood_auroc"], 3),
-            )
-        ]  # fmt: skip
-        name = plain(title(method))
-        cells = [name, *cells, str(values["nll"].count)]
-        if method == chosen:
-            cells = [f"**{cell}**" for cell in cells]
+            _cell(values[key], digits, strong=values[key].mean == best[key])
+            for key, (_, digits, _) in _COLUMNS.items()
+        ]
+        cells = [plain(title(method)) + this, *cells, str(values["nll"].count)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _cell(values: Spread, digits: int, *, strong: bool) -> str:
+    mean = f"{values.mean:.{digits}f}"
+    return (f"**{mean}**" if strong else mean) + _range(values, digits)
 
 
 def _range(values: Spread, digits: int) -> str:
     if values.count == 1:
         return ""
-    return f" ({values.low:.{digits}f}-{values.high:.{digits}f})"
+    return f" ({values.low:.{digits}f}{_TO}{values.high:.{digits}f})"
 
 
 def _large_batch(spec: OptimizerSpec) -> None:
     if not any(spec.name in measured.large_batch(each) for each in TARGETS.values()):
-        _missing("Steps by batch size", spec, (LARGE_BATCH,))
+        _missing("Steps by batch size", (LARGE_BATCH,))
         return
     st.fragment(_steps)(spec)
 
@@ -175,13 +192,10 @@ def _steps_of(row: Row) -> str:
     return f"not reached ({percent(row.get('best_accuracy'))} at best)"
 
 
-def _missing(what: str, spec: OptimizerSpec, files: Sequence[str]) -> None:
-    command = f"`{COMMANDS[files[0]]}`"
-    if any(measured.rows(name) for name in files):
-        st.caption(
-            f"{what}: {spec.title} was not measured; what was, is printed by {command}."
-        )
-    else:
+def _missing(what: str, files: Sequence[str]) -> None:
+    """Say how results are made where there are none; of others' there is nothing."""
+    if not any(measured.rows(name) for name in files):
+        command = f"`{COMMANDS[files[0]]}`"
         st.caption(f"{what}: this copy has no results; {command} makes them.")
 
 

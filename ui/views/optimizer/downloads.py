@@ -1,6 +1,8 @@
 """The wheel, and the archive with the library, a runnable example and a posterior."""
 
+import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -10,11 +12,19 @@ from trainers.parcel.archive import Parcel
 from trainers.parcel.bundle import bundle
 from trainers.parcel.deployment import offers_posterior
 from trainers.parcel.settings import MAKERS
-from trainers.parcel.wheel import ParcelError, build_wheel
+from trainers.parcel.wheel import (
+    LICENCE,
+    ParcelError,
+    build_wheel,
+    library_files,
+    licence,
+    sources_digest,
+)
 from trainers.runs import Run, RunError, list_runs
 from trainers.status import FINISHED
 from ui.components import reading
 from ui.components.formats import plain
+from ui.components.reading import stamp_of
 from ui.views.optimizer.chosen import POSTERIOR
 
 _CHOICE, _NONE = "optimizer-posterior", ""
@@ -51,7 +61,32 @@ def downloads(
         if problems:
             st.info("The archive can be had when the values above are in order.")
             return
-        _offered("archive", lambda: bundle(spec, values, run))
+        _offered("archive", lambda: _archive(spec, values, run))
+
+
+def _archive(spec: OptimizerSpec, values: Mapping[str, Any], run: Run | None) -> Parcel:
+    """The archive, packed anew only when something in it has changed."""
+    sources = sources_digest({**library_files(), LICENCE: licence()})
+    stamps = [] if run is None else [str(run.path), *map(stamp_of, _files(run))]
+    key = json.dumps([spec.name, values, sources, stamps], sort_keys=True, default=str)
+    return _packed(key, spec, values, run)
+
+
+def _files(run: Run) -> tuple[Path, ...]:
+    """What of a run goes into the archive, or decides about it."""
+    return (
+        run.posterior, run.config, run.evaluation, run.predictions, run.images,
+    )  # fmt: skip
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _packed(
+    key: str,  # noqa: ARG001 - what the archive depends on
+    _spec: OptimizerSpec,
+    _values: Mapping[str, Any],
+    _run: Run | None,
+) -> Parcel:
+    return bundle(_spec, _values, _run)
 
 
 def _offered(name: str, make: Callable[[], Parcel]) -> None:
@@ -61,6 +96,10 @@ def _offered(name: str, make: Callable[[], Parcel]) -> None:
             parcel = make()
     except (ParcelError, RunError) as error:
         st.error(plain(str(error)), icon=":material/error:")
+        return
+    except OSError as error:
+        reason = plain(error.strerror or type(error).__name__)
+        st.error(f"It cannot be packed: {reason}.", icon=":material/error:")
         return
     size = len(parcel.content) / 1e6
     st.download_button(

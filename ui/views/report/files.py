@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from trainers.runs import Run
+from trainers.runs import Run, RunError, lies_within
 from ui.components.formats import age, plain
 
 HEIGHT = 900  # pixels of the preview
@@ -49,7 +49,7 @@ def files(runs: Sequence[Run], folder: Path) -> None:
         folder: Where it is.
     """
     page = folder / FORMATS[0].name
-    if not page.is_file():
+    if not is_ours(page, folder):
         st.caption("Its preview and its files appear here.")
         return
     made = page.stat().st_mtime
@@ -60,7 +60,7 @@ def files(runs: Sequence[Run], folder: Path) -> None:
     _tables(folder, runs)
     st.caption(f"Made {age(time.time() - made)}. Folder: {plain(str(folder))}")
     st.iframe(
-        framed(page.read_text(encoding="utf-8")), height=HEIGHT,
+        framed(content(page, folder).decode(errors="replace")), height=HEIGHT,
         alt="The report as a page",
     )  # fmt: skip
 
@@ -101,16 +101,16 @@ def _stale(runs: Sequence[Run], made: float) -> None:
 
 def _download(folder: Path, each: Format, runs: Sequence[Run]) -> None:
     file = folder / each.name
-    if is_within(file, folder):
+    if is_ours(file, folder):
         st.download_button(
-            each.title, partial(file.read_bytes), file_name=_name(runs, each.name),
-            mime=each.mime, icon=each.icon, on_click="ignore", key=f"get-{each.name}",
+            each.title, partial(content, file, folder), _name(runs, each.name),
+            each.mime, icon=each.icon, on_click="ignore", key=f"get-{each.name}",
         )  # fmt: skip
 
 
 def _tables(folder: Path, runs: Sequence[Run]) -> None:
     tables = sorted((folder / "tables").glob("*.csv"))
-    tables = [file for file in tables if is_within(file, folder)]
+    tables = [file for file in tables if is_ours(file, folder)]
     if not tables:
         return
     with (
@@ -119,15 +119,33 @@ def _tables(folder: Path, runs: Sequence[Run]) -> None:
     ):
         for file in tables:
             st.download_button(
-                file.stem.replace("_", " "), partial(file.read_bytes),
+                file.stem.replace("_", " "), partial(content, file, folder),
                 file_name=_name(runs, file.name), mime="text/csv", on_click="ignore",
                 key=f"get-{file.name}", icon=":material/download:",
             )  # fmt: skip
 
 
-def is_within(file: Path, folder: Path) -> bool:
-    """Whether a file is there, and really in a folder: no link leads out of it."""
-    return file.is_file() and file.resolve().is_relative_to(folder.resolve())
+def is_ours(file: Path, folder: Path) -> bool:
+    """Whether a file of a report is there, and no link leads elsewhere.
+
+    Args:
+        file: The file.
+        folder: The report's, which lies in a run's folder or among those of several.
+    """
+    return file.is_file() and lies_within(file, folder.parent)
+
+
+def content(file: Path, folder: Path) -> bytes:
+    """The bytes of a file of a report.
+
+    Called on the click, and checked then: it may have become a link since.
+
+    Raises:
+        RunError: If it is no file of a report any more.
+    """
+    if not is_ours(file, folder):
+        raise RunError(f"{file.name} must be a file of this report.")
+    return file.read_bytes()
 
 
 def _name(runs: Sequence[Run], name: str) -> str:

@@ -13,6 +13,7 @@ from trainers.runs import Run, RunError
 from ui.components import access
 from ui.components.engine import attempt
 from ui.components.formats import age, plain
+from ui.components.guarded import fragment
 
 REFRESH = 1.0  # seconds between two looks while it is made
 MAX_TITLE = 120  # characters
@@ -33,7 +34,7 @@ def making(runs: Sequence[Run], folder: Path) -> None:
         st.error(plain(str(error)), icon=":material/broken_image:")
         found = None
     if found is not None and found.state == RUNNING:
-        st.fragment(_under_way, run_every=REFRESH)(place)
+        fragment("The report", _under_way, REFRESH)(place)
         return
     if found is not None and found.state != DONE:
         _failed(found)

@@ -10,6 +10,7 @@ from trainers.runs import Run, list_runs, runs_root
 from trainers.status import FINISHED
 from ui.components import navigation, reading
 from ui.components.formats import plain
+from ui.components.guarded import guarded
 from ui.components.reading import Summary
 from ui.views.report.files import files
 from ui.views.report.making import making
@@ -39,8 +40,10 @@ def render() -> None:
         return
     runs = [view.run for view in chosen]
     folder = folder_of(runs)
-    making(runs, folder)
-    files(runs, folder)
+    with guarded("The form"):
+        making(runs, folder)
+    with guarded("The report"):
+        files(runs, folder)
 
 
 def is_ready(view: Summary) -> bool:

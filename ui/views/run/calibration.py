@@ -9,13 +9,13 @@ import streamlit as st
 from calibration.reliability import ReliabilityDiagram, diagram
 from trainers.runs import Run
 from ui.components.formats import count, percent, plain
-from ui.components.guarded import guarded
+from ui.components.guarded import fragment, guarded
 from ui.components.plot import panel
 from ui.components.reading import Summary
 from ui.views.run import bin_examples
 from ui.views.run.bin_examples import BIN
 from ui.views.run.calibration_tables import measures_table, methods_table, verdict
-from ui.views.run.evaluated import evaluated
+from ui.views.run.evaluated import class_names, evaluated
 from ui.views.run.recalibration import NONE, Fitted, Measured, fitted, measured
 from ui.views.run.reliability import TOP_LABEL, reliability_alt, reliability_figure
 from ui.views.run.sides import BEFORE, PREDICTED, Side, sides
@@ -42,23 +42,21 @@ def render(view: Summary) -> None:
     """Show the reliability diagram, its numbers, and what recalibration gains."""
     content = evaluated(view, "Calibration")
     if content is not None:
-        with guarded("The reliability diagram"):
-            st.fragment(_calibration)(view.run, content)
+        fragment("The reliability diagram", _calibration)(view.run, content)
 
 
 def _calibration(run: Run, content: Mapping[str, Any]) -> None:
-    with guarded("The reliability diagram"):
-        names = [str(name) for name in content["class_names"]]
-        found = fitted(run)
-        choice = _controls(names, found)
-        compared = sides(run, choice.method, choice.of)
-        numbers = measured(run, choice.method, choice.num_bins)
-        st.markdown(verdict(numbers.before))
-        drawn = _reliability(run, choice, compared, names)
-        _measures(choice, found, numbers)
-        _methods(found)
-        with guarded("The examples of a bin"):
-            bin_examples.show(run, compared[BEFORE], drawn, names)
+    names = class_names(run, content)
+    found = fitted(run)
+    choice = _controls(names, found)
+    compared = sides(run, choice.method, choice.of)
+    numbers = measured(run, choice.method, choice.num_bins)
+    st.markdown(verdict(numbers.before))
+    drawn = _reliability(run, choice, compared, names)
+    _measures(choice, found, numbers)
+    _methods(found)
+    with guarded("The examples of a bin"):
+        bin_examples.show(run, compared[BEFORE], drawn, names)
 
 
 def _controls(names: Sequence[str], found: Fitted | None) -> Choice:

@@ -6,13 +6,13 @@ from functools import partial
 from typing import Any
 
 import streamlit as st
-from streamlit import column_config as column
 
 from trainers.config import RunConfig
 from trainers.runs import Run, RunError, read_json
 from ui.components import access, navigation, reading
 from ui.components.commands import command_block
-from ui.components.formats import count, counted, plain
+from ui.components.estimates import NOTHING
+from ui.components.formats import MISSING, count, counted, plain
 from ui.components.notify import WEBHOOK_HINT
 from ui.components.reading import Summary
 from ui.views.run.files import content, is_inside
@@ -36,7 +36,7 @@ def render(view: Summary) -> None:
     with json_place:
         st.markdown("### config.json")
         shown = json.dumps(view.config.to_dict(), indent=1)
-        st.code(shown, language="json", height=420)
+        st.code(shown, language="json")
 
 
 def _actions(run: Run) -> None:
@@ -66,19 +66,15 @@ def _table(config: RunConfig) -> None:
         "differ from the default, or have none."
     )
     shown = chosen if only else found
-    st.dataframe(
-        [each.row() for each in shown],
+    st.table(
+        [{name: _cell(text) for name, text in each.row().items()} for each in shown],
+        border="horizontal",
         hide_index=True,
-        height="content" if len(shown) <= 16 else 600,
-        column_config={
-            "": column.TextColumn(width=30, help="Differs from the default."),
-            "Section": column.TextColumn(width=100),
-            "Setting": column.TextColumn(width=170),
-            "Value": column.TextColumn(width=150),
-            "Default": column.TextColumn(width=110),
-            "Meaning": column.TextColumn(width="large"),
-        },
     )
+
+
+def _cell(text: str) -> str:
+    return NOTHING if text == MISSING else plain(text)
 
 
 def _software(run: Run) -> None:

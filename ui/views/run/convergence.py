@@ -12,7 +12,7 @@ from trainers.status import ALIVE, QUEUED
 from ui.components import reading
 from ui.components.axes import KINDS, STEP, Axes, longest_of
 from ui.components.formats import count
-from ui.components.guarded import guarded
+from ui.components.guarded import fragment
 from ui.components.plot import panel
 from ui.components.reading import Summary
 from ui.components.series import SMOOTHED_SHARE, Row, unbroken, value
@@ -33,17 +33,12 @@ _COLUMNS = 3
 def render(view: Summary) -> None:
     """Show the curves."""
     pace = pace_of(len(reading.metrics(view.run))) if view.state in ALIVE else None
-    st.fragment(_guarded, run_every=pace)(view)
+    fragment("The curves", _live, pace)(view)
 
 
 def pace_of(num_rows: int) -> float:
     """Seconds between two looks: many rows take a while to draw, and move little."""
     return max(REFRESH, num_rows / _ROWS_A_SECOND)
-
-
-def _guarded(view: Summary) -> None:
-    with guarded("The curves"):
-        _live(view)
 
 
 def _live(view: Summary) -> None:

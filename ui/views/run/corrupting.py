@@ -21,6 +21,7 @@ from ui.components import access
 from ui.components.commands import block
 from ui.components.engine import attempt
 from ui.components.formats import plain
+from ui.components.guarded import fragment
 
 REFRESH = 2.0  # seconds between two looks while it is measured
 _BAR = re.compile(r"corrupting:.*?(\d+)/(\d+)")
@@ -83,7 +84,7 @@ def offer(run: Run, *, again: bool = False) -> None:
         st.error(plain(str(error)), icon=":material/broken_image:")
         found = None
     if found is not None and found.state == RUNNING:
-        st.fragment(_under_way, run_every=REFRESH)(place)
+        fragment("The measurement", _under_way, REFRESH)(place)
         return
     if found is not None and found.state != DONE:
         _failed(found)

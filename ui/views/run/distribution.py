@@ -97,12 +97,12 @@ def in_words(belief: Belief) -> str:
         )
     if belief.mutual_information > DISPUTED * belief.total:
         return (
-            f"The network is {degree}, and its weight samples disagree: little like "
-            "this was in the training data."
+            f"The network is {degree}, and its weight samples disagree, as they do "
+            "where training data were few."
         )
     return (
-        f"The network is {degree}, but its weight samples agree on that: the input "
-        "itself is ambiguous, and more data would change little."
+        f"The network is {degree}, but its weight samples agree on that, which points "
+        "to an ambiguous input rather than to a lack of training data."
     )
 
 

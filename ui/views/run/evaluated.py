@@ -1,10 +1,12 @@
 """What the tabs of an evaluated run stand on, and what they say before it is one."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
-from trainers.runs import RunError
+from trainers.mapped import mapped_array
+from trainers.runs import Run, RunError
 from trainers.status import ALIVE
 from ui.components import reading
 from ui.components.reading import Summary
@@ -30,3 +32,22 @@ def evaluated(view: Summary, what: str) -> dict[str, Any] | None:
         )
         st.info(f"{what} {when}", icon=":material/hourglass_empty:")
     return content
+
+
+def class_names(run: Run, content: Mapping[str, Any]) -> list[str]:
+    """A name for each class that the run predicts, "class 7" for one without.
+
+    Args:
+        run: The run.
+        content: Its evaluation.
+
+    Raises:
+        KeyError: If it names no classes at all.
+        TypeError: Likewise.
+    """
+    names = [str(each) for each in content["class_names"]]
+    try:
+        number = int(mapped_array(run.predictions, "probabilities").shape[-1])
+    except (RunError, IndexError):
+        number = len(names)  # what needs the predictions tells
+    return [*names, *(f"class {k}" for k in range(len(names), number))]

@@ -62,7 +62,9 @@ MEASURES = (
     ),
     Measure(
         "effective_share", "Effective parameters",
-        "Share of the weights that the data determine; the prior decides the others.",
+        "Share of the weights that the data pin down, each counted by how far it is "
+        "narrower than the prior. A weight may be pinned down close to 0: then its "
+        "signal-to-noise is low all the same.",
         per_weight("effective_parameters"), percent, share=True,
     ),
     Measure(
@@ -76,6 +78,8 @@ MEASURES = (
 def name_of(layer: Layer) -> str:
     """A layer's name, which is text of a model and anything."""
     name = str(layer.get("name", ""))
+    if name.isdecimal():
+        return f"layer {name}"
     return name or "the model itself"
 
 

@@ -13,7 +13,7 @@ from trainers.status import ALIVE, FAILED
 from ui.components import engine
 from ui.components.engine import trouble
 from ui.components.formats import count, counted, plain
-from ui.components.guarded import guarded
+from ui.components.guarded import fragment
 from ui.components.reading import Summary, stamp_of
 from ui.views.run.files import MOST_IN_MEMORY, content, is_inside, size_text
 
@@ -32,7 +32,7 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 def render(view: Summary) -> None:
     """Show it."""
     alive = view.state in ALIVE
-    st.fragment(_log, run_every=REFRESH if alive else None)(view)
+    fragment("The log", _log, REFRESH if alive else None)(view)
 
 
 def logs(run: Run) -> dict[str, Path]:
@@ -44,8 +44,16 @@ def logs(run: Run) -> dict[str, Path]:
     return found | {
         name.removesuffix(".log").capitalize(): run.log.with_name(name)
         for name in others
-        if run.log.with_name(name).stat().st_size
+        if _size(run.log.with_name(name))
     }
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, 0 for one that has vanished or a link to nowhere."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _first(view: Summary, found: dict[str, Path]) -> str:
@@ -73,19 +81,17 @@ def matching(lines: list[str], wanted: str) -> list[str]:
 def _log(view: Summary) -> None:
     run, found = view.run, logs(view.run)
     chosen, number, wanted, wrap = _choices(run, found, _first(view, found))
-    with guarded("The log"):
-        lines, size = _end(run, found[chosen], chosen)
-        kept = matching(lines, wanted)
+    lines, size = _end(run, found[chosen], chosen)
+    kept = matching(lines, wanted)
+    if lines:
         st.caption(_told(lines, kept, number, size, wanted))
-        shown = "\n".join(kept[-number:])
-        # The newest line is the last one, to which such a container scrolls by itself.
-        long = len(kept) > _FEW
-        with st.container(
-            height=_HEIGHT if long else "content", border=False, autoscroll=long
-        ):
-            st.code(
-                shown or _nothing(view, bool(wanted)), language=None, wrap_lines=wrap
-            )
+    shown = "\n".join(kept[-number:])
+    # The newest line is the last one, to which such a container scrolls by itself.
+    long = len(kept) > _FEW
+    with st.container(
+        height=_HEIGHT if long else "content", border=False, autoscroll=long
+    ):
+        st.code(shown or _nothing(view, bool(wanted)), language=None, wrap_lines=wrap)
 
 
 def _choices(
@@ -176,7 +182,7 @@ def _nothing(view: Summary, searched: bool) -> str:
 
 
 def _download(run: Run, log: Path) -> None:
-    if not is_inside(run, log) or log.stat().st_size > MOST_IN_MEMORY:
+    if not is_inside(run, log) or not 0 < _size(log) <= MOST_IN_MEMORY:
         return
     st.download_button(
         "Whole log", partial(content, run, log), file_name=f"{run.id}-{log.name}",

@@ -175,11 +175,8 @@ def _maps(
     from pathlib import Path
 
     run, inputs = Run(Path(path)), channels_first(image)
-    probabilities = predictor.predict(run, inputs[None])
     answer = predictor.occlude(run, inputs, patch, stride)
-    maps = dict(answer.arrays)
-    maps["prediction"] = np.asarray(probabilities.mean(axis=0).argmax())
-    return maps, int(answer.content["num_samples"])
+    return dict(answer.arrays), int(answer.content["num_samples"])
 
 
 def _tell(names: list[str], maps: Maps, samples: int, measure: str, patch: int) -> None:

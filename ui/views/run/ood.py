@@ -12,7 +12,7 @@ from trainers.config import OOD_NONE, RunConfig
 from trainers.runs import Run, RunError
 from ui.components.estimates import label, told
 from ui.components.formats import compact, count, decimal, percent, plain
-from ui.components.guarded import guarded
+from ui.components.guarded import fragment, guarded
 from ui.components.plot import panel
 from ui.components.reading import Summary
 from ui.views.run import detection
@@ -22,6 +22,11 @@ from ui.views.run.roc import precision_recall_figure, roc_figure
 from ui.views.run.score_histogram import histogram_figure
 
 BY_RECALL, BY_ALARMS = "Share caught", "False alarms"
+_FIXED = (
+    "The interval is of this very threshold. That of FPR95 in the table below counts, "
+    "also where 95 % are caught here too, that other examples would have put the "
+    "threshold elsewhere."
+)
 RECALL, ALARMS = 95.0, 5.0  # percent, to begin with
 
 
@@ -36,29 +41,28 @@ def render(view: Summary) -> None:
             st.info(_no_detection(view.config), icon=":material/info:")
             return
         inside = DATASETS[view.config.dataset.name].title
-        st.fragment(_detection)(view.run, inside, names)
+        fragment("Detection of other inputs", _detection)(view.run, inside, names)
 
 
 def _detection(run: Run, inside: str, names: list[str]) -> None:
-    with guarded("Detection of other inputs"):
-        top = st.container(horizontal=True, vertical_alignment="bottom")
-        name, score, log = _chosen(run, names, top)
-        outside = title_of(name)
-        try:
-            found = detected(run, name, score)
-        except ValueError as error:
-            st.warning(
-                f"This score cannot be had here: {plain(str(error))}",
-                icon=":material/info:",
-            )
-            return
-        flagged = found.at(_threshold(found))
-        _readout(found, flagged, inside, outside)
-        titles = detection.scores(run, name)
-        _histogram(run, found, flagged, (inside, outside, score, titles[score], log))
-        _curves(run, found, flagged, f"{name}-{score}")
-        _measures(found, inside, outside)
-        _all_scores(run, name, titles)
+    top = st.container(horizontal=True, vertical_alignment="bottom")
+    name, score, log = _chosen(run, names, top)
+    outside = title_of(name)
+    try:
+        found = detected(run, name, score)
+    except ValueError as error:
+        st.warning(
+            f"This score cannot be had here: {plain(str(error))}",
+            icon=":material/info:",
+        )
+        return
+    flagged = found.at(_threshold(found))
+    _readout(found, flagged, inside, outside)
+    titles = detection.scores(run, name)
+    _histogram(run, found, flagged, (inside, outside, score, titles[score], log))
+    _curves(run, found, flagged, f"{name}-{score}")
+    _measures(found, inside, outside)
+    _all_scores(run, name, titles)
 
 
 def title_of(name: str) -> str:
@@ -117,8 +121,9 @@ def _readout(found: Detected, flagged: Flagged, inside: str, outside: str) -> No
     ):
         with place:
             st.metric(
-                name, value, beside, delta_color="off", delta_arrow="off", border=True
-            )
+                name, value, beside, delta_color="off", delta_arrow="off", border=True,
+                help=_FIXED if name == "False alarms" else None,
+            )  # fmt: skip
     st.caption(
         f"Flags {count(flagged.num_caught)} of {count(len(found.outside))} examples of "
         f"{plain(outside)}, and {count(flagged.num_alarms)} of "

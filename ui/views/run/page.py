@@ -11,7 +11,7 @@ from trainers.status import ALIVE
 from ui.components import engine, navigation, reading
 from ui.components.engine import told, trouble
 from ui.components.formats import plain
-from ui.components.guarded import guarded
+from ui.components.guarded import fragment, guarded
 from ui.components.reading import Seen, Summary
 from ui.components.states import DAMAGED
 from ui.views.run.header import header
@@ -47,7 +47,7 @@ def render() -> None:
     # not mounted anew, and keep their zoom, when the run finishes.
     alive = view.state in ALIVE
     look = reading.once_given(first, partial(reading.summaries, [run]))
-    st.fragment(_live, run_every=REFRESH if alive else None)(look, alive)
+    fragment("The head of the run", _live, REFRESH if alive else None)(look, alive)
     _tabs(view)
 
 

@@ -112,8 +112,14 @@ def compute_places(run: Run, rows: Rows) -> None:
         RunError: If it fails.
     """
     access.require_editor()
+    with _one_at_a_time:
+        if read_places(run, rows) is None:  # nobody did while this one waited
+            _compute(run, rows)
+
+
+def _compute(run: Run, rows: Rows) -> None:
     stamp, features = stamp_of(run.predictions), _features_of(run, rows)
-    with _one_at_a_time, tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "features.npy"), Path(folder, "places.npy")
         np.save(source, np.concatenate(features))
         command = [sys.executable, "-m", "trainers.tsne", str(source), str(target)]

@@ -32,12 +32,13 @@ _NOTES = {
 }
 
 
-def plane(run: Run, content: Mapping[str, Any]) -> None:
+def plane(run: Run, content: Mapping[str, Any], names: list[str]) -> None:
     """Show the chosen maps, two in a row.
 
     Args:
         run: The run.
-        content: Its evaluation, with "map", "class_names" and "mean".
+        content: Its evaluation, with "map" and "mean".
+        names: Class names.
     """
     titles = [DECISION, *_KEYS]
     left, right = st.columns([3, 2], vertical_alignment="bottom")
@@ -58,7 +59,7 @@ def plane(run: Run, content: Mapping[str, Any]) -> None:
     for first in range(0, len(chosen), 2):
         for place, title in zip(st.columns(2), chosen[first : first + 2], strict=False):
             with place, guarded(f"The map {title}"):
-                _map(run, content, title, bool(points), bool(shared))
+                _map(run, content, names, title, bool(points), bool(shared))
     samples = counted(content["num_samples"], "weight sample")
     st.caption(
         f"By {samples} (S) at {len(content['map']['x'])} x "
@@ -67,9 +68,14 @@ def plane(run: Run, content: Mapping[str, Any]) -> None:
 
 
 def _map(
-    run: Run, content: Mapping[str, Any], title: str, points: bool, shared: bool
+    run: Run,
+    content: Mapping[str, Any],
+    names: list[str],
+    title: str,
+    points: bool,
+    shared: bool,
 ) -> None:
-    area, names = content["map"], content["class_names"]
+    area = content["map"]
     if title == DECISION:
         panel(
             title,

@@ -12,7 +12,7 @@ from trainers.runs import RunError
 from trainers.status import ALIVE
 from ui.components import reading
 from ui.components.formats import compact, count, counted, percent
-from ui.components.guarded import guarded
+from ui.components.guarded import fragment
 from ui.components.plot import panel
 from ui.components.reading import Summary
 from ui.components.series import MAX_POINTS, Row, value
@@ -37,7 +37,7 @@ def render(view: Summary) -> None:
         _none(view.config)
         return
     alive = view.state in ALIVE
-    st.fragment(_guarded, run_every=REFRESH if alive else None)(view)
+    fragment("The posterior", _live, REFRESH if alive else None)(view)
 
 
 def learns_posterior(config: RunConfig) -> bool:
@@ -56,11 +56,6 @@ def _none(config: RunConfig) -> None:
         "of each layer: Clone this run and choose another optimizer.",
         icon=":material/scatter_plot:",
     )
-
-
-def _guarded(view: Summary) -> None:
-    with guarded("The posterior"):
-        _live(view)
 
 
 def _live(view: Summary) -> None:
@@ -124,7 +119,8 @@ def _totals(layers: Sequence[Layer]) -> None:
     parts = [f"**{count(round(weights))} weights** in {counted(len(layers), 'layer')}."]
     if weights and determined:
         parts.append(
-            f"The data determine {percent(determined / weights)} of them "
+            f"By how far they are narrower than the prior, the data pin down "
+            f"{percent(determined / weights)} of them "
             f"({count(round(determined))} effective parameters)."
         )
     if weights and taught:
@@ -134,9 +130,10 @@ def _totals(layers: Sequence[Layer]) -> None:
         )
     st.markdown(" ".join(parts))
     st.caption(
-        "Layers stand in the order of the model. A small deviation and a high "
-        "signal-to-noise mean that the data determine a weight; a large deviation near "
-        "the prior's means that they leave it open, and its doubt reaches predictions."
+        "Layers stand in the order of the model. A deviation far below the prior's "
+        "means that the data pin a weight down, be it close to 0, where its "
+        "signal-to-noise is low all the same; one near the prior's means that they "
+        "leave it open, and its doubt reaches predictions."
     )
 
 

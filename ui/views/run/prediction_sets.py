@@ -171,7 +171,7 @@ def show(run: Run, names: Sequence[str]) -> None:
         run: An evaluated run.
         names: Class names, [C].
     """
-    st.markdown("#### Conformal sets")
+    st.markdown("### Conformal sets")
     st.markdown(
         "Instead of one class, a set that holds the true class at least as often as "
         "promised, whatever the network, as long as inputs come from the same source."

@@ -1,6 +1,6 @@
 """The tab of how far rejecting unsure predictions helps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,12 @@ from trainers.runs import Run
 from ui.components import predictions
 from ui.components.estimates import label, told
 from ui.components.formats import count, percent, plain
-from ui.components.guarded import guarded
+from ui.components.guarded import fragment, guarded
 from ui.components.plot import panel
 from ui.components.predictions import Part
 from ui.components.reading import Summary, stamp_of
 from ui.views.run import prediction_sets
-from ui.views.run.evaluated import evaluated
+from ui.views.run.evaluated import class_names, evaluated
 from ui.views.run.risk_coverage import risk_coverage_figure
 
 RISK, COVERAGE = 5.0, 80.0  # percent, to begin with
@@ -66,32 +66,25 @@ def render(view: Summary) -> None:
     content = evaluated(view, "Selective prediction")
     if content is None:
         return
-    with guarded("Selective prediction"):
-        st.fragment(_selective)(view.run)
+    fragment("Selective prediction", _selective)(view.run)
     with guarded("Conformal sets"):
-        names = [str(name) for name in content["class_names"]]
-        st.fragment(_sets)(view.run, names)
+        names = class_names(view.run, content)
+        fragment("Conformal sets", prediction_sets.show)(view.run, names)
 
 
 def _selective(run: Run) -> None:
-    with guarded("Selective prediction"):
-        part = predictions.part(run)
-        kinds = _kinds(part)
-        kind = st.selectbox(
-            "Refuse first what has the least certainty by", list(kinds),
-            format_func=lambda name: kinds[name], key="sel_by", bind="query-params",
-            width=320,
-        )  # fmt: skip
-        kind = kind if kind in kinds else next(iter(kinds))
-        found = ranked(run, kind)
-        points = _decisions(run, part, kind)
-        _curve(run, found, kind, points)
-        _areas(found, part)
-
-
-def _sets(run: Run, names: Sequence[str]) -> None:
-    with guarded("Conformal sets"):
-        prediction_sets.show(run, names)
+    part = predictions.part(run)
+    kinds = _kinds(part)
+    kind = st.selectbox(
+        "Refuse first what has the least certainty by", list(kinds),
+        format_func=lambda name: kinds[name], key="sel_by", bind="query-params",
+        width=320,
+    )  # fmt: skip
+    kind = kind if kind in kinds else next(iter(kinds))
+    found = ranked(run, kind)
+    points = _decisions(run, part, kind)
+    _curve(run, found, kind, points)
+    _areas(found, part)
 
 
 def _kinds(part: Part) -> dict[str, str]:

@@ -43,7 +43,7 @@ class Setting:
     def row(self) -> dict[str, str]:
         """A line of the table."""
         return {
-            "": "●" if self.differs else "",
+            "Differs": "●" if self.differs else "",
             "Section": self.section,
             "Setting": self.name,
             "Value": text(self.value),

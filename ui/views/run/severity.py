@@ -1,6 +1,6 @@
 """How a network holds up as its inputs get worse: curves, and a map of kinds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from calibration.report import written
@@ -83,10 +83,11 @@ def kinds_figure(rows: Sequence[ShiftRow], name: str) -> Figure:
         "text": [[_written(name, e) for e in row] for row in grid],
         "customdata": [[_told(kind, name, e) for e in row]
                        for kind, row in zip(kinds, grid, strict=True)],
-        "texttemplate": "%{text}", "textfont": {"size": 11},
+        "texttemplate": "%{text}", "textfont": {"size": 11, "color": "@text"},
         "hovertemplate": "%{customdata}<extra></extra>",
         "colorscale": "@sequential", "reversescale": name == "accuracy",
-        "showscale": False, "xgap": 2, "ygap": 2, "hoverongaps": False,
+        "showscale": False, **_half(values.values(), name),
+        "xgap": 2, "ygap": 2, "hoverongaps": False,
     }  # fmt: skip
     return figure(
         [heat],
@@ -94,6 +95,15 @@ def kinds_figure(rows: Sequence[ShiftRow], name: str) -> Figure:
         y=axis(showgrid=False),
         height=70 + _ROW * len(kinds),
     )
+
+
+def _half(values: Iterable[Any], name: str) -> dict[str, float]:
+    """Colours from one half of the scale, on all of which text can be read."""
+    found = [float(each) for each in values]
+    low, high = min(found), max(found)
+    if name == "accuracy":  # the least is the worst, and the strongest
+        return {"zmin": 2 * low - high, "zmax": high}
+    return {"zmin": low, "zmax": 2 * high - low}
 
 
 def _kind(

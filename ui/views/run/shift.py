@@ -1,6 +1,6 @@
 """The tab of what corrupted inputs do to the network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from trainers.mapped import array_names, mapped_array
 from trainers.runs import Run, RunError
 from ui.components.estimates import label, told
 from ui.components.formats import count, plain, words
-from ui.components.guarded import guarded
+from ui.components.guarded import fragment, guarded
 from ui.components.plot import panel
 from ui.components.reading import Summary, stamp_of
 from ui.views.run import corrupting
@@ -42,8 +42,7 @@ def render(view: Summary) -> None:
     st.markdown(ABOUT)
     measured = view.run.shift.exists()
     if measured:
-        with guarded("Distribution shift"):
-            st.fragment(_shift)(view.run)
+        fragment("Distribution shift", _shift)(view.run)
     elif obstacle:
         st.info(obstacle, icon=":material/info:")
     else:
@@ -60,40 +59,79 @@ def shift_rows(run: Run) -> list[ShiftRow]:
         run: A run that was measured.
 
     Returns:
-        A row for the images as they are, and one for each kind and severity.
+        A row for the images as they are, and one for each kind and severity; none of
+        the kinds that are `left_out`.
 
     Raises:
         RunError: If the file cannot be read.
-        ValueError: If its arrays are no predictions of the same images.
+        ValueError: If what it says of the images as they are is damaged.
     """
-    return _rows(str(run.path), stamp_of(run.shift))
+    return _judged(str(run.path), stamp_of(run.shift))[0]
+
+
+def left_out(run: Run) -> Mapping[str, str]:
+    """The kinds that shift.npz holds damaged, and what is wrong; raises likewise."""
+    return _judged(str(run.path), stamp_of(run.shift))[1]
 
 
 @st.cache_resource(max_entries=8, show_spinner="Judging the corrupted images…")
-def _rows(path: str, stamp: tuple[int, int, int]) -> list[ShiftRow]:  # noqa: ARG001
+def _judged(
+    path: str,
+    stamp: tuple[int, int, int],  # noqa: ARG001 - part of the cache's key
+) -> tuple[list[ShiftRow], dict[str, str]]:
     file = Run(Path(path)).shift
-    keys = {
-        (kind, level): f"{kind}_{level}" for kind in CORRUPTIONS for level in SEVERITIES
-    }
+    names = set(array_names(file))
+    kinds = [
+        kind
+        for kind in CORRUPTIONS
+        if any(f"{kind}_{level}" in names for level in SEVERITIES)
+    ]
+    if not kinds:
+        raise RunError(f"{file} is damaged: it holds no corrupted predictions.")
+    try:
+        return _table(file, kinds), {}
+    except (RunError, ValueError):  # perhaps of one kind alone
+        return _whole_ones(file, kinds)
+
+
+def _table(file: Path, kinds: Sequence[str]) -> list[ShiftRow]:
     names = set(array_names(file))
     shifted = {
-        key: mapped_array(file, name) for key, name in keys.items() if name in names
+        (kind, level): mapped_array(file, f"{kind}_{level}")
+        for kind in kinds
+        for level in SEVERITIES
+        if f"{kind}_{level}" in names
     }
-    if not shifted:
-        raise RunError(f"{file} is damaged: it holds no corrupted predictions.")
-    clean, labels = (mapped_array(file, name) for name in (CLEAN, "labels"))
-    return shift_table(clean, shifted, labels)
+    return shift_table(mapped_array(file, CLEAN), shifted, mapped_array(file, "labels"))
+
+
+def _whole_ones(
+    file: Path, kinds: Sequence[str]
+) -> tuple[list[ShiftRow], dict[str, str]]:
+    rows, left = _table(file, []), dict[str, str]()
+    for kind in kinds:
+        try:
+            rows += _table(file, [kind])[1:]
+        except (RunError, ValueError) as error:
+            left[kind] = str(error)
+    if len(rows) == 1:
+        raise RunError(f"{file} is damaged: {next(iter(left.values()))}")
+    return rows, left
 
 
 def _shift(run: Run) -> None:
-    with guarded("Distribution shift"):
-        rows = shift_rows(run)
-        summary = shift_summary(rows)
-        st.markdown(verdict(summary))
-        _curves(run, rows)
-        _means(rows, summary)
-        _kinds(run, rows)
-        _all_rows(rows)
+    rows = shift_rows(run)
+    for kind, why in left_out(run).items():
+        st.warning(
+            f"{words(kind)} is left out, its predictions are damaged: {plain(why)}",
+            icon=":material/broken_image:",
+        )
+    summary = shift_summary(rows)
+    st.markdown(verdict(summary))
+    _curves(run, rows)
+    _means(rows, summary)
+    _kinds(run, rows)
+    _all_rows(rows)
 
 
 def verdict(summary: Sequence[SeverityRow]) -> str:

@@ -67,13 +67,13 @@ def verdict_text(found: Verdict, outside: str) -> str:
         outside: Name of the out-of-distribution set, escaped.
     """
     looks = (
-        "**looks out of distribution**"
+        "It **looks out of distribution**"
         if found.flagged
-        else ("**does not look out of distribution**")
+        else "Its entropy does not give it away as out of distribution"
     )
     side = "at or above" if found.flagged else "below"
     return (
-        f"It {looks}: its entropy is {side} {decimal(found.threshold)} nats, the "
+        f"{looks}: it is {side} {decimal(found.threshold)} nats, the "
         f"threshold that catches 95 % of {outside} and flags "
         f"{percent(found.false_alarms)} of the test images too (FPR95)."
     )

@@ -7,9 +7,9 @@ from typing import Any
 import streamlit as st
 
 from trainers.runs import Run
-from ui.components.guarded import guarded
+from ui.components.guarded import fragment, guarded
 from ui.components.reading import Summary
-from ui.views.run.evaluated import evaluated
+from ui.views.run.evaluated import class_names, evaluated
 
 VIEW = "maps_view"  # of the address
 GALLERY, EMBEDDING, OWN, PLANE = "Gallery", "Embedding", "Your own image", "Maps"
@@ -20,7 +20,7 @@ def render(view: Summary) -> None:
     """Show the maps of points, or the gallery, the embedding or the visitor's image."""
     content = evaluated(view, "Pictures of uncertainty")
     if content is not None:
-        st.fragment(_sections)(view.run, content)
+        fragment("Pictures of uncertainty", _sections)(view.run, content)
 
 
 def _sections(run: Run, content: Mapping[str, Any]) -> None:
@@ -31,7 +31,7 @@ def _sections(run: Run, content: Mapping[str, Any]) -> None:
     )  # fmt: skip
     name = chosen if chosen in sections else next(iter(sections))
     with guarded(f"The view {name}"):
-        names = [str(each) for each in content["class_names"]]
+        names = class_names(run, content)
         sections[name](run, content, names)
 
 
@@ -41,8 +41,8 @@ def _of(content: Mapping[str, Any]) -> dict[str, Section]:
     return {GALLERY: _gallery, EMBEDDING: _embedding, OWN: _own}
 
 
-def _plane(run: Run, content: Mapping[str, Any], names: list[str]) -> None:  # noqa: ARG001
-    import_module("ui.views.run.plane").plane(run, content)
+def _plane(run: Run, content: Mapping[str, Any], names: list[str]) -> None:
+    import_module("ui.views.run.plane").plane(run, content, names)
 
 
 def _gallery(run: Run, content: Mapping[str, Any], names: list[str]) -> None:  # noqa: ARG001

@@ -18,8 +18,8 @@ from ui.views.runs.measured import metrics, ood, settings
 
 # In their order; those of which no run has anything to say are left out.
 DEFAULT = (
-    "state", "progress", "curve", "differs", "group", "priority", "dataset", "model",
-    "optimizer", "accuracy", "nll", "ece", "tags", "created", "note", "message",
+    "state", "progress", "curve", "differs", "group", "priority", "accuracy", "nll",
+    "ece", "dataset", "model", "optimizer", "tags", "created", "note", "message",
 )  # fmt: skip
 ALWAYS = frozenset({"state", "dataset", "model", "optimizer", "created"})
 

@@ -22,7 +22,7 @@ def as_csv(views: Sequence[Summary], columns: Sequence[Column]) -> bytes:
         columns: The columns beside the run's id.
 
     Returns:
-        The file, in UTF-8.
+        The file, in UTF-8 with its mark, without which Excel reads another encoding.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -30,7 +30,7 @@ def as_csv(views: Sequence[Summary], columns: Sequence[Column]) -> bytes:
     for view in views:
         values = (column.value(view) for column in columns)
         writer.writerow([guarded(view.run.id), *(cell(value) for value in values)])
-    return text.getvalue().encode()
+    return text.getvalue().encode("utf-8-sig")
 
 
 def cell(value: Any) -> Any:

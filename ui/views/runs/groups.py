@@ -14,7 +14,7 @@ from calibration.definitions import MEASURES as DEFINITIONS
 from data import DATASETS
 from trainers.catalogue import optimizer_spec
 from trainers.config import RunConfig
-from trainers.families import family_key
+from trainers.families import family_key, one_a_seed
 from trainers.runs import Run
 from trainers.sweep import differing, label
 from ui.components.latest import Latest, stamp_of
@@ -60,11 +60,7 @@ def _group(name: str, views: Sequence[Summary]) -> Group:
     for view in views:
         if view.config is not None:
             settings.setdefault(_family(view.run, view.config), []).append(view)
-    judged = [
-        measured
-        for group in settings.values()
-        if (measured := tuple(view for view in group if "nll" in view.metrics))
-    ]
+    judged = [measured for group in settings.values() if (measured := _measured(group))]
     configs = [view.config for view in views if view.config is not None]
     return Group(
         name=name,
@@ -73,6 +69,16 @@ def _group(name: str, views: Sequence[Summary]) -> Group:
         best=min(judged, key=lambda group: spread(group, "nll")[0], default=()),
         axes=tuple(axis for axis in differing(configs) if axis != SEED),
     )
+
+
+def _measured(views: Sequence[Summary]) -> tuple[Summary, ...]:
+    """The evaluated runs of a setting, one a seed, as on the page Compare."""
+    known = [view for view in views if "nll" in view.metrics]
+    return tuple(one_a_seed(known, lambda view: view.run, _seed))
+
+
+def _seed(view: Summary) -> int:
+    return view.config.training.seed if view.config else 0
 
 
 _keys: Latest[str] = Latest()
@@ -172,7 +178,7 @@ def drawn(open_key: str) -> dict[str, Any]:
         open_key: Key of the buttons that open a group.
     """
     look: dict[str, Any] = {
-        "Open": config.ButtonColumn("", type="tertiary", key=open_key, width=70),
+        "Open": config.ButtonColumn("Open", type="tertiary", key=open_key, width=70),
         "Group": config.TextColumn(width=160),
         "Runs": config.NumberColumn(width=60),
         "States": config.TextColumn(width=220),
@@ -187,7 +193,8 @@ def drawn(open_key: str) -> dict[str, Any]:
             "split, so its numbers flatter it a little.",
         ),
         "Seeds": config.NumberColumn(
-            width=65, help="Evaluated runs of the best setting."
+            width=65,
+            help="Evaluated runs of the best setting, the newest of each seed.",
         ),
         "Launched": config.DatetimeColumn(format="distance", width=120),
     }

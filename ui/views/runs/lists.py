@@ -23,6 +23,7 @@ from ui.views.runs.groups import Group
 
 ROW = 38  # pixels
 HIGHEST = 760  # pixels of a table
+BUTTON = 40  # pixels
 PATIENCE = 0.3  # seconds of a look that go to curves that nobody has read yet
 
 
@@ -61,7 +62,7 @@ def runs(
     # selection of row 2 must not come to mean another run.
     ids = "/".join(view.run.id for view in views)
     key = f"runs-{hashlib.sha256(ids.encode()).hexdigest()[:12]}"
-    toolbar = st.container(horizontal=True, vertical_alignment="center")
+    toolbar = st.container()
     in_group = address.value(GROUP) is not None
     configs = [view.config for view in views if view.config is not None]
     axes = differing(configs) if in_group else []
@@ -86,16 +87,26 @@ def runs(
         navigation.open_run(views[clicked["row"]].run)
     chosen = [views[k] for k in selection["selection"]["rows"] if k < len(views)]
     with toolbar:
-        with told():
-            actions(chosen)
-        # Of one line in any case: the table must not move under the pointer.
-        st.caption(
-            f"{count(len(chosen))} selected" if chosen else "Select rows to act on them"
-        )
+        _act_on(chosen)
     with tools:
         switches.choose_columns(known, columns)
         switches.download(views, everything, axes)
     return courses.pending
+
+
+def _act_on(chosen: Sequence[Summary]) -> None:
+    """Buttons for the selected runs; before there are any, a line of their height."""
+    # The table must not move under the pointer.
+    with st.container(
+        horizontal=True, vertical_alignment="center", border=False,
+        height="content" if chosen else BUTTON,
+    ):  # fmt: skip
+        if not chosen:
+            st.caption("Select rows to act on them")
+            return
+        with told():
+            actions(chosen)
+        st.caption(f"{count(len(chosen))} selected")
 
 
 def by_group(

@@ -9,6 +9,7 @@ from trainers.runs import list_runs
 from trainers.status import ALIVE
 from ui.components import engine, navigation, reading, waiting
 from ui.components.engine import told, trouble
+from ui.components.guarded import fragment
 from ui.components.notify import notify
 from ui.components.reading import Seen, Summary
 from ui.views.runs import lists, switches
@@ -35,7 +36,7 @@ def render() -> None:
         return
     pace = _pace(views, st.session_state.get(_LATE, False))
     look = reading.once_given((views, problem), _look)
-    st.fragment(_page, run_every=pace)(look, pace)
+    fragment("The list", _page, pace)(look, pace)
 
 
 def _look() -> Seen:

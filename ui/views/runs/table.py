@@ -119,7 +119,7 @@ def drawn(
         open_key: Key of the buttons that open a run.
     """
     return {
-        OPEN: config.ButtonColumn("", type="tertiary", key=open_key, width=70),
+        OPEN: config.ButtonColumn(OPEN, type="tertiary", key=open_key, width=70),
         RUN: config.TextColumn(width=190, help="The folder's name, by time."),
     } | {column.title: _look(column, views) for column in columns}
 

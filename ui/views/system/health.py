@@ -16,7 +16,7 @@ from trainers.jobs.start import REPOSITORY, ensure_dispatcher
 from trainers.runs import RunError, log_tail
 from ui.components import access, engine
 from ui.components.engine import attempt, told
-from ui.components.formats import plain
+from ui.components.formats import plain, words
 
 TIMEOUT = 180.0  # seconds; a cold disk takes its time over torch
 _ICONS = {
@@ -51,7 +51,8 @@ def health() -> None:
 def findings(found: Sequence[Finding]) -> None:
     """Show findings, each with its advice where there is something to do."""
     for each in found:
-        text = f"{_ICONS.get(each.level, '')} **{plain(each.name)}** {plain(each.text)}"
+        name = plain(words(each.name))
+        text = f"{_ICONS.get(each.level, '')} **{name}** {plain(each.text)}"
         if each.advice and each.level != OK:
             text += f"  \n:material/arrow_forward: {plain(each.advice)}"
         st.markdown(text)

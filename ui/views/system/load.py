@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,48 +21,71 @@ from trainers.jobs.local import Engine
 from trainers.jobs.store import Lease
 from trainers.runs import Run, runs_root
 from ui.components import engine
+from ui.components.figure import Figure, axis, figure, line
 from ui.components.formats import percent, plain
+from ui.components.plot import panel
 
 REFRESH = 2.0  # seconds between two looks at the load
 _HISTORY = "system_load"
-_LENGTH = 60  # looks that the small curves go back
+_LENGTH = 60  # looks that the curves go back
 
 
 def load() -> None:
-    """Show processor and memory with how they fared lately, and each GPU's memory."""
+    """Show processor, memory and GPUs as they are, and how they fared lately."""
     past = st.session_state.setdefault(_HISTORY, deque(maxlen=_LENGTH))
     memory = psutil.virtual_memory()
-    past.append((psutil.cpu_percent(), memory.percent))
+    # Without an interval the first answer is about the time since the server began.
+    busy = psutil.cpu_percent(interval=None if past else 0.1)
+    past.append((time.time(), busy, memory.percent))
     cores = psutil.cpu_count() or 1
-    gpus = _gpus()
-    places = st.columns(3 + min(len(gpus), 3))
-    places[0].metric(
-        "Processor", percent(past[-1][0] / 100, 0), f"{cores} cores",
-        chart_data=[row[0] for row in past], chart_type="area", border=True,
-        delta_color="off", delta_arrow="off", height="stretch",
-        help="Share of all cores in use, over the last looks at this page.",
-    )  # fmt: skip
-    places[1].metric(
-        "Memory", percent(memory.percent / 100, 0),
-        f"{gib(memory.available)} of {gib(memory.total)} free",
-        chart_data=[row[1] for row in past], chart_type="area", border=True,
-        delta_color="off", delta_arrow="off", height="stretch",
-    )  # fmt: skip
     one, _, fifteen = (value / cores for value in psutil.getloadavg())
-    places[2].metric(
-        "Load of a core", f"{one:.2f}", f"{fifteen:.2f} over 15 minutes", border=True,
-        delta_color="off", delta_arrow="off", height="stretch",
-        help="Processes that want to run, over the last minute, a core. Above 1 they "
-        "wait for one another.",
+    shown = [
+        ("Processor", percent(busy / 100, 0), f"{cores} cores",
+         "Share of all cores in use."),
+        ("Memory", percent(memory.percent / 100, 0),
+         f"{gib(memory.available)} of {gib(memory.total)} free", None),
+        ("Load of a core", f"{one:.2f}", f"{fifteen:.2f} over 15 minutes",
+         "Processes that want to run, over the last minute, a core. Above 1 they wait "
+         "for one another."),
+        *map(_gpu, _gpus()),
+    ]  # fmt: skip
+    for start in range(0, len(shown), 4):
+        row = shown[start : start + 4]
+        places = st.columns(max(3, len(row)))
+        for place, (title, value, beside, told) in zip(places, row, strict=False):
+            place.metric(
+                title, value, beside, delta_color="off", delta_arrow="off",
+                help=told, border=True, height="stretch",
+            )  # fmt: skip
+    panel(
+        "The last minutes", load_figure(past), key="load",
+        alt=f"Processor, now {busy:.0f} %, and memory, now {memory.percent:.0f} %, "
+        f"at the last {len(past)} looks.",
+        note="In use, as this page saw it.",
     )  # fmt: skip
-    for place, gpu in zip(places[3:], gpus, strict=False):
-        used = 1 - gpu.free_memory / gpu.total_memory if gpu.total_memory else None
-        place.metric(
-            f"GPU {gpu.index} memory", percent(used, 0),
-            f"{gib(gpu.free_memory)} of {gib(gpu.total_memory)} free", border=True,
-            delta_color="off", delta_arrow="off", height="stretch",
-            help=plain(gpu.name),
-        )  # fmt: skip
+
+
+def load_figure(past: Sequence[tuple[float, float, float]]) -> Figure:
+    """Draw processor and memory over time.
+
+    Args:
+        past: Unix time, and per cent in use of each, oldest first.
+    """
+    ago = [then - past[-1][0] for then, _, _ in past]
+    names = ("Processor", "@1"), ("Memory", "@2")
+    traces = [
+        line(name, ago, [row[k] for row in past], color, hovertemplate="%{y:.0f} %")
+        for k, (name, color) in enumerate(names, start=1)
+    ]
+    x = axis("Seconds ago", range=[min(ago[0], -10.0), 0])
+    y = axis(range=[0, 101], ticksuffix=" %")
+    return figure(traces, x=x, y=y, height=200, hovermode="x unified")
+
+
+def _gpu(gpu: nvml.Gpu) -> tuple[str, str, str, str]:
+    used = 1 - gpu.free_memory / gpu.total_memory if gpu.total_memory else None
+    room = f"{gib(gpu.free_memory)} of {gib(gpu.total_memory)} free"
+    return f"GPU {gpu.index} memory", percent(used, 0), room, plain(gpu.name)
 
 
 @st.cache_data(ttl=5.0, show_spinner=False)
@@ -143,7 +167,8 @@ def _disk(title: str, folder: Path, variable: str) -> dict[str, Any]:
         "Folder": title,
         "Path": str(folder),
         "Free": gib(room.free),
-        "Disk in use": round(room.used / room.total, 3) if room.total else None,
+        # Of what users can have, as df counts: some blocks are the system's own.
+        "Disk in use": round(room.used / (room.used + room.free or 1), 3),
         "Can be written": "yes" if writable else "no",
         "Set by": variable,
     }

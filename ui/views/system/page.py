@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui.components import navigation
-from ui.components.guarded import guarded
+from ui.components.guarded import fragment, guarded
 from ui.views.system.health import health
 from ui.views.system.load import REFRESH, devices, disks, load
 from ui.views.system.settings import appearance, settings
@@ -20,7 +20,7 @@ def render() -> None:
     )
     if machine.open:
         with machine:
-            st.fragment(load, run_every=REFRESH)()
+            fragment("The load", load, REFRESH)()
             with guarded("The devices"):
                 devices()
             disks()

@@ -41,11 +41,15 @@ def test_other_examples_of_the_same_data_cannot(root):
 
 def test_what_was_not_evaluated_or_is_damaged_is_said(root):
     one, two = run_of(root, "a"), run_of(root, "b", evaluated=False)
-    assert reason(one, two) == "VOGN, b: was not evaluated"
+    assert reason(one, two) == "was not evaluated"
+    assert reason(two, one) == "the baseline: was not evaluated"
     three = run_of(root, "c")
     three.predictions.write_bytes(b"nothing")
     told = reason(one, three)
     assert told.startswith("what they were tested on cannot be read")
     assert str(root) not in told
+    np.savez(three.predictions, probabilities=np.ones((1, 1, 10)))
+    told = reason(one, three)
+    assert told.endswith("labels in predictions.npz does not exist")
     three.evaluation.write_text("{}")
     assert "damaged" in reason(one, three)

@@ -24,3 +24,5 @@ def test_runs_alone_have_no_bands(two_families):
 def test_the_name_of_a_family_says_how_many_seeds(two_families):
     (entry,) = entries_of(*two_families["vogn"])
     assert name_of(replace(entry, name="*a*")) == "\\*a\\* :small[(3 seeds)]"
+    told = name_of(replace(entry, name="SP-NGD, a-b"))
+    assert told == "SP\N{NON-BREAKING HYPHEN}NGD, a-b :small[(3 seeds)]"

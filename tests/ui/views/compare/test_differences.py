@@ -13,12 +13,15 @@ from tests.ui.views.compare.examples import (
     run_of,
 )
 from trainers.runs import read_json
+from ui.views.compare import differences
 from ui.views.compare.differences import (
+    ALIKE,
     BETTER,
     HEADLINE,
     MEANS,
     PAIRED,
     SEEDWISE,
+    TOO_FEW,
     UNCLEAR,
     WORSE,
     against,
@@ -99,7 +102,35 @@ def test_a_single_run_against_seeds_borrows_their_deviation(root):
 def test_two_numbers_alone_have_no_interval():
     with pytest.raises(ValueError, match="two single runs"):
         of_means([1.0], [2.0])
-    assert of_means([1.0, 1.0], [0.0, 0.0]).low == 1.0
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [([0.985, 0.985], [0.98]), ([0.1 + 0.2, 0.3], [0.1, 0.1, 0.1])],
+)
+def test_seeds_that_are_all_alike_have_no_interval(first, second):
+    found = of_means(first, second)
+    assert float(found) == pytest.approx(np.mean(first) - np.mean(second))
+    assert (found.low, found.high) == (-np.inf, np.inf)
+    assert verdict("accuracy", found) == UNCLEAR
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "support"),
+    [
+        ([0.985, 0.985], [0.98], ALIKE),
+        ([0.985, 0.985, 0.985], [0.98, 0.98, 0.98], ALIKE),
+        ([0.4, 0.9], [0.3, 0.8], ALIKE),  # all pairs are, but for rounding
+        ([0.985, 0.98500001], [0.98], f"2 against 1 seeds: {TOO_FEW}"),
+        ([0.985, 0.98500001], [0.98, 0.98], f"better with 2 of 2 seeds: {TOO_FEW}"),
+    ],
+)
+def test_nothing_is_clear_without_a_spread(monkeypatch, first, second, support):
+    by_name = {"a": dict(enumerate(first)), "b": dict(enumerate(second))}
+    monkeypatch.setattr(differences, "_by_seed", lambda entry, _: by_name[entry])
+    (row,) = differences._over_seeds("a", "b", ["accuracy"])
+    assert (row.verdict, row.support) == (UNCLEAR, support)
+    assert row.has_interval == (support != ALIKE)
 
 
 def interval(low, high):
@@ -128,7 +159,7 @@ def test_a_verdict_needs_an_interval_that_leaves_out_zero(measure, ends, expecte
         ("accuracy", -0.1, 0.02, "worse in 98 % of resamples"),
         ("nll", -0.1, 0.003, "better in 99.7 % of resamples"),
         ("nll", 0.1, 1.0, "worse in more than 99.9 % of resamples"),
-        ("ece", -0.1, 0.58, "better in 42 % of resamples"),
+        ("ece", -0.1, 0.58, "better in only 42 % of resamples"),
     ],
 )
 def test_the_share_of_resamples_is_that_of_the_numbers_side(
@@ -138,6 +169,23 @@ def test_the_share_of_resamples_is_that_of_the_numbers_side(
         value, low=-1, high=1, count=9, method="t", share_above_zero=share
     )
     assert better_share(measure, difference) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "shares", "told"),
+    [
+        (0.1, (0.421, 1.0), "worse in 42 % to 100 %"),
+        (-0.1, (0.0, 0.579), "better in 42 % to 100 %"),
+        (-0.1, (0.02, 0.1), "better in 90 % to 98 %"),
+    ],
+)
+def test_the_shares_of_an_ece_are_those_of_all_allowances(value, shares, told):
+    difference = Difference(
+        value, low=-1, high=1, count=9, method="t", share_above_zero=shares[0],
+        share_range=shares,
+    )  # fmt: skip
+    told = f"{told} of resamples, by how its bias is allowed for"
+    assert better_share("ece", difference) == told
 
 
 def test_what_cannot_be_compared_is_refused_with_its_reason(root):
@@ -151,5 +199,5 @@ def test_what_cannot_be_compared_is_refused_with_its_reason(root):
     assert rows == []
     assert refused == {
         "AdamW": "tested on other data, mnist instead of digits",
-        "SGD": "SGD: was not evaluated",
+        "SGD": "was not evaluated",
     }

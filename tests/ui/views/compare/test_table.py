@@ -97,18 +97,23 @@ def test_costs_are_told(root):
     assert empty["Test examples N"] == "\\-"
 
 
+def read(content):
+    assert content.startswith(b"\xef\xbb\xbf")  # or Excel takes it for Latin-1
+    return csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
+
+
 def test_csv_has_all_numbers_and_runs_no_formulas(two_families):
     entries = entries_of(*two_families["vogn"], *two_families["adamw"])
     entries = [replace(entries[0], name="=1+1"), entries[1]]
     rows = table.rows(entries)
-    lines = list(csv.DictReader(io.StringIO(table.metrics_csv(entries, rows))))
+    lines = list(read(table.metrics_csv(entries, rows)))
     (line,) = (r for r in lines if r["entry"] == "'=1+1" and r["measure"] == "nll")
     number = next(row for row in rows if row.key == ("nll", "")).numbers[0]
     assert float(line["value"]) == number.value
     assert float(line["deviation"]) == number.deviation
     assert (line["seeds"], line["interval"]) == ("3", "over seeds")
     found, _ = against(entries[0], entries[1:])
-    (first, *_) = csv.DictReader(io.StringIO(table.differences_csv(entries[0], found)))
+    (first, *_) = read(table.differences_csv(entries[0], found))
     assert float(first["difference"]) == float(found[0].difference)
     assert first["verdict"] == found[0].verdict
-    assert table.as_csv([]) == ""
+    assert table.as_csv([]) == b""

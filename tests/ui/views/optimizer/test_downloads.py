@@ -115,6 +115,40 @@ def test_a_wheel_that_cannot_be_built_says_why(open_page, monkeypatch):
     assert len(labels(app)) == 1
 
 
+def test_a_full_disk_is_told(open_page, monkeypatch):
+    def fails():
+        raise OSError(28, "No space left on device", "/secret")
+
+    monkeypatch.setattr(downloads, "build_wheel", fails)
+    app = open_page("optimizer", optimizer="kfac")
+    assert not app.exception
+    assert errors(app) == "It cannot be packed: No space left on device."
+
+
+def test_the_archive_is_packed_again_only_when_something_changed(
+    open_page, runs, monkeypatch
+):
+    packed = []
+
+    def counted(*given):
+        packed.append(given)
+        return bundle(*given)
+
+    monkeypatch.setattr(downloads, "bundle", counted)
+    app = open_page("optimizer", optimizer="vogn", posterior="1-done", lr="0.03125")
+    app.run()
+    assert len(packed) == 1
+    before = hashes(app)[1]
+    save_file({"mean/w": np.zeros(3, np.float32)}, runs.posterior)
+    assert hashes(app.run())[1] != before
+    assert len(packed) == 2
+    open_page("optimizer", optimizer="vogn", posterior="1-done", lr="0.0625")
+    assert len(packed) == 3
+    monkeypatch.setattr(downloads, "library_files", lambda: {"vogn_app/a.py": b""})
+    app.run()
+    assert len(packed) == 4
+
+
 def test_viewers_may_download(open_page, monkeypatch, runs):
     monkeypatch.setattr(access, "may_edit", lambda: False)
     app = open_page("optimizer", optimizer="vogn", posterior="1-done")

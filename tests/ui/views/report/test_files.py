@@ -7,7 +7,8 @@ import pytest
 
 from tests.ui import fakes
 from tests.ui.seen import text
-from ui.views.report.files import framed, is_within
+from trainers.runs import RunError
+from ui.views.report.files import content, framed, is_ours
 
 
 @pytest.fixture
@@ -47,7 +48,31 @@ def test_no_link_leads_out_of_the_folder(open_page, made, tmp_path):
     (made.path / "report" / "report.json").symlink_to(secret)
     (made.path / "report" / "tables" / "x.csv").symlink_to(secret)
     assert labels(open_page("report", runs="a")) == ["HTML", "PDF", "bins"]
-    assert not is_within(made.path / "report" / "report.json", made.path / "report")
+    file, folder = made.path / "report" / "report.json", made.path / "report"
+    assert not is_ours(file, folder)
+    with pytest.raises(RunError, match="must be a file of this report"):
+        content(file, folder)
+
+
+def test_a_linked_report_or_folder_is_not_shown(open_page, made, tmp_path):
+    report = made.path / "report"
+    (report / "report.html").unlink()
+    (tmp_path / "secret").write_text("root:x:0")
+    (report / "report.html").symlink_to(tmp_path / "secret")
+    app = open_page("report", runs="a")
+    assert labels(app) == []
+    report.rename(tmp_path / "elsewhere")
+    report.symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "report.html").unlink()
+    (tmp_path / "elsewhere" / "report.html").write_text("root:x:0")
+    assert labels(open_page("report", runs="a")) == []
+
+
+def test_a_report_in_another_encoding_is_shown_as_far_as_it_goes(open_page, made):
+    (made.path / "report" / "report.html").write_bytes(b"\xff\xfe<h1>x</h1>")
+    app = open_page("report", runs="a")
+    assert not app.exception
+    assert labels(app) == ["HTML", "PDF", "bins"]
 
 
 def test_the_preview_cannot_reach_the_dashboard():

@@ -26,14 +26,14 @@ def test_the_command_and_the_configuration_are_shown(open_page, root):
 def test_the_table_marks_what_differs_and_can_leave_out_the_rest(open_page, root):
     fakes.write_run(root, "a", epochs=7)
     app = opened(open_page)
-    table = app.dataframe[0].value
-    marked = table[table[""] == "●"]
+    table = app.table[0].value
+    marked = table[table["Differs"] == "●"]
     assert list(marked["Value"]) == ["digits", "mlp", "vogn", "7"]
     assert f"marks the 4 of {len(table)} settings" in text(app)
     app.toggle(key="settings_differing").set_value(True).run()
-    assert list(app.dataframe[0].value["Value"]) == ["digits", "mlp", "vogn", "7"]
+    assert list(app.table[0].value["Value"]) == ["digits", "mlp", "vogn", "7"]
     app = opened(open_page, settings_differing="true")
-    assert len(app.dataframe[0].value) == 4
+    assert len(app.table[0].value) == 4
 
 
 def test_the_settings_go_to_the_launch_form(open_page, root):

@@ -121,6 +121,22 @@ def test_while_it_runs_there_is_its_progress_and_no_second_one(
     assert ended == [place_of(run)]
 
 
+def test_a_record_that_breaks_while_it_runs_costs_its_progress(
+    open_page, run, monkeypatch
+):
+    answers = iter([errand(RUNNING)])
+
+    def look(_):
+        for each in answers:
+            return each
+        raise RunError("shift.json is damaged.")
+
+    monkeypatch.setattr(errands, "look", look)
+    app = open_page("run", run="a", tab="Shift")
+    assert not app.exception
+    assert "The measurement cannot be shown" in errors(app)
+
+
 @pytest.mark.parametrize(
     ("state", "code", "told"),
     [(FAILED, 2, "did not end well"), (LOST, None, "was interrupted")],

@@ -36,6 +36,7 @@ def asked(run, monkeypatch):
         questions.append((image, patch, stride))
         maps = {name: np.full(image.shape[1:], 0.125) for name in MAPS}
         maps |= {f"{name}_before": np.array(0.5) for name in MAPS}
+        maps["prediction"] = np.array(3.0)
         return Message({"ok": True, "num_samples": 8}, maps)
 
     monkeypatch.setattr(access, "may_edit", lambda: True)

@@ -40,9 +40,9 @@ def test_bars_stand_in_the_order_of_the_model_with_their_values():
     (trace,) = figure["data"]
     assert trace["type"] == "bar"
     assert trace["x"] == [0.02, 0.04]
-    assert trace["y"] == ["0", "&lt;b&gt;2&lt;/b&gt;"]
+    assert trace["y"] == ["layer 0", "&lt;b&gt;2&lt;/b&gt;"]
     assert figure["layout"]["yaxis"]["autorange"] == "reversed"
-    assert "smallest 0.02 in 0, largest 0.04 in <b>2</b>" in alt
+    assert "smallest 0.02 in layer 0, largest 0.04 in <b>2</b>" in alt
 
 
 def test_measures_of_sums_are_those_of_a_weight():

@@ -128,6 +128,23 @@ def test_a_link_out_of_the_folder_is_refused(open_page, root, tmp_path):
     assert not app.download_button
 
 
+@pytest.mark.parametrize("name", ["rank1.log", "launcher.log"])
+def test_a_link_to_nowhere_costs_nothing_else(open_page, root, name):
+    run = fakes.write_run(root, "a")
+    run.log.with_name(name).symlink_to("nowhere")
+    app = opened(open_page)
+    assert not app.exception
+    assert not app.error
+    assert code(app).endswith("epoch 2: loss 0.6")
+
+
+def test_an_empty_log_is_not_counted(open_page, root):
+    fakes.write_run(root, "a").log.write_text("")
+    app = opened(open_page)
+    assert "0 lines" not in text(app)
+    assert "Nothing printed, or it went to the terminal" in code(app)
+
+
 def test_the_whole_log_is_offered(open_page, root):
     fakes.write_run(root, "a")
     assert [each.label for each in opened(open_page).download_button] == ["Whole log"]

@@ -68,6 +68,15 @@ def test_tsne_is_computed_elsewhere_and_kept_until_the_predictions_change(run):
     assert read_places(run, rows) is None
 
 
+def test_who_waited_for_another_finds_the_places_of_that_one(run, monkeypatch):
+    rows = drawn_rows(run)
+    stamp = np.array(stamp_of(run.predictions))
+    np.savez(run.path / FILE, places=np.ones((860, 2)), stamp=stamp)
+    monkeypatch.setattr(places.subprocess, "run", lambda *_, **__: pytest.fail("again"))
+    compute_places(run, rows)
+    assert (np.concatenate(read_places(run, rows)) == 1).all()
+
+
 def test_a_damaged_file_of_places_is_computed_anew(run):
     (run.path / FILE).write_bytes(b"PK nonsense")
     assert read_places(run, drawn_rows(run)) is None

@@ -12,8 +12,9 @@ from trainers.status import Process
 from ui.views.run.posterior import checked, epoch_layers, learns_posterior
 
 TOTAL = (
-    "**1,930 weights** in 2 layers. The data determine 20.0 % of them (386 effective "
-    "parameters). KL from the prior: 6,755 nats, 3.5 a weight."
+    "**1,930 weights** in 2 layers. By how far they are narrower than the prior, the "
+    "data pin down 20.0 % of them (386 effective parameters). "
+    "KL from the prior: 6,755 nats, 3.5 a weight."
 )
 
 
@@ -44,7 +45,7 @@ def test_layers_are_shown_at_the_end_and_over_time(open_page, root, optimizer):
 def test_the_table_has_the_numbers_and_names_as_they_stand(open_page, root):
     fakes.write_run(root, "a", evaluated=True)
     (table,) = opened(open_page).dataframe
-    assert list(table.value["Layer"]) == ["0", "<b>2</b>"]
+    assert list(table.value["Layer"]) == ["layer 0", "<b>2</b>"]
     assert list(table.value["Weights"]) == [1600, 330]
     assert list(table.value["KL"]) == [5600, 1155]
     assert list(table.value["Effective parameters"]) == pytest.approx([0.2, 0.2])

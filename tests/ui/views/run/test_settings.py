@@ -22,7 +22,7 @@ def test_every_setting_is_there_once_beside_its_default():
     assert len(rows_of(config)) == len(found) == expected
     epochs = rows_of(config)["Training", "Epochs"].row()
     assert epochs == {
-        "": "●", "Section": "Training", "Setting": "Epochs", "Value": "7",
+        "Differs": "●", "Section": "Training", "Setting": "Epochs", "Value": "7",
         "Default": "5", "Meaning": "Passes over the training split.",
     }  # fmt: skip
 

@@ -75,7 +75,6 @@ def test_the_verdict_counts_points():
     ("arrays", "told"),
     [
         ({"labels": np.zeros(3, np.int64)}, "labels"),
-        ({"fog_2": np.zeros((7, 10), np.float32)}, "fog"),
         ({"clean": np.full((120, 10), np.nan)}, "clean"),
     ],
 )
@@ -90,6 +89,28 @@ def test_damage_costs_the_numbers_and_they_can_be_measured_again(
     assert "Distribution shift cannot be shown" in errors(app)
     assert told in errors(app)
     assert "Measure it again" in [button.label for button in app.button]
+
+
+@pytest.mark.parametrize("array", [np.zeros((7, 10)), np.full((120, 10), np.nan)])
+def test_a_damaged_kind_is_left_out_and_named(open_page, run, array):
+    whole = [row for row in expected(run) if row.kind != "fog"]
+    with np.load(run.shift) as file:
+        np.savez(run.shift, **(dict(file) | {"fog_2": array.astype(np.float32)}))
+    assert shift_rows(run) == whole
+    app = open_page("run", run="a", tab="Shift")
+    assert not app.exception
+    assert not app.error
+    (warning,) = app.warning
+    assert "Fog is left out, its predictions are damaged" in warning.value
+    assert charts(app)["shift-kinds"]["figure"]["data"][0]["y"] == ["Rotation"]
+
+
+def test_nothing_is_left_where_every_kind_is_damaged(open_page, run):
+    with np.load(run.shift) as file:
+        bad = {f"{kind}_1": np.zeros((7, 10)) for kind in ("fog", "rotation")}
+        np.savez(run.shift, **(dict(file) | bad))
+    told = errors(open_page("run", run="a", tab="Shift"))
+    assert "shift.npz is damaged" in told.replace("\n", " ")
 
 
 def test_a_file_that_is_none_is_told(open_page, run):

@@ -45,7 +45,9 @@ def test_the_rank_is_the_share_that_is_less_uncertain():
 def test_verdicts_are_put_into_words():
     inside, outside = np.linspace(0, 1, 100), np.linspace(0.9, 2, 100)
     low, high = (verdicts(x, inside, {"digits": outside})["digits"] for x in (0, 2))
-    assert "does not look out of distribution" in verdict_text(low, "Digits")
+    told = verdict_text(low, "Digits")
+    assert "entropy does not give it away as out of distribution: it is below" in told
+    assert "*" not in told
     told = verdict_text(high, "Digits")
     assert "**looks out of distribution**" in told
     assert "catches 95 % of Digits and flags 5.0 % of the test images" in told

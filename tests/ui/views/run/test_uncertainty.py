@@ -87,3 +87,20 @@ def test_a_damaged_map_costs_the_map(open_page, root):
     app = shown(open_page)
     assert not app.exception
     assert "cannot be shown, its file is damaged" in errors(app)
+
+
+@pytest.mark.parametrize("view", ["Gallery", "Embedding"])
+def test_classes_without_a_name_have_a_number(open_page, root, view):
+    run = fakes.write_run(root, "a", evaluated=True)
+    content = json.loads(run.evaluation.read_text())
+    run.evaluation.write_text(json.dumps(content | {"class_names": ["zero", "one"]}))
+    app = shown(open_page, maps_view=view)
+    assert not app.exception
+    assert not app.error
+
+
+def test_a_file_that_was_deleted_is_missing(open_page, root):
+    fakes.write_run(root, "a", evaluated=True).predictions.unlink()
+    told = errors(shown(open_page, maps_view="Gallery"))
+    assert "predictions.npz is missing." in told
+    assert "damaged" not in told

@@ -15,7 +15,7 @@ from ui.views.runs.table import chosen
 
 def lines(views, wanted=None):
     content = as_csv(views, chosen(catalogue(views), wanted, views))
-    return list(csv.DictReader(io.StringIO(content.decode())))
+    return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
 
 
 def test_the_file_has_the_chosen_columns_with_their_numbers(root):
@@ -57,4 +57,6 @@ def test_the_name_of_a_column_is_guarded_too(root):
 
 
 def test_without_runs_there_is_a_head():
-    assert as_csv([], chosen(catalogue([]), ["state"], [])) == b"run,state\n"
+    assert (
+        as_csv([], chosen(catalogue([]), ["state"], [])) == b"\xef\xbb\xbfrun,state\n"
+    )

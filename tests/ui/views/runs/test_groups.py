@@ -50,6 +50,20 @@ def test_the_best_setting_is_told_over_its_seeds(sweep):
     assert line["Launched"].timestamp() == 1000.0
 
 
+def test_a_seed_that_ran_twice_counts_once(sweep):
+    configs = [fakes.config(seed=seed, batch_size=64) for seed in (0, 0, 1)]
+    again = jobs.engine().submit(configs, group="mine")
+    alike = [sweep[3], *again[:2]]
+    for run in alike:
+        run.evaluation.write_text(json.dumps({"metrics": {"nll": 0.1}}))
+    newest = max(alike, key=lambda run: run.id)
+    (group,) = groups(seen([*sweep, *again]))
+    assert [view.run for view in group.best] == [newest, *sweep[4:]]
+    (line,) = arrow([group], None).to_pylist()
+    assert line["Seeds"] == 3
+    assert line["NLL"] == pytest.approx(statistics.fmean([0.1, 0.44, 0.45]))
+
+
 def test_a_single_seed_has_no_deviation(sweep):
     for run in sweep[1:]:
         run.evaluation.unlink()

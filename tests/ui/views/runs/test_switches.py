@@ -62,7 +62,7 @@ def test_the_files_have_what_is_shown_and_all(root):
     runs = [fakes.write_run(root, name, evaluated=True) for name in "ab"]
     views, _ = reading.summaries(runs, patience=0)
     content = switches._file(views, ["nll", "state"], [])
-    first, second = csv.DictReader(io.StringIO(content.decode()))
+    first, second = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
     assert list(first) == ["run", "nll", "state"]
     assert float(first["nll"]) > 0
     assert second["run"] == "b"

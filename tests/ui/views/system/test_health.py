@@ -30,7 +30,7 @@ def engine_tab(open_page):
 
 def test_the_dispatcher_and_its_queue_are_told(open_page):
     app = engine_tab(open_page)
-    assert "**dispatcher** None runs. The next submit starts it." in text(app)
+    assert "**Dispatcher** None runs. The next submit starts it." in text(app)
     assert "The log is empty." in text(app)
 
 
@@ -48,7 +48,7 @@ def test_the_checkup_tells_what_is_wrong_first(open_page, monkeypatch):
     app = engine_tab(open_page).button(key="checkup").click().run()
     assert "1 of 2 points want a look." in app.warning[0].value
     shown = text(app)
-    assert shown.index("g*p*u") < shown.index("**cpu**")
+    assert shown.index("G*p*u") < shown.index("**Cpu**")
     assert "Repair it." in shown
     assert any("\\<driver\\>" in each.value for each in app.markdown)
 

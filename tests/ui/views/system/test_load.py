@@ -1,5 +1,6 @@
 """Tests of `ui/views/system/load.py`."""
 
+from tests.ui.seen import charts
 from trainers.jobs import nvml
 from trainers.jobs.devices import CPU, GPU, Device
 from trainers.jobs.inventory import Inventory
@@ -17,6 +18,9 @@ def test_processor_memory_and_load_are_shown(open_page):
     app.run()
     assert not app.exception
     assert len(app.session_state["system_load"]) == 2
+    (chart,) = [each for key, each in charts(app).items() if key == "load"]
+    assert [len(trace["x"]) for trace in chart["figure"]["data"]] == [2, 2]
+    assert chart["figure"]["layout"]["yaxis"]["range"] == [0, 101]
 
 
 def test_devices_tell_who_has_them_and_what_is_free():
