@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.catalogue import DatasetError
-from data.classes import coded_labels
+from data.classes import MAX_CLASSES, coded_labels
 from data.npz import BROKEN, ArrayFile, Header
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -40,6 +40,8 @@ _LABELS = {
     TEST: ("test_labels", "y_test"),
 }
 _NAMES = ("class_names", "classes", "label_names", "names")
+_MAX_LABELS = 2**25  # bytes of labels, which are held several times while they are read
+_MAX_TEXT = 4096  # bytes of a label or name that is text
 
 
 class ImageFile:
@@ -195,7 +197,16 @@ class ImageFile:
             raise self._arrays.error(
                 f"{header.name} must be whole numbers or text, got {header.dtype}."
             )
-        return self._decoded(self._arrays.whole(header).reshape(-1), header.name)
+        return self._text_or_numbers(header).reshape(-1)
+
+    def _text_or_numbers(self, header: Header) -> NDArray[Any]:
+        """All of labels or names, bytes decoded; DatasetError if they are too large."""
+        if header.dtype.kind in "US" and header.dtype.itemsize > _MAX_TEXT:
+            raise self._arrays.error(
+                f"{header.name} must be text of at most {_MAX_TEXT:,} bytes each, got "
+                f"{header.dtype.itemsize:,}."
+            )
+        return self._decoded(self._arrays.whole(header, _MAX_LABELS), header.name)
 
     def _decoded(self, values: NDArray[Any], name: str) -> NDArray[Any]:
         if values.dtype.kind != "S":
@@ -216,7 +227,12 @@ class ImageFile:
                 f"{header.name} must be text of shape [C], one name a class, got "
                 f"{header.dtype} of shape {list(header.shape)}."
             )
-        return tuple(map(str, self._decoded(self._arrays.whole(header), header.name)))
+        if header.shape[0] > MAX_CLASSES:
+            raise self._arrays.error(
+                f"{header.name} must be of at most {MAX_CLASSES} classes, got "
+                f"{header.shape[0]}."
+            )
+        return tuple(map(str, self._text_or_numbers(header)))
 
     def _as_pixels(self, rows: NDArray[Any], name: str) -> NDArray[np.uint8]:
         """Images of any kind as uint8 [n, H, W] or [n, H, W, 3]."""

@@ -2,6 +2,7 @@
 
 import math
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,9 +17,11 @@ from data.catalogue import DatasetError
 
 _CHUNK = 2**23  # bytes of rows at a time
 _MAX_WHOLE = 2**28  # bytes of an array that is read in one go
+# The last ones are what NumPy makes of a header that is no Python, or nests too deep.
 BROKEN = (
-    OSError, ValueError, EOFError, KeyError, struct.error, zlib.error, RuntimeError,
-    zipfile.BadZipFile, NotImplementedError,
+    OSError, ValueError, EOFError, LookupError, struct.error, zlib.error, RuntimeError,
+    zipfile.BadZipFile, NotImplementedError, SyntaxError, tokenize.TokenError,
+    MemoryError, OverflowError, TypeError,
 )  # fmt: skip
 
 
@@ -88,18 +91,26 @@ class ArrayFile:
             )
         return header
 
-    def whole(self, header: Header) -> NDArray[Any]:
+    def whole(self, header: Header, most: int | None = None) -> NDArray[Any]:
         """All of an array that is small.
+
+        Args:
+            header: What it is.
+            most: Bytes that it may have; None for what images in the order of their
+                columns may, which cannot be read in pieces.
+
+        Returns:
+            The array.
 
         Raises:
             DatasetError: If it is large or damaged.
         """
-        size = header.num_bytes
-        if size > _MAX_WHOLE:
-            raise self.error(
-                f"{header.name} must be at most {_MAX_WHOLE >> 20} MB, or images in "
-                f"C's order as np.ascontiguousarray makes them, got {size >> 20} MB."
-            )
+        size, limit = header.num_bytes, _MAX_WHOLE if most is None else most
+        if size > limit:
+            told = f"{header.name} must be at most {limit >> 20} MB"
+            if most is None:
+                told += ", or images in C's order as np.ascontiguousarray makes them"
+            raise self.error(f"{told}, got {size >> 20} MB.")
         try:
             with self._archive.open(f"{header.name}.npy") as file:
                 array: NDArray[Any] = npy.read_array(file, allow_pickle=False)

@@ -15,6 +15,7 @@ from trainers.runs import RUN_ID, RunError, runs_root, write_json
 SUFFIX = ".json"
 MAX_BYTES = 100_000  # a configuration has some two thousand
 MAX_NAME = 64
+MAX_NAME_BYTES = 200  # in UTF-8; file systems take 255, with what comes behind it
 MAX_SAVED = 1_000
 
 
@@ -60,6 +61,11 @@ def checked_name(name: str) -> str:
             f"name must have at most {MAX_NAME} letters, digits, spaces and _.+=,@- "
             f"and begin with a letter or digit, got {name[: 2 * MAX_NAME]!r}."
         )
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise ValueError(
+            f"name must take at most {MAX_NAME_BYTES} bytes in UTF-8, got "
+            f"{len(name.encode())}: choose a shorter one."
+        )
     return name
 
 
@@ -96,9 +102,9 @@ def save_config(name: str, config: RunConfig, *, overwrite: bool = False) -> Sav
         ValueError: If the name will not do.
     """
     path = _path(name)
-    if path.exists() and not overwrite:
-        raise RunError(f"There is a configuration {path.stem!r} already.")
     try:
+        if path.exists() and not overwrite:
+            raise RunError(f"There is a configuration {path.stem!r} already.")
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, config.to_dict())
     except OSError as error:

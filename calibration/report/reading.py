@@ -21,6 +21,8 @@ logits_train``                 classifier's origin
 """
 
 import re
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Collection, Mapping
@@ -32,8 +34,13 @@ import numpy as np
 from calibration.report.checks import Array, PredictionsError
 from calibration.report.predictions import Features, Predictions
 
-# What the standard library raises for archives that are cut short or changed.
-DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError)
+# What the standard library raises for archives that are cut short or changed, and NumPy
+# for a header that is no Python, nests too deep or names what no memory holds.
+DAMAGED = (
+    zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, struct.error,
+    tokenize.TokenError, SyntaxError, MemoryError, OverflowError, LookupError,
+    TypeError,
+)  # fmt: skip
 _SHIFT = re.compile(r"shift_(\w+)_([1-5])")
 _OOD = re.compile(r"(logits_|features_)?ood_.+")
 _PLAIN = (
@@ -92,7 +99,7 @@ def read_arrays(path: Path, names: Collection[str] = ()) -> dict[str, Array]:
             for key in names or file.files:
                 place = f"{key} in {path}"
                 arrays[key] = file[key]
-    except (OSError, ValueError, EOFError, KeyError, *DAMAGED) as error:
+    except (OSError, ValueError, EOFError, *DAMAGED) as error:
         raise PredictionsError(
             f"{place} cannot be read as plain numbers or text: {error}"
         ) from None

@@ -67,9 +67,12 @@ class Content:
         return size
 
 
-def of_arrays(archive: zipfile.ZipFile, file_name: str, side: int | None) -> Content:
+def of_arrays(
+    archive: zipfile.ZipFile, file_name: str, side: int | None, within: Limits
+) -> Content:
     """The content of an .npz file."""
     file = ImageFile(archive, repr(file_name))
+    _check_pixels(file, file_name, within)
     names, test = file.class_names, file.test_labels
     if len(names) < 2:
         raise DatasetError(f"There must be at least 2 classes, got {len(names)}.")
@@ -100,6 +103,16 @@ def of_arrays(archive: zipfile.ZipFile, file_name: str, side: int | None) -> Con
     return Content(
         names, (file.labels, test), (size[1], size[0], channels), images, about
     )
+
+
+def _check_pixels(file: ImageFile, file_name: str, within: Limits) -> None:
+    """Refuse arrays of images that are too large; DatasetError if these are."""
+    height, width, _ = file.shape
+    if height * width > within.pixels:
+        raise DatasetError(
+            f"{file_name!r} must hold images of at most {within.pixels / 1e6:g} "
+            f"million pixels, got {width} x {height}."
+        )
 
 
 def of_images(

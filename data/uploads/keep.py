@@ -72,7 +72,7 @@ def keep(
             members = zipped.checked_members(archive, within)
             progress(0.0, "Looking at the files")
             if any(member.filename.endswith(".npy") for member in members):
-                content = of_arrays(archive, file_name, side)
+                content = of_arrays(archive, file_name, side, within)
             else:
                 content = of_images(archive, layout(members), side, within, progress)
             content.about |= {"source": file_name[:200], "added": time.time()}
@@ -85,7 +85,7 @@ def keep(
 def _write(path: Path, content: Content, progress: Progress) -> None:
     """Write the file that `data.image_file` reads, image by image."""
     done = 0
-    with zipfile.ZipFile(path, "x", zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for number, labels in enumerate(content.labels):
             if labels is None:
                 continue

@@ -6,7 +6,6 @@ import os
 import re
 import secrets
 import shutil
-import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,9 +22,10 @@ from data.uploads.limits import KEPT_VARIABLE, Limits, megabytes
 SUFFIX = ".npz"
 ABOUT = "about"  # an array of the file: text, in JSON
 _PART = ".part"  # what is not finished begins with a dot and ends so
-_STALE = 3600.0  # seconds after which an unfinished file is what a killed server left
 _NAME = re.compile(r"[^\W_][\w .+=,@-]{0,63}(?<! )")
 MAX_NAME = 64
+MAX_NAME_BYTES = 200  # in UTF-8; file systems take 255, with what comes around it
+_MAX_ABOUT = 2**22  # bytes of what is told of a dataset
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ def listing() -> list[Upload]:
     folder = uploads_folder()
     if not folder.is_dir():
         return []
+    sweep(folder)
     found = [
         path for path in folder.iterdir()
         if path.suffix == SUFFIX and _NAME.fullmatch(path.stem)
@@ -77,7 +78,8 @@ def _by_name(path: Path) -> str:
 def find(name: str) -> Upload | None:
     """The upload of a name, None if there is none."""
     path = uploads_folder() / f"{name}{SUFFIX}"
-    if not _NAME.fullmatch(name) or not path.is_file():
+    # Not by Path.is_file, which raises for a name that is too long for the disk.
+    if not _NAME.fullmatch(name) or not os.path.isfile(path):
         return None
     return Upload(path, read_about(path))
 
@@ -95,7 +97,7 @@ def read_about(path: Path) -> Mapping[str, Any]:
 def _about(path: Path, *_stamp: int) -> Mapping[str, Any]:
     with suppress(DatasetError, ValueError, *BROKEN), zipfile.ZipFile(path) as archive:
         arrays = ArrayFile(archive, str(path))
-        content = json.loads(str(arrays.whole(arrays.headers[ABOUT])))
+        content = json.loads(str(arrays.whole(arrays.headers[ABOUT], _MAX_ABOUT)))
         return content if isinstance(content, dict) else {}
     return {}
 
@@ -121,8 +123,14 @@ def safe_name(text: str) -> str:
     Letters of any language, digits and `_.+=,@-` stay, all else turns to a blank.
     """
     text = re.sub(r"[^\w.+=,@-]+", " ", text)
-    text = re.sub(r"^[\W_]+", "", text)[:MAX_NAME].strip()
+    text = _cut(re.sub(r"^[\W_]+", "", text), MAX_NAME, MAX_NAME_BYTES)
     return text if _NAME.fullmatch(text) else "images"
+
+
+def _cut(text: str, length: int, size: int) -> str:
+    """The beginning of a text: at most so many characters, and bytes in UTF-8."""
+    # \w has no surrogates, so that only a letter cut in two is passed over.
+    return text[:length].encode()[:size].decode(errors="ignore").strip()
 
 
 @contextmanager
@@ -134,7 +142,8 @@ def adding(name: str, limits: Limits) -> Iterator[Path]:
         limits: What is refused.
 
     Yields:
-        Where to write; `place` gives the file its name.
+        Where to write: an empty file, locked as long as this goes on. `place` gives it
+        its name.
 
     Raises:
         DatasetError: If the disk says no.
@@ -148,11 +157,30 @@ def adding(name: str, limits: Limits) -> Iterator[Path]:
     check_space(folder, 0, limits)
     unfinished = folder / f".{safe_name(name)}.{secrets.token_hex(4)}{_PART}"
     try:
-        yield unfinished
+        with _begun(unfinished):
+            yield unfinished
     except OSError as error:
         raise DatasetError(f"The dataset cannot be kept: {error}") from None
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def _begun(unfinished: Path) -> Iterator[None]:
+    """Make a file, and hold it so that nobody takes it for one of a killed server."""
+    with _locked(unfinished.parent):  # or it would be swept before it is held
+        file = unfinished.open("xb")
+        fcntl.flock(file, fcntl.LOCK_EX)
+    with file:  # let go when it is closed, or the process is gone
+        yield
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Be the only one who gives files of the folder their names, or takes them away."""
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # let go when the file is closed
+        yield
 
 
 def place(unfinished: Path, name: str) -> Path:
@@ -165,13 +193,13 @@ def place(unfinished: Path, name: str) -> Path:
     Returns:
         Where it is now.
     """
-    with (unfinished.parent / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # let go when the file is closed
+    with _locked(unfinished.parent):
         base, number = safe_name(name), 1
         path = unfinished.with_name(f"{base}{SUFFIX}")
         while path.exists():
             number += 1
-            path = unfinished.with_name(f"{base[: MAX_NAME - 6]} {number}{SUFFIX}")
+            short = _cut(base, MAX_NAME - 6, MAX_NAME_BYTES - 6)
+            path = unfinished.with_name(f"{short} {number}{SUFFIX}")
         return unfinished.replace(path)
 
 
@@ -192,7 +220,7 @@ def check_space(folder: Path, size: int, limits: Limits) -> None:
             f"The disk of {folder} must have {megabytes(limits.free + size)} free, got "
             f"{megabytes(free)}."
         )
-    kept = sum(path.stat().st_size for path in folder.glob(f"*{SUFFIX}"))
+    kept = sum(map(_size, [*folder.glob(f"*{SUFFIX}"), *folder.glob(f".*{_PART}")]))
     if kept + size > limits.kept:
         raise DatasetError(
             f"All uploads together must have at most {megabytes(limits.kept)} "
@@ -200,9 +228,21 @@ def check_space(folder: Path, size: int, limits: Limits) -> None:
         )
 
 
+def _size(path: Path) -> int:
+    """Bytes of a file, 0 if it is gone meanwhile."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def sweep(folder: Path) -> None:
-    """Delete what a server that was killed left unfinished."""
-    for path in folder.glob(f".*{_PART}"):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime > _STALE:
-                os.unlink(path)
+    """Delete what a server that was killed left unfinished: what nobody holds."""
+    left = list(folder.glob(f".*{_PART}"))
+    if not left:
+        return
+    with suppress(OSError), _locked(folder):
+        for path in left:
+            with suppress(OSError), path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()

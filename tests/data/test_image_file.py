@@ -5,6 +5,7 @@ import pytest
 
 from data.catalogue import DatasetError
 from data.image_file import ImageFile
+from data.npz import ArrayFile
 from tests.data.uploads.archives import arrays, labelled
 
 LABELS = np.arange(30) % 3
@@ -123,4 +124,37 @@ def test_what_is_no_archive_is_named(tmp_path):
         pytest.raises(DatasetError, match=r"x\.npz must be an \.npz file"),
         ImageFile.opened(tmp_path / "x.npz"),
     ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("large", "told"),
+    [
+        ({"class_names": np.zeros(10_001, "U2")}, "at most 10000 classes, got 10001"),
+        ({"class_names": np.zeros(3, "U1025")}, "at most 4,096 bytes each, got 4,100"),
+        ({"labels": np.zeros(30, "S4097")}, "at most 4,096 bytes each, got 4,097"),
+    ],
+)
+def test_labels_and_names_that_are_too_large_are_not_read(large, told, monkeypatch):
+    read, whole = [], ArrayFile.whole
+    monkeypatch.setattr(
+        ArrayFile,
+        "whole",
+        lambda self, header, most=None: (
+            read.append(header.name) or whole(self, header, most)
+        ),
+    )
+    with pytest.raises(DatasetError, match=told):
+        opened_only(**labelled() | large)
+    assert not {*large} & {*read}
+
+
+def test_labels_have_a_limit(monkeypatch):
+    monkeypatch.setattr("data.image_file._MAX_LABELS", 100)
+    with pytest.raises(DatasetError, match="labels must be at most 0 MB, got 0 MB"):
+        opened_only(**labelled())
+
+
+def opened_only(**values):
+    with ImageFile.opened(arrays(**values), "x.npz"):
         pass

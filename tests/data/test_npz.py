@@ -9,6 +9,7 @@ from numpy.lib import format as npy
 
 from data.catalogue import DatasetError
 from data.npz import ArrayFile
+from tests.data.uploads.archives import EMPTY, ENDLESS, NESTED, UNCLOSED, with_header
 
 
 def opened(file):
@@ -61,3 +62,16 @@ def test_what_is_no_array_is_refused():
         archive.writestr("a.npy", b"text")
     with pytest.raises(DatasetError, match="a cannot be read"):
         opened(file)
+
+
+@pytest.mark.parametrize("header", [UNCLOSED, NESTED, ENDLESS, EMPTY, "-" * 9_000])
+def test_headers_that_are_no_python_are_refused(header):
+    with pytest.raises(DatasetError, match=r"labels (cannot be read|must hold)"):
+        opened(with_header(header))
+
+
+def test_an_array_has_a_limit_of_its_own():
+    found = opened(stored(labels=np.arange(3)))
+    assert found.whole(found.headers["labels"], 24).tolist() == [0, 1, 2]
+    with pytest.raises(DatasetError, match=r"labels must be at most 0 MB, got 0 MB"):
+        found.whole(found.headers["labels"], 23)

@@ -109,3 +109,11 @@ def test_a_folder_that_cannot_be_written_is_told(root):
     root.touch()
     with pytest.raises(RunError, match="cannot be written"):
         save_config("a", config())
+
+
+def test_a_name_has_few_enough_bytes_for_the_disk():
+    long = "\N{CJK UNIFIED IDEOGRAPH-20000}" * 51
+    with pytest.raises(ValueError, match="at most 200 bytes in UTF-8, got 204"):
+        save_config(long, config())
+    assert find_saved(long) is None
+    assert save_config(long[:50], config()).name == long[:50]

@@ -1,5 +1,6 @@
 """What a file of predictions may hold, and how wrong ones are refused."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -190,3 +191,23 @@ def test_a_missing_file_and_a_single_array_are_told_apart(tmp_path):
     np.save(tmp_path / "one.npy", PROBABILITIES)
     with pytest.raises(PredictionsError, match=r"np\.savez"):
         read_arrays(tmp_path / "one.npy")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr':'|u1','fortran_order':False,'shape':(4,(",
+        "(" * 9_000,
+        "-" * 9_000,
+        "{'descr':(),'fortran_order':False,'shape':(4,)}",
+        "{'descr':'|u1','fortran_order':False,'shape':(%s,)}" % 10**30,
+        "{'descr':'|u1','fortran_order':False,'shape':(%s,)}" % 2**62,
+    ],
+)
+def test_a_header_that_is_no_python_is_damage(tmp_path, header):
+    path, content = tmp_path / "predictions.npz", header.encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        size = len(content).to_bytes(2, "little")
+        archive.writestr("labels.npy", b"\x93NUMPY\x01\x00" + size + content)
+    with pytest.raises(PredictionsError, match=r"labels in .* cannot be read"):
+        read_arrays(path)

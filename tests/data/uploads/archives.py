@@ -95,3 +95,20 @@ def labelled(count=30, shape=(6, 5), num_classes=3, seed=0):
     generator = np.random.default_rng(seed)
     images = generator.integers(0, 256, (count, *shape), dtype=np.uint8)
     return {"images": images, "labels": np.arange(count) % num_classes}
+
+
+# Headers of arrays that NumPy does not answer with an error of its own.
+UNCLOSED = "{'descr':'|u1','fortran_order':False,'shape':(4,("
+NESTED = "(" * 9_000
+ENDLESS = "{'descr':'|u1','fortran_order':False,'shape':(%s,)}" % 10**30
+EMPTY = "{'descr':(),'fortran_order':False,'shape':(4,)}"
+
+
+def with_header(header: str, name: str = "labels") -> io.BytesIO:
+    """An .npz file of one array whose header is given, and four bytes."""
+    file, content = io.BytesIO(), header.encode()
+    with zipfile.ZipFile(file, "w") as archive:
+        size = len(content).to_bytes(2, "little")
+        archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00" + size + content + b"1234")
+    file.seek(0)
+    return file

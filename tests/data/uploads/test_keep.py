@@ -356,3 +356,14 @@ def test_the_limits_come_from_the_environment(monkeypatch):
     assert limits().upload == 2**20
     source = io.BytesIO(bytes(2**20 + 1))
     refused(source, "'mine.zip' must have at most 1.0 MB")
+
+
+def test_arrays_of_images_that_are_too_large_are_refused():
+    within = replace(limits(), pixels=29)
+    refused(
+        arrays(**labelled(shape=(6, 5))), "million pixels, got 5 x 6",
+        "mine.npz", within=within,
+    )  # fmt: skip
+    assert keep(
+        arrays(**labelled(shape=(6, 5))), "x.npz", within=replace(within, pixels=30)
+    )

@@ -1,15 +1,22 @@
 """Tests of `data/uploads/store.py`."""
 
-import os
-import time
+import fcntl
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from data.catalogue import DatasetError
 from data.uploads import Limits, delete, find, keep, listing, uploads_folder
-from data.uploads.store import adding, place, safe_name
-from tests.data.uploads.archives import classes, packed
+from data.uploads.store import adding, check_space, place, safe_name
+from tests.data.uploads.archives import (
+    EMPTY,
+    ENDLESS,
+    NESTED,
+    UNCLOSED,
+    classes,
+    packed,
+    with_header,
+)
 
 
 @pytest.mark.parametrize(
@@ -57,13 +64,51 @@ def test_a_damaged_file_is_listed_so_that_it_can_be_deleted():
 
 def test_what_a_killed_server_left_is_swept_later():
     uploads_folder().mkdir(parents=True)
-    old, new = (uploads_folder() / f".{name}.part" for name in ("old", "new"))
-    old.touch()
-    new.touch()
-    os.utime(old, (time.time() - 7200,) * 2)
-    with adding("x", Limits()):
-        assert not old.exists()
-        assert new.exists()
+    left = uploads_folder() / ".left.part"
+    left.touch()
+    with adding("x", Limits()) as unfinished:
+        assert not left.exists()
+        with adding("y", Limits()):
+            assert unfinished.exists()
+
+
+def test_a_list_sweeps_what_nobody_writes_any_more():
+    with adding("x", Limits()) as unfinished:
+        left = uploads_folder() / ".left.part"
+        left.touch()
+        assert listing() == []
+        assert unfinished.exists()
+        assert not left.exists()
+
+
+def test_what_is_not_finished_takes_room():
+    uploads_folder().mkdir(parents=True)
+    held = uploads_folder() / ".other.part"
+    held.write_bytes(b"x" * 100)
+    with held.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        check_space(uploads_folder(), 50, Limits(kept=150))
+        with pytest.raises(DatasetError, match="All uploads together must have"):
+            check_space(uploads_folder(), 51, Limits(kept=150))
+
+
+def test_names_have_few_enough_bytes_for_the_disk():
+    long = "\N{CJK UNIFIED IDEOGRAPH-20000}" * 64
+    assert safe_name(long) == long[:50]
+    assert find(long) is None
+    upload, again = (keep(packed(classes()), "x.zip", name=long) for _ in range(2))
+    assert find(upload.name) == upload
+    assert find(again.name) == again
+    assert again.name.endswith(" 2")
+
+
+@pytest.mark.parametrize("header", [UNCLOSED, NESTED, ENDLESS, EMPTY])
+def test_a_file_with_a_broken_header_breaks_no_list(header):
+    uploads_folder().mkdir(parents=True)
+    path = uploads_folder() / "broken.npz"
+    path.write_bytes(with_header(header, "about").getvalue())
+    assert [upload.name for upload in listing()] == ["broken"]
+    assert find("broken").notes == []
 
 
 def test_two_at_once_do_not_take_one_name():

@@ -14,6 +14,7 @@ from trainers.timm_catalogue import (
     TimmSpec,
     timm_spec,
 )
+from ui.components import access
 from ui.components.formats import plain
 
 FINE_TUNING = (
@@ -83,6 +84,7 @@ def _beginning(known: TimmSpec | None) -> dict[str, Any]:
     )  # fmt: skip
     weights = st.text_input(
         "Weights of your own", key="weights", placeholder="none",
+        disabled=not access.may_edit(),
         help="A .safetensors file on this machine with the weights of this network as "
         "timm saves them; taken in place of the download.",
     )  # fmt: skip
@@ -96,10 +98,12 @@ def whole_weights(file: str | None) -> str | None:
     """The absolute path of a file of weights; the trainer runs elsewhere.
 
     Raises:
-        ValueError: If there is no such file.
+        ValueError: If there is no such file, or a viewer asks.
     """
     if file is None:
         return None
+    if not access.may_edit():  # who would learn from the answer what there is
+        raise ValueError("Only editors may name files of this machine.")
     path = Path(os.path.expanduser(file)).absolute()
     if not path.is_file():
         raise ValueError(f"There are no weights {path} on this machine.")

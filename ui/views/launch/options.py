@@ -1,5 +1,6 @@
 """The fields of a training's options: its schedule, its augmentation, its weights."""
 
+import re
 from typing import Any
 
 import streamlit as st
@@ -9,6 +10,10 @@ from ui.components.formats import words
 from ui.components.forms import in_columns
 
 _DEFAULTS = TrainingConfig()
+_NAMES = (
+    "schedule", "decay_power", "decay_start", "decay_end", "mixup", "random_erasing",
+    "label_smoothing", "couple_momentum", "rescale_weights",
+)  # fmt: skip
 
 
 def options() -> dict[str, Any]:
@@ -40,6 +45,23 @@ def options() -> dict[str, Any]:
         ]
     )  # fmt: skip
     return dict([schedule, *answers])
+
+
+def concerns(problem: str) -> bool:
+    """Whether a problem of the form is one of these fields."""
+    return any(re.match(rf"{name}\b", problem) for name in _NAMES)
+
+
+def reset_button() -> None:
+    """Offer to begin anew with these fields, which may be out of sight."""
+    st.button(
+        "Reset schedule and augmentation", key="options-reset",
+        icon=":material/restart_alt:", on_click=_reset,
+    )  # fmt: skip
+
+
+def _reset() -> None:
+    st.session_state.update({name: getattr(_DEFAULTS, name) for name in _NAMES})
 
 
 def _schedule() -> tuple[str, str]:

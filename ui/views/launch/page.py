@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from trainers.config import (
 from trainers.hyperparameters import OptimizerSpec
 from trainers.jobs.launcher import checked_priority
 from trainers.runs import RunError
+from trainers.sweep import new_group
 from ui.components import access, navigation
 from ui.components.engine import engine
 from ui.components.formats import counted, plain
@@ -28,15 +29,17 @@ from ui.views.launch import choices, models
 from ui.views.launch.copying import copies
 from ui.views.launch.devices import placing
 from ui.views.launch.estimate import estimate
-from ui.views.launch.options import options
+from ui.views.launch.options import concerns, options, reset_button
 from ui.views.launch.outlook import is_local, outlook
-from ui.views.launch.plans import RACE, SWEEP, Plan, table
+from ui.views.launch.plans import ONE, RACE, SWEEP, Plan, table
 from ui.views.launch.prefill import prefill
 from ui.views.launch.recipe import recipe_buttons
 from ui.views.launch.saved import bar
 from ui.views.launch.several import several
+from ui.views.launch.upload import may_name
 
 Section = Callable[[], Any]
+_GROUP = "launch-group"  # in the session: runs, and the name that was made up for them
 MAX_TOLD = 5  # values of a sweep that will not do
 _WHAT_VARIES = {
     RACE: "Choose two optimizers or more, several seeds, or both.",
@@ -161,6 +164,8 @@ def _absolute(folder: str | None) -> str | None:
         raise ValueError("Choose images of yours: upload them, or name their folder.")
     # Unlike Path's, this one leaves the ~ of an unknown user as it stands.
     path = Path(os.path.expanduser(folder.strip())).absolute()
+    if not may_name(path):
+        raise ValueError("Only editors may name folders of this machine.")
     if not path.is_dir() and not (path.is_file() and path.suffix.lower() == ".npz"):
         raise ValueError(f"There is no folder or .npz file {path} on this machine.")
     return str(path)
@@ -187,7 +192,22 @@ def _checked(form: Form) -> tuple[Order | None, list[str]]:
         configs = form.plan.configs(base)
     except ValueError as error:
         return None, form.plan.faults(base)[:MAX_TOLD] or [str(error)]
-    return Order(base, configs, form.plan, priority), []
+    return Order(base, configs, _named(form.plan, configs), priority), []
+
+
+def _named(plan: Plan, configs: Sequence[RunConfig]) -> Plan:
+    """A plan whose group has a name, made up where nobody typed one.
+
+    It stays while the runs are the same, so that what is queued here and what the
+    commands queue is one group, and that of other runs another.
+    """
+    if plan.kind == ONE or plan.group:
+        return plan
+    known, name = st.session_state.get(_GROUP, ([], ""))
+    if known != configs:
+        name = new_group()
+        st.session_state[_GROUP] = configs, name
+    return replace(plan, made_up=name)
 
 
 def _summary(form: Form, order: Order | None, problems: Sequence[str]) -> None:
@@ -199,6 +219,8 @@ def _summary(form: Form, order: Order | None, problems: Sequence[str]) -> None:
         for problem in problems:
             if problem not in form.problems:
                 st.error(plain(problem), icon=":material/error:")
+        if any(map(concerns, problems)):
+            reset_button()
         if problems and form.problems:
             st.error("Correct the marked hyper-parameters.", icon=":material/error:")
         if form.plan.is_open:
@@ -251,13 +273,14 @@ def _told(order: Order) -> None:
 
 
 def _submit(order: Order) -> None:
-    group = order.plan.new_group()
+    group = order.plan.name
     try:
         access.require_editor()
         runs = engine().submit(order.configs, group=group, priority=order.priority)
     except (RunError, OSError, ValueError) as error:
         st.error(f"Nothing was queued: {plain(str(error))}", icon=":material/error:")
         return
+    st.session_state.pop(_GROUP, None)  # what comes next is another group
     if group:
         navigation.open_page(navigation.RUNS, **{navigation.GROUP: group})
     navigation.open_run(runs[0])

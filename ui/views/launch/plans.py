@@ -19,7 +19,6 @@ from trainers.sweep import (
     SECTIONS,
     SETTINGS,
     differing,
-    new_group,
     setting,
     sweep,
 )
@@ -39,6 +38,7 @@ class Plan:
         typed: The values of each setting that varies, as they were typed.
         mode: Every combination, or side by side; see `trainers.sweep`.
         group: The name that the runs share, "" for one that is made up.
+        made_up: The one that is made up.
         problems: What is wrong with what was typed, each with its row named.
     """
 
@@ -46,6 +46,7 @@ class Plan:
     typed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     mode: str = GRID
     group: str = ""
+    made_up: str = ""
     problems: Sequence[str] = ()
 
     def configs(self, base: RunConfig) -> list[RunConfig]:
@@ -94,9 +95,10 @@ class Plan:
         """Whether nothing was said yet of what varies."""
         return self.kind != ONE and not self.typed and not self.problems
 
-    def new_group(self) -> str:
-        """The name for runs that are queued now, "" for a single one."""
-        return "" if self.kind == ONE else self.group or new_group()
+    @property
+    def name(self) -> str:
+        """The name for runs that are queued together, "" for a single one."""
+        return "" if self.kind == ONE else self.group or self.made_up
 
     def command(self, base: RunConfig, priority: int = 0) -> list[str]:
         """The command line that does the same.
@@ -129,7 +131,7 @@ class Plan:
             configs: The runs.
             priority: Of the runs.
         """
-        more = ["--group", self.group or self.kind]
+        more = ["--group", self.name] if self.name else []
         more += ["--priority", str(priority)] if priority else []
         lines = []
         for config in configs:
@@ -191,6 +193,14 @@ def counting(typed: Mapping[str, Sequence[str]], mode: str) -> str:
     words = [f"{row_title(name)} {length}" for name, length in lengths.items()]
     number = counted(math.prod(lengths.values()), "run")
     return f"{' × '.join(words)} = {number}"  # noqa: RUF001
+
+
+def distinct(typed: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Values of which every combination is made: none twice, as they make no runs.
+
+    Side by side, a value may well go with several others.
+    """
+    return {name: list(dict.fromkeys(values)) for name, values in typed.items()}
 
 
 def row_title(name: str) -> str:

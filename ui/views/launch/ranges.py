@@ -151,10 +151,13 @@ def _written(
         whole: Whether they become whole numbers, halves upwards.
         rounded: Whether those between the ends get no more digits than tell them from
             each other; a step says itself how many there are.
+
+    Raises:
+        ValueError: If words of 15 digits do not tell them from each other.
     """
     if whole:
-        words = (str(math.floor(value + Fraction(1, 2))) for value in values)
-        return list(dict.fromkeys(words))
+        halves_upwards = (math.floor(value + Fraction(1, 2)) for value in values)
+        return list(dict.fromkeys(map(str, halves_upwards)))
     if values[0] == values[-1]:
         return [_shown(values[0])]
     for digits in _DIGITS if rounded else [None]:

@@ -20,6 +20,7 @@ from ui.views.launch.plans import (
     SWEEP,
     Plan,
     counting,
+    distinct,
     parts,
     row_title,
     setting_title,
@@ -76,7 +77,7 @@ def _race(spec: OptimizerSpec) -> Plan:
     )  # fmt: skip
     rows = _Rows()
     group = _seeds_and_group(rows)
-    typed = {"optimizer": chosen, **rows.typed} if chosen else {}
+    typed = distinct({"optimizer": chosen, **rows.typed}) if chosen else {}
     return Plan(kind=RACE, typed=typed, group=group, problems=rows.problems)
 
 
@@ -96,11 +97,10 @@ def _sweep(spec: OptimizerSpec) -> Plan:
         horizontal=True, help="Every combination of all values; or the first values "
         "together, then the second ones, and so on.",
     )  # fmt: skip
-    if rows.typed:
-        st.caption(plain(counting(rows.typed, mode)))
-    return Plan(
-        kind=SWEEP, typed=rows.typed, mode=mode, group=group, problems=rows.problems
-    )
+    typed = distinct(rows.typed) if mode == GRID else rows.typed
+    if typed and not rows.problems:
+        st.caption(plain(counting(typed, mode)))
+    return Plan(kind=SWEEP, typed=typed, mode=mode, group=group, problems=rows.problems)
 
 
 @dataclass

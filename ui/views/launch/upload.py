@@ -62,6 +62,15 @@ def field_values(folder: str | None) -> dict[str, Any]:
     return {SOURCE: HERE, FOLDER: folder or ""}
 
 
+def may_name(path: Path) -> bool:
+    """Whether this person may ask for a path: editors any, viewers only uploads.
+
+    Whoever may ask for others learns from the answers what there is on the machine.
+    """
+    upload = None if access.may_edit() else find(path.stem)
+    return access.may_edit() or (upload is not None and upload.path == path)
+
+
 def blank_values() -> dict[str, Any]:
     """What stands in the fields before anything is chosen."""
     return {SOURCE: UPLOADED if listing() else NEW, FOLDER: ""}
@@ -84,11 +93,12 @@ def _here() -> str:
         "Folder or .npz file",
         key=FOLDER,
         placeholder="/home/me/pictures",
+        disabled=not access.may_edit(),
         help="On the machine that the dashboard runs on: a folder with one sub-folder "
         "of images a class, all of one size, or an .npz file with images and labels.",
     )
     if not access.may_edit():
-        st.caption("Editors see here what lies in it.")
+        st.caption("Editors name a folder here, and see what lies in it.")
     elif path.strip():
         preview.preview(path.strip(), key="here")
     return path

@@ -19,7 +19,7 @@ def _page(kind: str) -> None:
     own = OptimizerConfig(name="vogn", hyperparameters={"momentum": 0.5})
     base = RunConfig(dataset=base.dataset, model=base.model, optimizer=own)
     typed = {"optimizer": ["vogn", "sgd"]} if kind == "race" else {}
-    plan = Plan(kind=kind, typed=typed)
+    plan = Plan(kind=kind, typed=typed, made_up="s1")
     copies(base, plan.configs(base), plan, 3)
 
 
@@ -42,7 +42,7 @@ def test_one_run_is_a_command_and_a_configuration():
 def test_where_no_command_does_it_there_is_one_for_each():
     app = page("race")
     first, second = app.code[0].value.splitlines()
-    assert "--optimizer vogn --momentum 0.5 --group race --priority 3" in first
+    assert "--optimizer vogn --momentum 0.5 --group s1 --priority 3" in first
     assert "--optimizer sgd" in second
     assert "momentum" not in second
     assert "these 2 commands do the same" in text(app)

@@ -89,3 +89,11 @@ def test_weights_are_handed_on_as_an_absolute_path(tmp_path, monkeypatch):
     assert whole_weights("w.safetensors") == str(tmp_path / "w.safetensors")
     with pytest.raises(ValueError, match=r"no weights /.*/v\.safetensors on this"):
         whole_weights("v.safetensors")
+
+
+def test_a_viewer_does_not_learn_which_files_there_are(tmp_path, monkeypatch):
+    monkeypatch.setattr("ui.components.access.may_edit", lambda: False)
+    (tmp_path / "there.safetensors").touch()
+    for name in ("there", "missing"):
+        with pytest.raises(ValueError, match="Only editors may name files"):
+            whole_weights(str(tmp_path / f"{name}.safetensors"))

@@ -3,6 +3,7 @@
 from streamlit.testing.v1 import AppTest
 
 from trainers.config import TrainingConfig
+from ui.views.launch.options import _NAMES, concerns
 
 
 def _page() -> None:
@@ -41,3 +42,10 @@ def test_every_field_explains_itself():
     fields = [*app.number_input, *app.toggle, *app.selectbox]
     assert len(fields) == 9
     assert all(field.help.endswith(".") for field in fields)
+
+
+def test_its_own_problems_are_known():
+    assert concerns("couple_momentum must be false for optimizer 'vogn'.")
+    assert not concerns("momentum must be a number in [0, 1).")
+    assert not concerns("scheduled_runs must be few.")
+    assert set(page().session_state["answer"]) == set(_NAMES)

@@ -1,6 +1,7 @@
 """Tests of `ui/views/launch/page.py`."""
 
 import json
+import re
 
 import pytest
 
@@ -491,3 +492,55 @@ def test_without_a_batch_size_there_is_no_recipe(open_page):
     app.number_input(key="batch_size").set_value(0).run()
     assert not app.exception
     assert app.button(key="recipe-sp_ngd").disabled
+
+
+def test_a_race_is_queued_and_copied_under_one_name(open_page):
+    app = open_page("launch")
+    app.number_input(key="vogn-prior_precision").set_value(20.0).run()
+    app.segmented_control(key="kind").set_value("race").run()
+    app.multiselect(key="race").set_value(["vogn", "sgd"]).run()
+    (first,) = set(re.findall(r"--group (\S+)", command(app)))
+    app.run()
+    assert set(re.findall(r"--group (\S+)", command(app))) == {first}
+    app.text_input(key="seeds").set_value("5").run()  # other runs, another group
+    (group,) = set(re.findall(r"--group (\S+)", command(app)))
+    assert group != first
+    app.button(key="launch").click().run()
+    assert {jobs.engine().state(run).group for run in jobs.engine().queue()} == {group}
+
+
+def test_seeds_that_stand_there_twice_count_once(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="kind").set_value("sweep").run()
+    app.text_input(key="seeds").set_value("1..3, 2").run()
+    assert "Seeds 3 = 3 runs" in text(app)
+    assert app.button(key="launch").label == "Queue 3 runs"
+
+
+def test_runs_are_not_counted_while_something_is_wrong(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="kind").set_value("sweep").run()
+    app.selectbox(key="axis-0").set_value("lr").run()
+    app.text_input(key="values-0").set_value("0.1, 0.2").run()
+    assert "= 2 runs" in text(app)
+    for typed in ("0..1 step 1e-320", "0..4 1e400", "1e308..-1e308 3"):
+        app.text_input(key="seeds").set_value(typed).run()
+        assert not app.exception
+        assert "Seeds: a number of a range must be 0" in errors(app)
+        assert "= 2 runs" not in text(app)
+
+
+def test_a_switch_that_is_out_of_sight_can_be_reset(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="optimizer").set_value("sgd").run()
+    app.toggle(key="couple_momentum").set_value(True).run()
+    app.number_input(key="label_smoothing").set_value(0.1).run()
+    assert not errors(app)
+    app.segmented_control(key="optimizer").set_value("vogn").run()
+    assert "couple_momentum must be false" in errors(app)
+    app.button(key="options-reset").click().run()
+    assert not app.exception
+    assert not app.toggle(key="couple_momentum").value
+    assert app.number_input(key="label_smoothing").value == 0
+    assert not errors(app)
+    assert "options-reset" not in {button.key for button in app.button}

@@ -14,6 +14,7 @@ from ui.views.launch.plans import (
     SWEEP,
     Plan,
     counting,
+    distinct,
     is_whole,
     parts,
     setting_title,
@@ -47,7 +48,7 @@ def test_one_run_is_itself():
     base = tuned(lr=0.3)
     plan = Plan(kind=ONE)
     assert plan.configs(base) == [base]
-    assert plan.new_group() == ""
+    assert plan.name == ""
     assert not plan.is_open
     assert plan.command(base)[3] == "run"
     assert run_by(plan.command(base)) == [base]
@@ -83,10 +84,14 @@ def test_a_plan_is_open_until_something_varies():
     assert not Plan(kind=SWEEP, typed={"seed": ["1"]}).is_open
 
 
-def test_a_group_is_named_by_itself():
-    names = {Plan(kind=RACE).new_group() for _ in range(3)}
-    assert all(names)
-    assert Plan(kind=RACE, group="mine").new_group() == "mine"
+def test_a_group_has_the_name_that_was_typed_or_else_made_up():
+    assert Plan(kind=RACE, made_up="s1").name == "s1"
+    assert Plan(kind=RACE, group="mine", made_up="s1").name == "mine"
+    assert Plan(kind=ONE, made_up="s1").name == ""
+
+
+def test_values_of_every_combination_count_once():
+    assert distinct({"seed": ["1", "2", "3", "2"]}) == {"seed": ["1", "2", "3"]}
 
 
 def test_lists_stand_between_commas():
@@ -156,3 +161,13 @@ def test_commands_for_each_run_make_the_same_runs():
     assert all(
         line[-4:] == ["--group", "who wins", "--priority", "4"] for line in lines
     )
+
+
+def test_commands_for_each_run_have_the_name_that_was_made_up():
+    plan = Plan(kind=RACE, typed={"optimizer": ["vogn", "sgd"]}, made_up="s7")
+    base = tuned(momentum=0.5)
+    lines = [shlex.split(line) for line in plan.commands(plan.configs(base))]
+    assert [line[-2:] for line in lines] == [["--group", "s7"]] * 2
+    # A single command makes up its own each time.
+    single = Plan(kind=RACE, typed={"seed": ["1"]}, made_up="s7")
+    assert "--group" not in single.command(base)

@@ -156,9 +156,19 @@ def test_a_viewer_neither_adds_nor_deletes_nor_looks_around(own, monkeypatch, tm
     app.segmented_control(key="own-source").set_value(UPLOADED).run()
     assert "8 images" in text(app)
     app.segmented_control(key="own-source").set_value(HERE).run()
-    app.text_input(key="folder").set_value(str(tmp_path / "secret")).run()
+    assert app.text_input(key="folder").disabled
+    # As a browser that is not ours might send it.
+    app.session_state["folder"] = str(tmp_path / "secret")
+    app.run()
+    assert app.text_input(key="folder").value == str(tmp_path / "secret")
     assert "20 images" not in text(app)
-    assert "Editors see here what lies in it." in text(app)
+    assert "Editors name a folder here" in text(app)
+    there = errors(app)
+    assert "Only editors may name folders of this machine." in there
+    # Nor does the answer say what there is.
+    app.session_state["folder"] = str(tmp_path / "nothing")
+    app.run()
+    assert errors(app) == there
 
 
 def test_the_server_asks_again_who_it_is(own, monkeypatch):
