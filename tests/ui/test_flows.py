@@ -228,13 +228,17 @@ def test_the_theme_is_chosen_once_for_all_pages(page):
 
 
 def test_nothing_of_a_page_outlives_its_server(browser, runs, tmp_path):
+    def predictors() -> set[int]:
+        return {each.pid for each in processes_of("trainers.predictor", str(runs))}
+
+    others = predictors()  # of the server of the other tests
     with serving(runs, slots=1) as server:
         with visiting(browser, server.address) as page:
             page.goto("/run?run=vogn&tab=Uncertainty maps")
             page.get_by_text("Your own image").click()
             drawn(page)
             page.get_by_text("It says:").wait_for()
-            predictors = processes_of("trainers.predictor", str(runs))
-            assert predictors
+            own = predictors() - others
+            assert own
         server.kill()
-        until(lambda: not any(each.is_running() for each in predictors), "it ended")
+        until(lambda: not predictors() & own, "it ended")

@@ -80,7 +80,7 @@ def test_scales_that_are_not_finite_are_left_out_and_training_recovers():
     backward(model, x, y)
     preconditioner.natural_gradients()
     before = {k: f.mean.value for k, f in preconditioner._state.scales.items()}
-    poisoned(model, x, y, 0)
+    poisoned(model, 1.5 * x, y, 0)  # other rows: the same ones change nothing
     with pytest.warns(UserWarning, match=r"^Statistics are not finite") as caught:
         preconditioner.natural_gradients()
     assert len(caught) == 1  # the scales of what is named go without saying

@@ -183,7 +183,10 @@ def _new() -> None:
         return
     left, right = st.columns(2)
     name = left.text_input(
-        "Name", value=Path(file.name).stem[:64], key=f"own-name-{number}", max_chars=64
+        "Name",
+        value=Path(file.name).stem[:64],
+        max_chars=64,
+        key=f"own-name-{number}-{file.name}",  # another file has another name
     )
     side = right.selectbox(
         "Image size", [_AUTOMATIC, *SQUARES], key=f"own-side-{number}",

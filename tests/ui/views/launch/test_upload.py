@@ -60,7 +60,7 @@ def test_a_name_and_a_size_can_be_chosen(own):
     content = packed(classes()).getvalue()
     app.file_uploader(key="own-file-0").set_value(("a.zip", content, "application/zip"))
     app.run()
-    app.text_input(key="own-name-0").set_value("cats/dogs")
+    app.text_input(key="own-name-0-a.zip").set_value("cats/dogs")
     app.selectbox(key="own-side-0").set_value(32).run()
     app.button(key="own-add").click().run()
     assert app.selectbox(key="own-upload").value == "cats dogs"
