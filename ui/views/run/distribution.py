@@ -100,9 +100,10 @@ def in_words(belief: Belief) -> str:
             f"The network is {degree}, and its weight samples disagree, as they do "
             "where training data were few."
         )
+    alone = percent(1 - belief.mutual_information / belief.total, 0)
     return (
-        f"The network is {degree}, but its weight samples agree on that, which points "
-        "to an ambiguous input rather than to a lack of training data."
+        f"The network is {degree}. {alone} of its entropy is in each weight sample "
+        "alone, which points to an ambiguous input more than to few training data."
     )
 
 

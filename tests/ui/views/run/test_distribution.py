@@ -88,7 +88,7 @@ def test_plotly_accepts_the_chart():
         ([[0.99, 0.01, 0]] * 2, "sure of itself, and its weight samples agree"),
         ([[1, 0, 0]] * 18 + [[0.7, 0.3, 0]] * 2, "some of its weight samples doubt it"),
         ([[0.99, 0.01, 0]], "not the same as being right"),
-        ([[0.34, 0.33, 0.33]] * 2, "very unsure, but its weight samples agree"),
+        ([[0.34, 0.33, 0.33]] * 2, "very unsure. 100 % of its entropy is in each"),
         ([[1, 0, 0], [0, 1, 0], [0, 0, 1]], "disagree, as they do where"),
         ([[0.34, 0.33, 0.33]], "one set of weights cannot tell"),
     ],
