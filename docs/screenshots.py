@@ -107,7 +107,8 @@ def keep(page: Any, file: Path) -> None:
     page.wait_for_timeout(1500)
     page.screenshot(path=str(file))
     with Image.open(file) as image:
-        small = image.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        method = Image.Quantize.MAXCOVERAGE  # keeps the colours of small dots
+        small = image.convert("RGB").quantize(256, method, dither=Image.Dither.NONE)
     small.save(file, optimize=True)
 
 
