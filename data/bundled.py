@@ -1,8 +1,10 @@
-"""The images that come with scikit-learn: real, and there without a network."""
+"""The images that come with scikit-learn: real, and there without a network.
+
+It is imported where it is needed: that takes seconds, which other datasets save.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits, load_sample_images
 
 from data.arrays import Split
 
@@ -16,6 +18,8 @@ def digits() -> Split:
 
     Their grey levels 0..16 are spread over 0..255.
     """
+    from sklearn.datasets import load_digits
+
     bunch = load_digits()
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
     return Split.whole(images[:, np.newaxis], bunch.target)
@@ -27,6 +31,8 @@ def photo_patches() -> Split:
     The label of a patch is the number of its photograph. The patches are always the
     same, and may overlap.
     """
+    from sklearn.datasets import load_sample_images
+
     photographs = load_sample_images().images
     generator = np.random.default_rng(_PATCH_SEED)
     labels = generator.integers(len(photographs), size=_NUM_PATCHES)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import make_blobs, make_moons
 
 Points = tuple[NDArray[np.float32], NDArray[np.int64]]
 
@@ -19,11 +18,15 @@ _NUM_ARMS = 3
 
 def moons(seed: int, num_points: int = 1_000) -> Points:
     """Draw two interleaved half circles of radius 1, with noise of deviation 0.15."""
+    from sklearn.datasets import make_moons  # seconds, which other datasets save
+
     return _typed(*make_moons(num_points, noise=0.15, random_state=seed))
 
 
 def blobs(seed: int, num_points: int = 1_000) -> Points:
     """Draw four clouds 4 apart, of deviation 0.8: their edges touch."""
+    from sklearn.datasets import make_blobs
+
     points, labels = make_blobs(
         num_points, centers=_CENTRES, cluster_std=0.8, random_state=seed
     )

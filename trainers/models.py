@@ -5,7 +5,6 @@ from torch import nn
 from trainers.catalogue import model_spec
 from trainers.networks import NETWORKS
 from trainers.timm_catalogue import TIMM_PREFIX
-from trainers.timm_models import timm_network
 
 
 def build_model(name: str, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
@@ -27,6 +26,8 @@ def build_model(name: str, input_shape: tuple[int, ...], num_classes: int) -> nn
     """
     model_spec(name)
     if name.startswith(TIMM_PREFIX):
+        from trainers.timm_models import timm_network  # seconds, for these alone
+
         return timm_network(name.removeprefix(TIMM_PREFIX), input_shape, num_classes)
     if name != "mlp" and len(input_shape) != 3:
         raise ValueError(f"model must take points for this data, got {name!r}.")

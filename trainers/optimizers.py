@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from timm.optim.lamb import Lamb
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
@@ -62,6 +61,8 @@ def _sgd(config: OptimizerConfig, model: nn.Module, num: int, seed: int) -> Opti
 
 
 def _lamb(config: OptimizerConfig, model: nn.Module, num: int, seed: int) -> Optimizer:  # noqa: ARG001
+    from timm.optim.lamb import Lamb  # seconds, which other optimizers save
+
     options = _with_betas(_zero_is_none(config, "max_grad_norm"))
     decay = options.pop("weight_decay")
     # As in the paper, biases and norm layers have neither decay nor a scaled step.

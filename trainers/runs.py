@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -96,76 +97,76 @@ def read_json(path: Path) -> Any:
 
 @dataclass(frozen=True)
 class Run:
-    """The paths of one run."""
+    """The paths of one run, each put together once: a list looks at thousands."""
 
     path: Path
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The folder's name."""
         return self.path.name
 
-    @property
+    @cached_property
     def config(self) -> Path:
         """The whole configuration, written once by the launcher."""
         return self.path / "config.json"
 
-    @property
+    @cached_property
     def status(self) -> Path:
         """State, processes, progress; see `trainers.status`."""
         return self.path / "status.json"
 
-    @property
+    @cached_property
     def supervision(self) -> Path:
         """Who watches the run; see `trainers.status`."""
         return self.path / "supervisor.json"
 
-    @property
+    @cached_property
     def stop_request(self) -> Path:
         """Exists once someone asked the run to stop."""
         return self.path / "stop.request"
 
-    @property
+    @cached_property
     def metrics(self) -> Path:
         """One JSON line a logged step or epoch."""
         return self.path / "metrics.jsonl"
 
-    @property
+    @cached_property
     def checkpoint(self) -> Path:
         """Folder of the last and the best checkpoint."""
         return self.path / "checkpoint"
 
-    @property
+    @cached_property
     def predictions(self) -> Path:
         """Probabilities, logits and features; see `trainers.predictions`."""
         return self.path / "predictions.npz"
 
-    @property
+    @cached_property
     def shift(self) -> Path:
         """Probabilities on corrupted test images; see `trainers.shift`."""
         return self.path / "shift.npz"
 
-    @property
+    @cached_property
     def posterior(self) -> Path:
         """Mean and precision of the weights, to predict with elsewhere."""
         return self.path / "posterior.safetensors"
 
-    @property
+    @cached_property
     def images(self) -> Path:
         """The images that pages and reports show; see `trainers.pictures`."""
         return self.path / "images.npz"
 
-    @property
+    @cached_property
     def evaluation(self) -> Path:
         """Every metric, bin and curve point."""
         return self.path / "evaluation.json"
 
-    @property
+    @cached_property
     def annotations(self) -> Path:
         """What people say of the run; see `trainers.annotations`."""
         return self.path / "annotations.json"
 
-    @property
+    @cached_property
     def log(self) -> Path:
         """What the training process printed; of several ranks, rank 0."""
         return self.log_of(0)
@@ -267,9 +268,13 @@ def list_runs(root: Path | None = None) -> list[Run]:
     root = root or runs_root()
     if not root.is_dir():
         return []
-    names = sorted((path.name for path in root.iterdir()), reverse=True)
-    runs = (Run(root / name) for name in names if RUN_ID.fullmatch(name))
-    return [run for run in runs if _is_run(run)]
+    names = sorted(filter(RUN_ID.fullmatch, os.listdir(root)), reverse=True)
+    return [run for name in names if _is_run(run := _run(root, name))]
+
+
+@lru_cache(maxsize=20_000)
+def _run(root: Path, name: str) -> Run:
+    return Run(root / name)
 
 
 def _is_run(run: Run) -> bool:

@@ -42,7 +42,6 @@ from trainers.status import (
     end_status,
 )
 from trainers.stopping import StopSignal
-from trainers.timm_weights import begin_trained
 from trainers.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -154,6 +153,8 @@ def _fit(
     torch.manual_seed(config.training.seed)
     model = build_model(config.model.name, data.input_shape, data.num_classes)
     if config.model.begins_trained and not group.told(_has_checkpoint(run)):
+        from trainers.timm_weights import begin_trained  # timm takes seconds
+
         begin = partial(begin_trained, config.model, model, data.input_shape)
         model.load_state_dict(group.from_main(begin))  # one rank reads or downloads
     model = model.to(device)

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -328,8 +329,9 @@ def test_the_tail_of_a_huge_log_is_short(tmp_path):
 
 def test_every_file_of_a_run_is_inside_its_folder(tmp_path):
     run = Run(tmp_path / "a")
-    names = [n for n, v in vars(Run).items() if isinstance(v, property) and n != "id"]
-    assert {"config", "status", "metrics", "log"} <= set(names)
+    found = {k for k, v in vars(Run).items() if isinstance(v, cached_property)}
+    names = found - {"id"}
+    assert {"config", "status", "metrics", "log"} <= names
     assert all(run.path in getattr(run, name).parents for name in names)
     assert run.id == "a"
     assert runs.RUN_ID.fullmatch(run.id)

@@ -17,6 +17,7 @@ from playwright import sync_api
 
 from tests.ui.chromium import (
     SWITCHES,
+    TIMEOUT,
     chromium,
     picture,
     processes_of,
@@ -178,6 +179,7 @@ def test_the_optimizer_is_set_downloaded_and_used(page, tmp_path):
     field.fill("0.85")
     field.press("Enter")
     page.get_by_text("momentum=0.85").first.wait_for()
+    page.get_by_role("button", name="Pack the archive").click()
     with page.expect_download() as got:
         page.get_by_role("button", name=".zip").click()
     with zipfile.ZipFile(got.value.path()) as file:
@@ -211,20 +213,20 @@ def test_a_report_is_made_shown_and_exported(page, runs):
 
 
 def test_the_theme_is_chosen_once_for_all_pages(page):
-    def ground() -> str:
-        script = "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
-        return str(page.evaluate(script))
+    def has_ground(colour: str) -> None:
+        app = sync_api.expect(page.locator(".stApp"))
+        app.to_have_css("background-color", colour, timeout=TIMEOUT * 1000)
 
     page.goto("/system?system=Settings")
     page.get_by_role("radio", name="Dark").click()
-    until(lambda: ground() == "rgb(16, 22, 29)", "the page is dark")
+    has_ground("rgb(16, 22, 29)")
     page.goto("/runs")
     page.get_by_test_id("stDataFrame").wait_for()
-    assert ground() == "rgb(16, 22, 29)"
+    has_ground("rgb(16, 22, 29)")
     page.goto("/system?system=Settings")
     page.locator("input[value=Dark]:checked").wait_for()
     page.get_by_role("radio", name="Light").click()
-    until(lambda: ground() == "rgb(255, 255, 255)", "the page is light")
+    has_ground("rgb(255, 255, 255)")
 
 
 def test_nothing_of_a_page_outlives_its_server(browser, runs, tmp_path):

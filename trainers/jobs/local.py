@@ -19,6 +19,7 @@ import psutil
 
 from trainers.config import RunConfig
 from trainers.jobs import devices
+from trainers.jobs.endings import Endings
 from trainers.jobs.failures import explain
 from trainers.jobs.folders import leave_queue, prepare_folder, waiting
 from trainers.jobs.home import Home
@@ -70,6 +71,7 @@ class Engine:
     def __init__(self, home: Home | None = None) -> None:
         self.home = home or Home.here()
         self._store: Store | None = None
+        self._endings = Endings()
 
     @property
     def store(self) -> Store:
@@ -168,7 +170,7 @@ class Engine:
 
     def _seen(self, run: Run, job: Job | None, places: dict[str, int]) -> JobState:
         try:
-            status = observed(run)
+            status = self._endings.observed(run)
         except RunError:
             if job is None or not is_there(run.path):
                 raise

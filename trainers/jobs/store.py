@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +267,10 @@ class Store:
             return _rows(connection, condition)
 
 
+_FIELDS = [field.name for field in fields(Job)]
+_COLUMNS = [jobs.c["group_name" if name == "group" else name] for name in _FIELDS]
+
+
 def _is_sqlite(engine: sa.Engine) -> bool:
     return engine.dialect.name == "sqlite"
 
@@ -289,11 +293,12 @@ def _rows(
 
     Only PostgreSQL knows row locks. SQLite needs none: its writer is alone.
     """
-    query = sa.select(jobs).where(condition)
+    query = sa.select(*_COLUMNS).where(condition)
     if skip_locked is not None:
         # By path, which never changes: two that lock many rows do not deadlock.
         query = query.order_by(jobs.c.path).with_for_update(skip_locked=skip_locked)
-    found = [_job(row) for row in connection.execute(query).mappings()]
+    rows = connection.execute(query)
+    found = [Job(**dict(zip(_FIELDS, row, strict=True))) for row in rows]
     # Here and not in the query: PostgreSQL sorts before it waits for locked rows, whose
     # places may change meanwhile, and each database sorts text in its own way.
     return sorted(found, key=lambda job: (-job.priority, job.position, job.path))
@@ -302,12 +307,6 @@ def _rows(
 def _leases(connection: sa.Connection, host: str) -> list[Lease]:
     query = sa.select(leases.c.device, leases.c.path).where(leases.c.host == host)
     return [Lease(*row) for row in connection.execute(query)]
-
-
-def _job(row: Mapping[Any, Any]) -> Job:
-    values = {str(key): value for key, value in row.items()}
-    values["group"] = values.pop("group_name")
-    return Job(**values)
 
 
 def _values(job: Job) -> dict[str, Any]:
