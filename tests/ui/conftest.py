@@ -1,12 +1,15 @@
 """A folder of runs, and pages opened on it."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -34,6 +37,23 @@ def main_module() -> Iterator[None]:
     sys.modules["__main__"] = main
 
 
+@pytest.fixture(autouse=True, scope="session")
+def known_components() -> Iterator[None]:
+    """Look for components once: each page opened anew reads about all packages."""
+    scan = cache(manifest_scanner.scan_component_manifests)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a store without jobs."""
+    home = Home(tmp_path_factory.mktemp("empty"))
+    Store(home).close()
+    return home.database
+
+
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of all runs of this test."""
@@ -44,7 +64,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def no_dispatcher(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_dispatcher(monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> Iterator[None]:
     """Let no page start a process, and close the stores that pages opened."""
     monkeypatch.delenv("VOGN_JOBS", raising=False)
     monkeypatch.delenv("VOGN_JOBS_URL", raising=False)
@@ -54,6 +74,9 @@ def no_dispatcher(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     opened: list[Store] = []
 
     def opening(home: Home) -> Store:
+        if not home.url and not home.database.exists():  # its making takes a while
+            home.folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(empty_store, home.database)
         opened.append(Store(home))
         return opened[-1]
 

@@ -3,6 +3,8 @@
 import json
 import math
 import time
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +115,16 @@ def _rows(step: int, bayesian: bool, curvature: bool) -> list[dict[str, Any]]:
 
 
 def write_evaluation(run: Run, dataset: str, *, bayesian: bool) -> dict[str, Any]:
+    content, inside, outside, labels = deepcopy(_evaluated(dataset, bayesian))
+    if outside is not None:
+        write_images(run, len(labels), len(outside[0]))
+    write_json(run.evaluation, content)
+    write_predictions(run, inside, outside, labels, bayesian)
+    return content
+
+
+@cache
+def _evaluated(dataset: str, bayesian: bool) -> tuple[dict[str, Any], Any, Any, Any]:
     spec = DATASETS[dataset]
     classes = spec.num_classes or 3
     rng = np.random.default_rng(0)
@@ -131,13 +143,9 @@ def write_evaluation(run: Run, dataset: str, *, bayesian: bool) -> dict[str, Any
     content |= {"class_names": names, "map": None, "notes": [], "dataset": dataset}
     content["posterior"] = layers() if bayesian else None
     content["software"] = {"Python": "3.11.7", "torch": "2.15.0"}
-    if image:
-        write_images(run, len(labels), len(outside[0]))
-    else:
+    if not image:
         content["map"] = _map(classes, samples)
-    write_json(run.evaluation, content)
-    write_predictions(run, inside, outside if image else None, labels, bayesian)
-    return content
+    return content, inside, outside if image else None, labels
 
 
 def write_predictions(
