@@ -18,22 +18,20 @@ has the rows in question drawn on it, and the caption above counts them. Rows:
 Medians over the repeats, with the smallest and the largest. Other work on the machine
 counts: its load is printed.
 
-    python benchmarks/dashboard_speed.py [--quick] [--only NAME...] [--json PATH]
+It needs pytest, Playwright and a Chromium, as the browser tests do.
+
+    python benchmarks/dashboard_speed.py [--quick] [--runs NUMBER] [--json PATH]
 """
 
 import argparse
 import json
 import os
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
 import time
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,25 +41,22 @@ from playwright import sync_api
 # Opacus installs a package `benchmarks` of its own, which a script would find first.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.dashboard_server import live_run, serving
+from benchmarks.dashboard_visitor import FILTERS, Visitor
 from benchmarks.machine import machine
 from benchmarks.many_runs import write_runs
-from tests.ui import fakes
 from tests.ui.chromium import SWITCHES, chromium
 from trainers.jobs.home import Home
 from trainers.jobs.switch import end_dispatcher
-from trainers.runs import Run, metric_line
-from trainers.status import RUNNING, Process
 
 ROOT = Path(__file__).resolve().parents[1]
 PAINT, FILTER = 1.5, 0.3  # seconds that are wanted
-SETTLING = 700  # milliseconds between two actions
 WANTED = {
     "cold": None, "new visitor": PAINT, "returning": PAINT, "state": FILTER,
     "search": FILTER, "archive": FILTER, "returning + live": PAINT,
     "state + live": FILTER, "search + live": FILTER, "server: look": None,
     "server: page": None,
 }  # fmt: skip
-WATCH = Path(__file__).with_name("dashboard_speed.js")
 Row = dict[str, Any]
 
 
@@ -71,7 +66,7 @@ class Effort:
 
     Args:
         num_runs: Run folders.
-        repeats: Timings of each, at least 1; fewer servers are started.
+        repeats: Timings of each, at least 1.
     """
 
     num_runs: int
@@ -79,125 +74,6 @@ class Effort:
 
 
 FULL, QUICK = Effort(1000, 10), Effort(1000, 5)
-
-
-@contextmanager
-def serving(runs: Path) -> Iterator[str]:
-    """The address of a dashboard on a folder of runs."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("VOGN_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "ui/app.py",
-         "--server.port", str(port)],
-        cwd=ROOT, env=inherited | {"VOGN_RUNS": str(runs), "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    address = f"http://127.0.0.1:{port}"
-    try:
-        while not _answers(f"{address}/_stcore/health"):
-            time.sleep(0.1)
-        yield address
-    finally:
-        process.kill()
-        process.wait(timeout=20)
-        end_dispatcher(Home(runs / ".jobs"))
-
-
-def _answers(address: str) -> bool:
-    with suppress(OSError), urllib.request.urlopen(address, timeout=2) as reply:
-        return bool(reply.status == 200)
-    return False
-
-
-@contextmanager
-def live_run(root: Path) -> Iterator[None]:
-    """A run that trains: a process that sleeps, and a line of metrics every second."""
-    over = threading.Event()
-    with subprocess.Popen(["sleep", "3600"]) as process:
-        run = fakes.write_run(
-            root, "20990101-000000-live", state=RUNNING, done=0.2, epochs=50,
-            trainer=Process.of(process.pid),
-        )  # fmt: skip
-        writer = threading.Thread(target=_grow, args=(run, over), daemon=True)
-        writer.start()
-        try:
-            yield
-        finally:
-            over.set()
-            writer.join()
-            process.kill()
-            for file in (run.status, run.config):
-                file.unlink()
-
-
-def _grow(run: Run, over: threading.Event) -> None:
-    step = 2000
-    while not over.wait(1.0):
-        step += 10
-        with run.metrics.open("a") as file:
-            file.write(metric_line({"kind": "step", "step": step, "train_loss": 0.5}))
-
-
-class Visitor:
-    """A browser window, and the times that it measured.
-
-    Args:
-        browser: Chromium.
-        address: The dashboard's.
-    """
-
-    def __init__(self, browser: Any, address: str) -> None:
-        self._context = browser.new_context(
-            base_url=address, viewport={"width": 1400, "height": 900}
-        )
-        self._context.set_default_timeout(120_000)
-        self._context.add_init_script(path=str(WATCH))
-        self.page = self._context.new_page()
-
-    def close(self) -> None:
-        """Close the window."""
-        self._context.close()
-
-    def arrive(self) -> float:
-        """Seconds from the navigation to the table."""
-        self.page.goto("/runs")
-        return self._seen()
-
-    def act(self, action: Callable[[Any], None]) -> float:
-        """Seconds from a click or key to the changed table."""
-        self.page.evaluate("window.watched.arm()")
-        action(self.page)
-        return self._seen()
-
-    def settle(self) -> None:
-        """Wait until nothing is drawn any more."""
-        self.page.wait_for_timeout(SETTLING)
-
-    def _seen(self) -> float:
-        self.page.wait_for_function("window.watched.seconds !== null")
-        return float(self.page.evaluate("window.watched.seconds"))
-
-
-def click_state(page: Any) -> None:
-    """Choose a state, or leave it."""
-    page.get_by_role("radio", name="Failed").click()
-
-
-def search(page: Any) -> None:
-    """Type a word, or take it away."""
-    field = page.get_by_role("searchbox", name="Search")
-    field.fill("" if field.input_value() else "moons")
-    field.press("Enter")
-
-
-def click_archive(page: Any) -> None:
-    """Choose the archive, or leave it."""
-    page.get_by_text("Archived (").click()
-
-
-FILTERS = {"state": click_state, "search": search, "archive": click_archive}
 
 
 def arrivals(browser: Any, runs: Path, effort: Effort) -> Iterator[tuple[str, float]]:

@@ -81,33 +81,46 @@ def _write(root: Path, template: Content, k: int, number: int, rng: Any) -> Run:
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(1.79e9 + 600 * k))
     run = Run(root / f"{stamp}-{rng.randrange(16**6):06x}")
     run.path.mkdir()
-    config = json.loads(json.dumps(template["config"]))
-    config["training"]["seed"] = k % NUM_SEEDS
-    config["optimizer"]["hyperparameters"]["lr"] = RATES[k // NUM_SEEDS % len(RATES)]
-    run.config.write_text(json.dumps(config, indent=1))
+    _write_config(run, template["config"], k)
     state = rng.choices(*zip(*STATES, strict=True))[0]
-    now = time.time() - 600 * (number - k)
-    status = template["status"] | {
-        "state": state, "created": now, "started": now + 5, "ended": now + 300,
-        "message": "Loss is not finite." if state == "failed" else "",
-    }  # fmt: skip
-    run.status.write_text(json.dumps(status, indent=1))
+    _write_status(run, template["status"], state, time.time() - 600 * (number - k))
     digit = rng.randrange(1, 10)
     run.metrics.write_text(template["rows"].replace(": 0.1", f": 0.{digit}"))
     if state == "finished":
-        metrics = template["metrics"] | {
-            "accuracy": rng.uniform(0.8, 0.99), "nll": rng.uniform(0.1, 0.6),
-            "ece": rng.uniform(0.005, 0.1),
-        }  # fmt: skip
-        head = json.dumps({"metrics": metrics}, indent=1)[:-2]
-        run.evaluation.write_text(f"{head},{template['evaluation']}")
+        _write_evaluation(run, template, rng)
     if k % 3 == 0:
-        said = Annotations(
-            tags=(TAGS[k % len(TAGS)],), note="" if k % 2 else "Worth a second look.",
-            archived=k % 15 == 0,
-        )  # fmt: skip
-        write_annotations(run, said)
+        _annotate(run, k)
     return run
+
+
+def _write_config(run: Run, content: Content, k: int) -> None:
+    config = json.loads(json.dumps(content))
+    config["training"]["seed"] = k % NUM_SEEDS
+    config["optimizer"]["hyperparameters"]["lr"] = RATES[k // NUM_SEEDS % len(RATES)]
+    run.config.write_text(json.dumps(config, indent=1))
+
+
+def _write_status(run: Run, content: Content, state: str, created: float) -> None:
+    status = content | {
+        "state": state, "created": created, "started": created + 5,
+        "ended": created + 300,
+        "message": "Loss is not finite." if state == "failed" else "",
+    }  # fmt: skip
+    run.status.write_text(json.dumps(status, indent=1))
+
+
+def _write_evaluation(run: Run, template: Content, rng: Any) -> None:
+    metrics = template["metrics"] | {
+        "accuracy": rng.uniform(0.8, 0.99), "nll": rng.uniform(0.1, 0.6),
+        "ece": rng.uniform(0.005, 0.1),
+    }  # fmt: skip
+    head = json.dumps({"metrics": metrics}, indent=1)[:-2]
+    run.evaluation.write_text(f"{head},{template['evaluation']}")
+
+
+def _annotate(run: Run, k: int) -> None:
+    tags, note = (TAGS[k % len(TAGS)],), "" if k % 2 else "Worth a second look."
+    write_annotations(run, Annotations(tags=tags, note=note, archived=k % 15 == 0))
 
 
 def _add_jobs(root: Path, runs: list[Run]) -> None:

@@ -4,7 +4,6 @@ Everything that would spoil a run is looked for before it starts, and the file o
 folder at fault is named.
 """
 
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,8 @@ from PIL import Image, ImageOps
 from data.adapt import channels_first
 from data.arrays import Split
 from data.catalogue import DatasetError
+from data.opening import FORMATS, PILLOW_ERRORS, READ_AS, is_transparent
+from data.system_files import is_system_file
 
 IMAGE_SUFFIXES = frozenset({
     ".bmp",
@@ -25,34 +26,6 @@ IMAGE_SUFFIXES = frozenset({
     ".tiff",
     ".webp",
 })
-
-IGNORED = {"Thumbs.db", "desktop.ini", "__MACOSX"}
-
-# What a picture of each mode is read as. Modes with more than 8 bits a channel are not
-# here: Pillow would clip them.
-READ_AS = {
-    "1": "L",
-    "L": "L",
-    "LA": "L",
-    "P": "RGB",
-    "PA": "RGB",
-    "RGB": "RGB",
-    "RGBA": "RGB",
-    "CMYK": "RGB",
-    "YCbCr": "RGB",
-}
-
-# What Pillow raises on damaged files, by format; SyntaxError is its broken PNG.
-PILLOW_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    struct.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,  # an exception where warnings are errors
-)
 
 
 def read_folder(
@@ -93,11 +66,7 @@ def count_images(folder: str | Path) -> int:
 
 def _visible(folder: Path) -> list[Path]:
     """List a folder by name, without what the system put there."""
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if not path.name.startswith(".") and path.name not in IGNORED
-    )
+    return sorted(path for path in folder.iterdir() if not is_system_file(path.name))
 
 
 def _class_folders(folder: Path, min_classes: int) -> list[Path]:
@@ -114,9 +83,7 @@ def _class_folders(folder: Path, min_classes: int) -> list[Path]:
     entries = _visible(folder)
     for path in entries:
         if not path.is_dir():
-            raise DatasetError(
-                f"{path} lies beside the class folders; move it into one, or away."
-            )
+            raise DatasetError(beside(path))
     if len(entries) < min_classes:
         names = ", ".join(path.name for path in entries) or "none"
         raise DatasetError(
@@ -134,22 +101,43 @@ def _image_files(class_folder: Path, min_images: int) -> list[Path]:
     """
     paths = _visible(class_folder)
     for path in paths:
-        if path.is_dir():
-            raise DatasetError(
-                f"{path} is a folder inside a class folder; give the folder whose "
-                "sub-folders are the classes."
-            )
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
-            raise DatasetError(
-                f"{path} must end in one of {', '.join(sorted(IMAGE_SUFFIXES))}, "
-                f"got {path.suffix!r}."
-            )
+        wrong = misplaced(path, path.is_dir())
+        if wrong:
+            raise DatasetError(wrong)
     if len(paths) < max(1, min_images):
         raise DatasetError(
             f"{class_folder} must hold at least {max(1, min_images)} images, so that "
             f"each part of the data gets one, got {len(paths)}."
         )
     return paths
+
+
+def beside(path: Path) -> str:
+    """What is wrong with a file that lies beside the class folders."""
+    return f"{path} lies beside the class folders; move it into one, or away."
+
+
+def misplaced(path: Path, is_folder: bool) -> str:
+    """What is wrong with something in a class folder.
+
+    Args:
+        path: Where it lies.
+        is_folder: Whether it is a folder.
+
+    Returns:
+        A sentence; "" if nothing is, to go by its name.
+    """
+    if is_folder:
+        return (
+            f"{path} is a folder inside a class folder; give the folder whose "
+            "sub-folders are the classes."
+        )
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        return (
+            f"{path} must end in one of {', '.join(sorted(IMAGE_SUFFIXES))}, "
+            f"got {path.suffix!r}."
+        )
+    return ""
 
 
 def _read_images(paths: list[Path]) -> NDArray[np.uint8]:
@@ -185,7 +173,7 @@ def _read_image(path: Path) -> NDArray[np.uint8]:
         DatasetError: It is unreadable, transparent, or of a mode that is not read.
     """
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=FORMATS) as file:
             picture = ImageOps.exif_transpose(file)
     except PILLOW_ERRORS as error:
         raise DatasetError(f"{path} cannot be read as an image: {error}.") from error
@@ -196,11 +184,3 @@ def _read_image(path: Path) -> NDArray[np.uint8]:
     if is_transparent(picture):
         raise DatasetError(f"{path} is transparent in places; fill its background.")
     return channels_first(picture.convert(READ_AS[picture.mode]))
-
-
-def is_transparent(picture: Image.Image) -> bool:
-    """Say whether any pixel is less than opaque."""
-    if "A" not in picture.getbands() and "transparency" not in picture.info:
-        return False
-    # Through RGBA, for a palette may list the alpha of each of its colours.
-    return picture.convert("RGBA").getchannel("A").getextrema() != (255, 255)

@@ -122,12 +122,14 @@ class ImageFile:
         """Some images of the training part, by ascending row."""
         found: list[NDArray[np.uint8]] = []
         begin = 0
-        for chunk in self.chunks():
-            while len(found) < len(wanted) and wanted[len(found)] < begin + len(chunk):
-                found.append(chunk[wanted[len(found)] - begin].copy())
-            begin += len(chunk)
-            if len(found) == len(wanted):
-                break
+        for part in (TRAIN, VALIDATION):
+            header = self._images[part]
+            if header is not None:
+                rows = range(begin, begin + header.shape[0])
+                inner = [row - begin for row in wanted if row in rows]
+                images = self._arrays.some(header, inner)
+                found += [self._as_pixels(x[None], header.name)[0] for x in images]
+                begin = rows.stop
         return found
 
     def _pick(self, names: Sequence[str]) -> Header | None:

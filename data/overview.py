@@ -3,31 +3,34 @@
 Bounded work, however large a folder is; what was left out is told.
 """
 
-import os
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from data.catalogue import DatasetError
-from data.folder import IGNORED, IMAGE_SUFFIXES, PILLOW_ERRORS
 from data.image_file import ImageFile
+from data.listing import listed
+from data.opening import FORMATS, PILLOW_ERRORS, READ_AS, upright_size
 from data.own import is_image_file
 
-MAX_FILES = 20_000  # of a folder, that are counted
-MAX_OPENED = 200  # of a folder, whose size is looked at
+MAX_FILES = 20_000  # images of a folder, that are counted
+MAX_OPENED = 200  # images of a folder, whose size is looked at
 MAX_SAMPLED = 20  # classes of which images are shown
 THUMBNAIL = 96  # pixels of the longer side of what is shown
 SMALL = 20  # images of a class, below which its measures say little
 UNEVEN = 3  # times the images of the smallest class
 
+_NAMED = 3  # classes without images
+
 Size = tuple[int, int]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,10 @@ class Overview:
         num_grey: How many of them are grey.
         num_opened: How many were opened.
         samples: A few images of each class, [H, W] or [H, W, 3].
-        is_partial: Whether there are more than were counted.
+        misplaced: What is wrong with a file or folder that a training would refuse, ""
+            without one.
+        more_classes: Classes that were not reached when the counting stopped.
+        is_partial: Whether there are more images than were counted.
     """
 
     class_names: tuple[str, ...]
@@ -58,7 +64,14 @@ class Overview:
     num_grey: int = 0
     num_opened: int = 0
     samples: Mapping[str, Sequence[NDArray[np.uint8]]] = field(default_factory=dict)
+    misplaced: str = ""
+    more_classes: int = 0
     is_partial: bool = False
+
+    @property
+    def num_classes(self) -> int:
+        """All classes."""
+        return len(self.class_names) + self.more_classes
 
     @property
     def total(self) -> int:
@@ -81,35 +94,6 @@ def overview(path: str | Path, per_class: int = 4) -> Overview:
     """
     path = Path(path)
     return (_of_file if is_image_file(path) else _of_folder)(path, per_class)
-
-
-def cautions(found: Overview) -> list[str]:
-    """What a person should know before training on it, in sentences."""
-    told = []
-    ordered = sorted(zip(found.counts, found.class_names, strict=True))
-    (fewest, rarest), (most, commonest) = ordered[0], ordered[-1]
-    if fewest and most >= UNEVEN * fewest:
-        told.append(
-            f"Uneven classes: {most:,} images of {commonest} and {fewest:,} of {rarest}"
-            f", {most / fewest:.1f} times fewer. Accuracy will say most of the former."
-        )
-    small = sum(count < SMALL for count in found.counts)
-    if small:
-        told.append(
-            f"Fewer than {SMALL} images in {small} of {len(ordered)} classes: what is "
-            "measured of them is rough."
-        )
-    if found.num_sizes > 1:
-        told.append(
-            f"Images of {found.num_sizes} sizes: a training needs one. Pack the folder "
-            "and upload it, which brings them to one size."
-        )
-    if 0 < found.num_grey < found.num_opened:
-        told.append(
-            f"{found.num_grey:,} of {found.num_opened:,} images are grey, the others "
-            "in colour: a training needs all alike. An upload makes them so."
-        )
-    return told
 
 
 def _of_file(path: Path, per_class: int) -> Overview:
@@ -151,95 +135,79 @@ def _first_rows(
 def _of_folder(path: Path, per_class: int) -> Overview:
     if not path.is_dir():
         raise DatasetError(f"There is no folder or .npz file {path}.")
-    files, is_partial = _files(path)
-    if len(files) < 2:
+    found = listed(path, MAX_FILES)
+    if found.num_folders < 2:
         raise DatasetError(
             f"{path} must hold at least 2 sub-folders, one a class, got "
-            f"{', '.join(files) or 'none'}."
+            f"{', '.join(found.images) or 'none'}."
         )
-    share = max(1, MAX_OPENED // len(files))
-    sizes: list[Size] = []
-    grey = 0
-    samples: dict[str, list[NDArray[np.uint8]]] = {}
-    for place, (name, paths) in enumerate(files.items()):
-        for number, file in enumerate(_spread(paths, share)):
-            with _opened(file) as picture:
-                sizes.append(_upright(picture))
-                grey += picture.mode in {"1", "L", "LA"}
-                if place < MAX_SAMPLED and number < per_class:
-                    samples.setdefault(name, []).append(_thumbnail(picture))
-    widths, heights = zip(*sizes, strict=True) if sizes else ((0,), (0,))
-    middle = int(statistics.median_low(widths)), int(statistics.median_low(heights))
+    if not found.images:  # among so many other files that they were not reached
+        raise DatasetError(found.misplaced)
+    seen = _looked_at(found.images, per_class)
+    widths, heights = zip(*seen.sizes, strict=True) if seen.sizes else ((0,), (0,))
     return Overview(
-        class_names=tuple(files),
-        counts=tuple(len(paths) for paths in files.values()),
+        class_names=tuple(found.images),
+        counts=tuple(len(paths) for paths in found.images.values()),
         smallest=(min(widths), min(heights)),
-        median=middle,
+        median=(statistics.median_low(widths), statistics.median_low(heights)),
         largest=(max(widths), max(heights)),
-        num_sizes=len(set(sizes)),
-        num_grey=grey,
-        num_opened=len(sizes),
-        samples=samples,
-        is_partial=is_partial,
+        num_sizes=len(set(seen.sizes)),
+        num_grey=seen.num_grey,
+        num_opened=len(seen.sizes),
+        samples=seen.samples,
+        misplaced=found.misplaced,
+        more_classes=found.num_folders - len(found.images),
+        is_partial=found.is_partial,
     )
 
 
-def _files(folder: Path) -> tuple[dict[str, list[Path]], bool]:
-    """The images of each sub-folder, and whether there are more."""
-    found: dict[str, list[Path]] = {}
-    left = MAX_FILES
-    for entry in sorted(_visible(folder, MAX_FILES), key=lambda item: item.name):
-        if not entry.is_dir():
-            continue
-        inner = [
-            Path(item.path)
-            for item in _visible(Path(entry.path), left)
-            if Path(item.name).suffix.lower() in IMAGE_SUFFIXES
-        ]
-        found[entry.name] = sorted(inner)
-        left -= len(inner)
-        if left <= 0:
-            return found, True
-    return found, False
+@dataclass
+class _Seen:
+    """What was found in the images that were opened."""
+
+    sizes: list[Size] = field(default_factory=list)
+    num_grey: int = 0
+    samples: dict[str, list[NDArray[np.uint8]]] = field(default_factory=dict)
 
 
-def _visible(folder: Path, limit: int) -> list["os.DirEntry[str]"]:
-    try:
-        with os.scandir(folder) as entries:
-            seen = (
-                entry for entry in entries
-                if not entry.name.startswith(".") and entry.name not in IGNORED
-            )  # fmt: skip
-            return list(islice(seen, limit))
-    except OSError as error:
-        raise DatasetError(f"{folder} cannot be listed: {error}") from None
+def _looked_at(images: Mapping[str, Sequence[Path]], per_class: int) -> _Seen:
+    """Open some images of each class, or of some classes if there are very many."""
+    seen = _Seen()
+    chosen = _spread([name for name, paths in images.items() if paths], MAX_OPENED)
+    share = MAX_OPENED // max(1, len(chosen))
+    for place, name in enumerate(chosen):
+        for number, file in enumerate(_spread(images[name], share)):
+            with _opened(file) as picture:
+                seen.sizes.append(upright_size(picture))
+                seen.num_grey += _is_grey(picture)
+                if place < MAX_SAMPLED and number < per_class:
+                    seen.samples.setdefault(name, []).append(_thumbnail(picture))
+    return seen
 
 
-def _spread(paths: Sequence[Path], count: int) -> Iterator[Path]:
+def _spread(items: Sequence[T], count: int) -> list[T]:
     """Some of many, from the first to the last."""
-    step = max(1, len(paths) // count)
-    return islice(iter(paths[::step]), count)
+    count = min(count, len(items))
+    return [items[k * len(items) // count] for k in range(count)]
 
 
-def _opened(path: Path) -> Any:
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open an image; what is found to be damaged while it is open is told of it."""
     try:
-        return Image.open(path)
+        with Image.open(path, formats=FORMATS) as picture:
+            yield picture
     except PILLOW_ERRORS as error:
         raise DatasetError(f"{path} cannot be read as an image: {error}.") from None
 
 
-def _upright(picture: Image.Image) -> Size:
-    turned = picture.getexif().get(0x0112, 1) in {5, 6, 7, 8}
-    return (picture.height, picture.width) if turned else picture.size
+def _is_grey(picture: Image.Image) -> bool:
+    return READ_AS.get(picture.mode) == "L"
 
 
 def _thumbnail(picture: Image.Image) -> NDArray[np.uint8]:
     """A picture as it is shown, small."""
-    try:
-        picture = ImageOps.exif_transpose(picture)
-        grey = picture.mode in {"1", "L", "LA"}
-        picture = picture.convert("L" if grey else "RGB")
-        picture.thumbnail((THUMBNAIL, THUMBNAIL))
-    except PILLOW_ERRORS as error:
-        raise DatasetError(f"An image cannot be read: {error}.") from None
+    picture = ImageOps.exif_transpose(picture)
+    picture = picture.convert("L" if _is_grey(picture) else "RGB")
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
     return np.asarray(picture, dtype=np.uint8)

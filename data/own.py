@@ -52,7 +52,7 @@ def read_own(
         )
         return OwnImages(images, None, names)
     with ImageFile.opened(path) as file:
-        _check_classes(file, path, min_classes, min_images)
+        check_classes(file, str(path), min_classes, min_images)
         test = file.test_labels
         return OwnImages(
             _read_part(file, file.labels),
@@ -66,10 +66,16 @@ def is_image_file(path: Path) -> bool:
     return path.suffix.lower() == ".npz" and not path.is_dir()
 
 
-def _check_classes(
-    file: ImageFile, path: Path, min_classes: int, min_images: int
+def check_classes(
+    file: ImageFile, label: str, min_classes: int, min_images: int
 ) -> None:
     """Refuse a file with too few classes, or with too few images of one.
+
+    Args:
+        file: The file.
+        label: What to call it in errors.
+        min_classes: How many classes there must be.
+        min_images: How many images each must hold; with a test part, one less.
 
     Raises:
         DatasetError: It is so.
@@ -77,7 +83,7 @@ def _check_classes(
     names, test = file.class_names, file.test_labels
     if len(names) < min_classes:
         raise DatasetError(
-            f"{path}: there must be at least {min_classes} classes, got {len(names)}."
+            f"{label}: there must be at least {min_classes} classes, got {len(names)}."
         )
     minimum = max(1, min_images - (test is not None))
     try:
@@ -85,7 +91,7 @@ def _check_classes(
         if test is not None:
             check_enough(_counts(test, names), names, 1, "test images")
     except ValueError as error:
-        raise DatasetError(f"{path}: {error}") from None
+        raise DatasetError(f"{label}: {error}") from None
 
 
 def _counts(labels: NDArray[np.int64], names: tuple[str, ...]) -> NDArray[np.int64]:

@@ -1,5 +1,6 @@
 """Tests of the files in `deploy/`; the dashboard behind them is in `tests/ui`."""
 
+import re
 import shutil
 import subprocess
 import tomllib
@@ -42,6 +43,13 @@ def test_units_are_what_systemd_expects(unit, tmp_path):
 def test_a_restart_of_a_unit_ends_no_training():
     for unit in UNITS:
         assert "KillMode=process" in unit.read_text()
+
+
+def test_a_restart_of_the_dispatcher_ends_the_one_of_the_old_program():
+    text = (DEPLOY / "vogn-dispatcher.service").read_text()
+    (start,) = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
+    assert f"\nExecStop={start} --stop\n" in text
+    assert start.split(" -m ")[1] == "trainers serve"
 
 
 def test_the_server_is_reached_by_this_machine_alone():

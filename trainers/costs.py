@@ -1,108 +1,22 @@
 """What a run costs in time and memory, from a few measured numbers. Torch-free.
 
-`trainers.estimate` measures a `Cost` in a process with torch; here are the sizes of the
-data that it needs, and the arithmetic from a step to a whole run.
+`trainers.estimate` measures a `Cost` in a process with torch; here is the arithmetic
+from a step to a whole run.
 """
 
 import json
-import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple, Self
 
-from data import DatasetError, dataset_spec
-from data.catalogue import TEST_FRACTION
 from trainers.catalogue import optimizer_spec
-from trainers.config import OOD_AUTO, OOD_NONE, RunConfig
+from trainers.config import RunConfig
+from trainers.sizes import Sizes
 
-GRID = 80 * 80  # points of the map of two-dimensional data, as `trainers.evaluate` has
 KEPT_TRAINING = 5000  # training examples that are predicted, as `trainers.predictions`
 BUSY = 0.5  # programs a core
 LARGEST = 1e15  # of a number that another process wrote
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sizes:
-    """How much data there is, to within a rounding.
-
-    Args:
-        input_shape: Of one input.
-        num_classes: Number of classes.
-        train: Training examples.
-        validation: Those held out for the curves.
-        test: Those of the final evaluation.
-        ood: Out-of-distribution examples.
-        grid: Points of the map.
-    """
-
-    input_shape: tuple[int, ...]
-    num_classes: int
-    train: int
-    validation: int
-    test: int
-    ood: int = 0
-    grid: int = 0
-
-    @property
-    def num_bytes(self) -> int:
-        """Bytes of all inputs as they are kept: images as bytes, points as floats."""
-        size = 1 if len(self.input_shape) == 3 else 4
-        examples = self.train + self.validation + self.test + self.ood + self.grid
-        return examples * math.prod(self.input_shape) * size
-
-
-def data_sizes(config: RunConfig) -> Sizes:
-    """The sizes of a configuration's data, from the catalogue or a look at the files.
-
-    Raises:
-        DatasetError: If a folder of images is not as it should be.
-    """
-    spec = dataset_spec(config.dataset.name)
-    if spec.kind == "folder":
-        shape, num_classes, total, test = _own(str(config.dataset.folder))
-    else:
-        shape, num_classes = spec.shape or (), spec.num_classes or 0
-        total, test = spec.train_size or 0, spec.test_size
-    held = config.dataset.validation_fraction
-    tested = 0.0
-    if test is None:
-        tested, test = TEST_FRACTION, round(total * TEST_FRACTION)
-    return Sizes(
-        input_shape=shape,
-        num_classes=num_classes,
-        train=max(1, round(total * (1 - held - tested))),
-        validation=round(total * held),
-        test=test,
-        ood=_num_ood(config),
-        grid=GRID if spec.kind == "points" else 0,
-    )
-
-
-def _own(folder: str) -> tuple[tuple[int, ...], int, int, int | None]:
-    """Shape, classes, images and test images of somebody's own data."""
-    from data.overview import overview  # which imports Pillow
-    from data.own import count_own
-
-    try:
-        total, test = count_own(folder)
-        found = overview(folder, per_class=0)
-    except OSError as error:
-        raise DatasetError(f"{folder} cannot be read: {error}") from None
-    width, height = found.median
-    channels = 1 if found.num_grey == found.num_opened else 3
-    return (channels, height, width), len(found.class_names), total, test
-
-
-def _num_ood(config: RunConfig) -> int:
-    name: str | None = config.evaluation.ood
-    if name == OOD_AUTO:
-        from data.loaders import choose_ood  # which imports scikit-learn
-
-        name = choose_ood(dataset_spec(config.dataset.name))
-    if name is None or name == OOD_NONE:
-        return 0
-    spec = dataset_spec(name)
-    return spec.test_size or spec.train_size or 0
 
 
 class Span(NamedTuple):
@@ -238,7 +152,8 @@ def cost_key(config: RunConfig) -> str:
     """What is the same of configurations of which one measurement tells all.
 
     Numbers with decimals, such as learning rates, change what is computed and not how
-    long it takes; so do seeds, and epochs and samples are multiplied later.
+    long it takes; so do seeds, and epochs and samples are multiplied later. Somebody's
+    own data may be replaced by others of the same name.
     """
     content = config.to_dict()
     training: dict[str, Any] = content["training"]
@@ -247,6 +162,7 @@ def cost_key(config: RunConfig) -> str:
     values: Mapping[str, Any] = content["optimizer"]["hyperparameters"]
     return json.dumps([
         {**content["dataset"], "split_seed": 0},
+        _stamp(config.dataset.folder),
         content["model"]["name"],
         spec.name,
         {name: v for name, v in values.items() if own[name].kind != "float"},
@@ -254,3 +170,12 @@ def cost_key(config: RunConfig) -> str:
         [bool(training[k]) for k in ("mixup", "random_erasing", "rescale_weights")],
         content["evaluation"]["ood"],
     ])
+
+
+def _stamp(folder: str | None) -> list[int]:
+    """What changes when a folder or file is replaced, [] of none."""
+    try:
+        found = os.stat(folder) if folder else None
+    except (OSError, ValueError):
+        return []
+    return [found.st_mtime_ns, found.st_size, found.st_ino] if found else []

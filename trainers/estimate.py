@@ -21,7 +21,7 @@ from trainers.abilities import has_posterior
 from trainers.augmentation import Augmentation
 from trainers.batches import DeviceSplit
 from trainers.config import RunConfig
-from trainers.costs import Cost, Sizes, Span, data_sizes
+from trainers.costs import Cost
 from trainers.evaluate import resolve_device
 from trainers.jobs.devices import cores
 from trainers.memory import free_memory, is_lack_of_memory, peak_memory
@@ -29,16 +29,13 @@ from trainers.models import build_model
 from trainers.optimizers import build_optimizer
 from trainers.predict import BATCH_SIZE, predict
 from trainers.rescaling import rescale, rescaled_weights
+from trainers.sizes import Sizes, data_sizes
 from trainers.steps import train_step
+from trainers.timing import median_seconds, span, timed_steps
 
 SECONDS = 10.0  # of measured steps
-MAX_STEPS = 400
-GROUPS = 10  # of steps, of which the spread is told
-WARM_UP = 3  # steps, of which the first allocates and compiles
-CUDA_BLOCK = 10  # steps between two waits for a GPU, which runs behind
 PERIODS = ("factor_interval", "inverse_interval", "curvature_interval")
 LONGEST_PERIOD = 100
-REPEATS = 25  # of a prediction, within a second
 
 
 def measure(config: RunConfig, seconds: float = SECONDS) -> Cost:
@@ -46,7 +43,7 @@ def measure(config: RunConfig, seconds: float = SECONDS) -> Cost:
 
     Args:
         config: The configuration; its weights are not read.
-        seconds: For how long steps are measured, at most `MAX_STEPS`.
+        seconds: For how long steps are measured, at most `timing.MAX_STEPS`.
 
     Returns:
         The cost; with a problem where a batch does not fit.
@@ -59,7 +56,7 @@ def measure(config: RunConfig, seconds: float = SECONDS) -> Cost:
     device = resolve_device(_device_name(config))
     cost = Cost(
         device=describe(device),
-        available=free_memory(device),
+        available=free_memory(device) + _own_memory(device),
         load=busy(),
         sizes=sizes,
         start=time.time() - psutil.Process().create_time(),
@@ -78,6 +75,11 @@ def measure(config: RunConfig, seconds: float = SECONDS) -> Cost:
     # On GPUs each process has its own, on the CPU all share one memory.
     processes = 1 if device.type == "cuda" else config.training.num_processes
     return replace(cost, memory=processes * (peak[0] + sizes.num_bytes))
+
+
+def _own_memory(device: torch.device) -> int:
+    """Bytes that this process has already, and that a peak will count in."""
+    return 0 if device.type == "cuda" else int(psutil.Process().memory_info().rss)
 
 
 def is_on_cpu(config: RunConfig) -> bool:
@@ -162,74 +164,13 @@ def period(config: RunConfig) -> int:
     return min(longest, LONGEST_PERIOD)
 
 
-def timed_steps(
-    step: Callable[[int], None],
-    device: torch.device,
-    seconds: float,
-    cycle: int = 1,
-) -> tuple[list[float], int]:
-    """Seconds a step, in each of some groups of steps, warmed up.
-
-    Args:
-        step: Does the step of a number.
-        device: Where it does it.
-        seconds: To measure for; a step that takes longer is measured once.
-        cycle: Steps after which dear ones come again: whole cycles are measured, if
-            time allows one.
-
-    Returns:
-        The seconds, and how many steps were measured.
-    """
-    block = CUDA_BLOCK if device.type == "cuda" else 1
-    number = 0
-    times: list[float] = []
-    warm = time.monotonic()
-    while number < WARM_UP and (not number or time.monotonic() - warm < seconds / 4):
-        step(number)
-        number += 1
-    wait_for(device)
-    begin = time.monotonic()
-    while len(times) * block < MAX_STEPS:
-        before = time.monotonic()
-        if times and before - begin > seconds:
-            break
-        for _ in range(block):
-            step(number)
-            number += 1
-        wait_for(device)
-        times.append((time.monotonic() - before) / block)
-    return in_groups(times, max(1, cycle // block)), len(times) * block
-
-
-def in_groups(times: list[float], cycle: int) -> list[float]:
-    """Means of up to `GROUPS` groups of equally many steps that follow each other.
-
-    A group has whole cycles, if there are enough steps for one: the mean of half a
-    cycle would have too many of the dear steps, or too few.
-    """
-    size = max(1, len(times) // (GROUPS * cycle)) * cycle
-    whole = len(times) // size * size
-    groups = [sum(times[k : k + size]) / size for k in range(0, whole, size)]
-    return groups or [sum(times) / len(times)]
-
-
-def span(times: list[float]) -> Span:
-    """What a step takes: a tenth of the groups took less, half, and nine tenths.
-
-    The middle is a median since other programs take the machine for moments. Groups
-    vary little by chance if there are few: the ends are a tenth off at least.
-    """
-    low, middle, high = map(float, np.quantile(times, (0.1, 0.5, 0.9)))
-    return Span(min(low, 0.9 * middle), middle, max(high, 1.1 * middle))
-
-
 def _prediction(
     model: nn.Module, optimizer: Optimizer, sizes: Sizes, device: torch.device
 ) -> tuple[float, float]:
     """Seconds a predicted example, and seconds a draw of the weights."""
     split = random_split(sizes, BATCH_SIZE, device)
     predict(model, [split])
-    once = _seconds(lambda: predict(model, [split]), device)
+    once = median_seconds(lambda: predict(model, [split]), device)
     if not has_posterior(optimizer):
         return once / len(split), 0.0
 
@@ -237,25 +178,7 @@ def _prediction(
         with optimizer.sampled_params():
             predict(model, [split])
 
-    return once / len(split), max(0.0, _seconds(draw, device) - once)
-
-
-def _seconds(action: Callable[[], object], device: torch.device) -> float:
-    """The median of some times that something takes."""
-    times: list[float] = []
-    begin = time.monotonic()
-    while len(times) < 3 or (len(times) < REPEATS and time.monotonic() - begin < 1.0):
-        before = time.monotonic()
-        action()
-        wait_for(device)
-        times.append(time.monotonic() - before)
-    return float(np.median(times))
-
-
-def wait_for(device: torch.device) -> None:
-    """Wait until a GPU has done what it was told."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    return once / len(split), max(0.0, median_seconds(draw, device) - once)
 
 
 def describe(device: torch.device) -> str:

@@ -7,10 +7,11 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import TypeVar
 
 from trainers.catalogue import model_spec, optimizer_spec
-from trainers.config import RunConfig
+from trainers.config import DatasetConfig, RunConfig
 from trainers.runs import Run
 
 Found = TypeVar("Found")
@@ -29,10 +30,15 @@ def model_names(runs: Sequence[Run], configs: Sequence[RunConfig]) -> list[str]:
     return told_apart(
         [optimizer_spec(config.optimizer.name).title for config in configs],
         [model_spec(config.model.name).title for config in configs],
-        [config.dataset.name for config in configs],
+        [data_name(config.dataset) for config in configs],
         [f"seed {config.training.seed}" for config in configs],
         [run.id for run in runs],
     )
+
+
+def data_name(data: DatasetConfig) -> str:
+    """What data are called: a person's own by their file or folder; foreign text."""
+    return Path(data.folder).name.removesuffix(".npz") if data.folder else data.name
 
 
 def told_apart(names: Sequence[str], *further: Sequence[str]) -> list[str]:
@@ -72,7 +78,7 @@ def families(configs: Sequence[RunConfig]) -> list[str]:
         if key in known:
             continue
         spec, model = optimizer_spec(config.optimizer.name), config.model.name
-        name = f"{spec.title}, {model_spec(model).title}, {config.dataset.name}"
+        name = f"{spec.title}, {model_spec(model).title}, {data_name(config.dataset)}"
         alike[name] += 1
         known[key] = f"{name}, settings {alike[name]}" if alike[name] > 1 else name
     return [known[key] for key in keys]

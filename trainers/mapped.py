@@ -5,8 +5,6 @@ that shows ten examples of a million touches ten.
 """
 
 import math
-import struct
-import tokenize
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,16 +13,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from calibration.report.reading import DAMAGED
+from data.npz import BROKEN, Layout, read_header, stored_at
 from trainers.runs import RunError
-
-_LOCAL_HEADER = struct.Struct("<26xHH")  # lengths of name and extra field at its end
-# What damage makes of a file: an archive that seems encrypted, a header that is no
-# Python or names a shape that no memory holds, and others.
-_BROKEN = (
-    OSError, ValueError, EOFError, KeyError, RuntimeError, SyntaxError, MemoryError,
-    OverflowError, struct.error, tokenize.TokenError, *DAMAGED,
-)  # fmt: skip
 
 
 class MissingFileError(RunError):
@@ -43,7 +33,7 @@ def array_names(path: Path) -> list[str]:
             return [name.removesuffix(".npy") for name in archive.namelist()]
     except FileNotFoundError:
         raise MissingFileError(f"{path.name} is missing.") from None
-    except _BROKEN as error:
+    except BROKEN as error:
         raise RunError(f"{path} cannot be read: {error}") from None
 
 
@@ -67,8 +57,12 @@ def mapped_array(path: Path, name: str) -> NDArray[Any]:
             if f"{name}.npy" not in archive.namelist():
                 raise RunError(f"{name} in {path} does not exist.")
             found = archive.getinfo(f"{name}.npy")
+            with archive.open(found) as member:
+                layout = read_header(member)
+                begin = member.tell()
+            _check(layout, found.file_size - begin)
             if found.compress_type == zipfile.ZIP_STORED:
-                return _mapped(file, found)
+                return _mapped(file, layout, stored_at(file, found) + begin)
             with archive.open(found) as member:
                 array: NDArray[Any] = npy.read_array(member, allow_pickle=False)
                 return array
@@ -76,24 +70,26 @@ def mapped_array(path: Path, name: str) -> NDArray[Any]:
         raise MissingFileError(f"{path.name} is missing.") from None
     except RunError:
         raise
-    except _BROKEN as error:
+    except BROKEN as error:
         raise RunError(f"{name} in {path} cannot be read: {error}") from None
 
 
-def _mapped(file: BinaryIO, found: zipfile.ZipInfo) -> NDArray[Any]:
-    file.seek(found.header_offset)
-    lengths = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
-    begin = found.header_offset + _LOCAL_HEADER.size + sum(lengths)
-    file.seek(begin)
-    version = npy.read_magic(file)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, columns_first, dtype = read(file)
+def _check(layout: Layout, num_bytes: int) -> None:
+    """Refuse objects, and a header that does not go with what comes behind it.
+
+    Raises:
+        ValueError: If that is so.
+    """
+    shape, _, dtype = layout
     if dtype.hasobject:
         raise ValueError("it holds objects")
-    size = math.prod(shape) * dtype.itemsize
-    if file.tell() - begin + size != found.file_size:
+    if math.prod(shape) * dtype.itemsize != num_bytes:
         raise ValueError("its size is not what its header says")
-    if not size:
+
+
+def _mapped(file: BinaryIO, layout: Layout, begin: int) -> NDArray[Any]:
+    shape, columns_first, dtype = layout
+    if 0 in shape or not dtype.itemsize:
         return np.zeros(shape, dtype)
     order = "F" if columns_first else "C"
-    return np.memmap(file, dtype, "r", file.tell(), shape, order)  # type: ignore[call-overload, no-any-return]
+    return np.memmap(file, dtype, "r", begin, shape, order)  # type: ignore[call-overload, no-any-return]

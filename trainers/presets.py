@@ -5,7 +5,7 @@ runs differ.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from trainers.catalogue import OPTIMIZERS
 from trainers.config import (
@@ -38,7 +38,7 @@ class Preset:
     time: str
     config: RunConfig
     race: Sequence[str] = ()
-    seeds: Sequence[int] = field(default=())
+    seeds: Sequence[int] = ()
 
 
 def _config(

@@ -98,18 +98,37 @@ def save_config(name: str, config: RunConfig, *, overwrite: bool = False) -> Sav
         What was saved.
 
     Raises:
-        RunError: If there is one of that name, or the disk says no.
+        RunError: If there is one of that name, there are `MAX_SAVED`, or the disk says
+            no.
         ValueError: If the name will not do.
     """
     path = _path(name)
     try:
-        if path.exists() and not overwrite:
-            raise RunError(f"There is a configuration {path.stem!r} already.")
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, config.to_dict())
+        if overwrite and path.exists():
+            write_json(path, config.to_dict())
+        else:
+            _create(path, config, overwrite=overwrite)
+        return Saved(path, path.stat().st_mtime, config)
+    except FileExistsError:
+        raise RunError(f"There is a configuration {path.stem!r} already.") from None
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error}") from None
-    return Saved(path, path.stat().st_mtime, config)
+
+
+def _create(path: Path, config: RunConfig, *, overwrite: bool) -> None:
+    """Write a new file, which of two that do so at once only one may."""
+    if sum(1 for _ in path.parent.glob(f"*{SUFFIX}")) >= MAX_SAVED:
+        raise RunError(
+            f"There are {MAX_SAVED:,} saved configurations, as many as are kept: "
+            "delete one first."
+        )
+    path.touch(exist_ok=overwrite)
+    try:
+        write_json(path, config.to_dict())
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def delete_config(name: str) -> None:

@@ -36,7 +36,7 @@ from calibration.report.predictions import Features, Predictions
 
 # What the standard library raises for archives that are cut short or changed, and NumPy
 # for a header that is no Python, nests too deep or names what no memory holds.
-DAMAGED = (
+_DAMAGED = (
     zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, struct.error,
     tokenize.TokenError, SyntaxError, MemoryError, OverflowError, LookupError,
     TypeError,
@@ -99,7 +99,7 @@ def read_arrays(path: Path, names: Collection[str] = ()) -> dict[str, Array]:
             for key in names or file.files:
                 place = f"{key} in {path}"
                 arrays[key] = file[key]
-    except (OSError, ValueError, EOFError, *DAMAGED) as error:
+    except (OSError, ValueError, EOFError, *_DAMAGED) as error:
         raise PredictionsError(
             f"{place} cannot be read as plain numbers or text: {error}"
         ) from None

@@ -4,6 +4,7 @@ import statistics
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from data.catalogue import DatasetError
-from data.classes import check_enough
 from data.image_file import ImageFile
+from data.own import check_classes
 from data.uploads import archive as zipped
 from data.uploads.archive import Budget
 from data.uploads.layout import MIN_IMAGES, Layout
@@ -73,36 +74,27 @@ def of_arrays(
     """The content of an .npz file."""
     file = ImageFile(archive, repr(file_name))
     _check_pixels(file, file_name, within)
-    names, test = file.class_names, file.test_labels
-    if len(names) < 2:
-        raise DatasetError(f"There must be at least 2 classes, got {len(names)}.")
-    try:
-        counts = np.bincount(file.labels, minlength=len(names))
-        check_enough(counts, names, MIN_IMAGES - (test is not None), "images")
-        if test is not None:
-            counts = np.bincount(test, minlength=len(names))
-            check_enough(counts, names, 1, "test images")
-    except ValueError as error:
-        raise DatasetError(f"{file_name!r} cannot be used: {error}") from None
+    check_classes(file, repr(file_name), 2, MIN_IMAGES)
     height, width, channels = file.shape
     kinds = Counter({Kind(width, height, channels): len(file.labels)})
     size, notes = chosen_size(kinds, side)
-
-    def images(of_test: bool) -> Iterator[Pixels]:
-        for chunk in file.chunks(of_test):
-            if size == (width, height):
-                yield chunk
-            else:
-                yield np.stack([
-                    fitted(Image.fromarray(image), size) for image in chunk
-                ])
-
-    if test is not None:
+    if file.test_labels is not None:
         notes.append("The file's own test part is kept as the test part.")
-    about = _about(kinds, notes)
     return Content(
-        names, (file.labels, test), (size[1], size[0], channels), images, about
-    )
+        file.class_names, (file.labels, file.test_labels), (size[1], size[0], channels),
+        partial(_scaled, file, size), _about(kinds, notes),
+    )  # fmt: skip
+
+
+def _scaled(file: ImageFile, size: tuple[int, int], of_test: bool) -> Iterator[Pixels]:
+    """The images of a part in a size: larger ones one by one, for they take memory."""
+    height, width, _ = file.shape
+    for chunk in file.chunks(of_test):
+        if size == (width, height):
+            yield chunk
+        else:
+            for image in chunk:
+                yield fitted(Image.fromarray(image), size)[None]
 
 
 def _check_pixels(file: ImageFile, file_name: str, within: Limits) -> None:
@@ -132,7 +124,10 @@ def of_images(
     for number, member in enumerate(members):
         tell(progress, 0.3 * number / len(members), number, len(members), "Checking")
         content = zipped.read(archive, member, within, budget)
-        kinds[kind_of(content, zipped.name_of(member), within)] += 1
+        name = zipped.name_of(member)
+        kind = kind_of(content, name, within)
+        budget.decode(kind.width * kind.height, name)
+        kinds[kind] += 1
     size, notes = chosen_size(kinds, side)
     channels = max(kind.channels for kind in kinds)
     if len({kind.channels for kind in kinds}) > 1:

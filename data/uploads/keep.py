@@ -17,13 +17,14 @@ from data.uploads import archive as zipped
 from data.uploads.contents import Content, Progress, of_arrays, of_images, tell
 from data.uploads.layout import layout
 from data.uploads.limits import Limits, limits, megabytes
+from data.uploads.rules import checked_members
 from data.uploads.store import (
     ABOUT,
     Upload,
     adding,
-    check_space,
     place,
     read_about,
+    reserve,
 )
 
 MIN_SIDE, MAX_SIDE = 8, 1024  # pixels
@@ -69,14 +70,14 @@ def keep(
     title = name or Path(file_name).stem
     with adding(title, within) as unfinished:
         with zipped.opened(source, repr(file_name), within) as archive:
-            members = zipped.checked_members(archive, within)
+            members = checked_members(archive, within)
             progress(0.0, "Looking at the files")
             if any(member.filename.endswith(".npy") for member in members):
                 content = of_arrays(archive, file_name, side, within)
             else:
                 content = of_images(archive, layout(members), side, within, progress)
             content.about |= {"source": file_name[:200], "added": time.time()}
-            check_space(unfinished.parent, content.num_bytes(within), within)
+            reserve(unfinished, content.num_bytes(within), within)
             _write(unfinished, content, progress)
         path = place(unfinished, title)
     return Upload(path, read_about(path))
@@ -84,21 +85,29 @@ def keep(
 
 def _write(path: Path, content: Content, progress: Progress) -> None:
     """Write the file that `data.image_file` reads, image by image."""
+    with path.open("r+b") as file:  # "w" would give back the room that was taken
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            _write_arrays(archive, content, progress)
+        file.truncate()
+
+
+def _write_arrays(
+    archive: zipfile.ZipFile, content: Content, progress: Progress
+) -> None:
     done = 0
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for number, labels in enumerate(content.labels):
-            if labels is None:
-                continue
-            prefix = "test_" if number else ""
-            with _array(archive, f"{prefix}images", len(labels), content.shape) as file:
-                for pixels in content.images(bool(number)):
-                    file.write(np.ascontiguousarray(pixels).tobytes())
-                    done += len(pixels)
-                    share = 0.3 + 0.7 * done / content.total
-                    tell(progress, share, done, content.total, "Decoding")
-            _small(archive, f"{prefix}labels", labels)
-        _small(archive, "class_names", np.array(content.class_names))
-        _small(archive, ABOUT, np.array(json.dumps(content.about)))
+    for number, labels in enumerate(content.labels):
+        if labels is None:
+            continue
+        prefix = "test_" if number else ""
+        with _array(archive, f"{prefix}images", len(labels), content.shape) as file:
+            for pixels in content.images(bool(number)):
+                file.write(np.ascontiguousarray(pixels).tobytes())
+                done += len(pixels)
+                share = 0.3 + 0.7 * done / content.total
+                tell(progress, share, done, content.total, "Decoding")
+        _small(archive, f"{prefix}labels", labels)
+    _small(archive, "class_names", np.array(content.class_names))
+    _small(archive, ABOUT, np.array(json.dumps(content.about)))
 
 
 @contextmanager

@@ -146,25 +146,12 @@ def _checked(train: Files, test: Files, notes: Sequence[str]) -> Layout:
         DatasetError: If there is not.
     """
     folders = sorted(train)
-    if len(folders) < 2:
-        raise DatasetError(
-            "The archive must hold at least 2 class folders, got "
-            f"{', '.join(folders) or 'none'}."
-        )
-    for name in test:
-        if name not in train:
-            raise DatasetError(
-                "The test part must have the classes of the training part, got "
-                f"{name!r}."
-            )
+    _check_folders(folders, test)
     try:
         names = checked_names(folders)
-        minimum = MIN_IMAGES - bool(test)
-        counts = np.array([len(train[name]) for name in folders])
-        check_enough(counts, folders, minimum, "images")
+        _check_counts(folders, train, MIN_IMAGES - bool(test), "images")
         if test:
-            counts = np.array([len(test.get(name, ())) for name in folders])
-            check_enough(counts, folders, 1, "test images")
+            _check_counts(folders, test, 1, "test images")
     except ValueError as error:
         raise DatasetError(f"The archive cannot be used: {error}") from None
     return Layout(
@@ -173,3 +160,27 @@ def _checked(train: Files, test: Files, notes: Sequence[str]) -> Layout:
         test=tuple(tuple(test[name]) for name in folders) if test else (),
         notes=tuple(notes),
     )
+
+
+def _check_folders(folders: Sequence[str], test: Files) -> None:
+    """Refuse too few class folders, or one that the test part alone has.
+
+    Raises:
+        DatasetError: If it is so.
+    """
+    if len(folders) < 2:
+        raise DatasetError(
+            "The archive must hold at least 2 class folders, got "
+            f"{', '.join(folders) or 'none'}."
+        )
+    for name in test:
+        if name not in folders:
+            raise DatasetError(
+                "The test part must have the classes of the training part, got "
+                f"{name!r}."
+            )
+
+
+def _check_counts(folders: Sequence[str], files: Files, least: int, what: str) -> None:
+    counts = np.array([len(files.get(name, ())) for name in folders])
+    check_enough(counts, folders, least, what)

@@ -7,6 +7,7 @@ MEGABYTE = 2**20
 UPLOAD_VARIABLE = "VOGN_MAX_UPLOAD"
 KEPT_VARIABLE = "VOGN_MAX_UPLOADS"
 DEFAULT_UPLOAD = 500  # MB; `.streamlit/config.toml` says the same
+_PIXELS_PER_BYTE = 60  # of drawings; photographs have fewer than ten
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,7 @@ class Limits:
         small: Bytes; what a small member unpacks to harms nobody.
         image: Bytes of one image's file.
         pixels: Pixels of one image.
+        decoded: Pixels of all images as they come, which says how long it takes.
         free: Bytes that stay free on the disk.
     """
 
@@ -36,6 +38,7 @@ class Limits:
     small: int = MEGABYTE
     image: int = 100 * MEGABYTE
     pixels: int = 50_000_000
+    decoded: int = _PIXELS_PER_BYTE * DEFAULT_UPLOAD * MEGABYTE
     free: int = 500 * MEGABYTE
 
 
@@ -49,7 +52,8 @@ def limits() -> Limits:
     """
     upload = _megabytes(UPLOAD_VARIABLE, Limits.upload)
     kept = _megabytes(KEPT_VARIABLE, Limits.kept)
-    return Limits(upload=upload, unpacked=4 * upload, kept=kept)
+    decoded = _PIXELS_PER_BYTE * upload
+    return Limits(upload=upload, unpacked=4 * upload, kept=kept, decoded=decoded)
 
 
 def _megabytes(variable: str, default: int) -> int:

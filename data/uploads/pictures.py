@@ -8,12 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from data.catalogue import DatasetError
-from data.folder import PILLOW_ERRORS, READ_AS, is_transparent
+from data.opening import FORMATS, PILLOW_ERRORS, READ_AS, on_white, upright_size
 from data.uploads.limits import Limits
-
-# Pillow knows formats that run other programs; these are the ones of `data.folder`.
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
-_WHITE = (255, 255, 255, 255)
 
 
 @dataclass(frozen=True)
@@ -53,14 +49,13 @@ def kind_of(content: bytes, name: str, limits: Limits) -> Kind:
                     f"{name!r} must have at most {limits.pixels / 1e6:g} million "
                     f"pixels, got {width} x {height}."
                 )
-            turned = picture.getexif().get(0x0112, 1) in {5, 6, 7, 8}
+            size = upright_size(picture)
     except PILLOW_ERRORS as error:
         raise DatasetError(_told(name, error)) from None
     if mode not in READ_AS:
         raise DatasetError(
             f"{name!r} must be an image with 8 bits a channel, got mode {mode}."
         )
-    size = (height, width) if turned else (width, height)
     return Kind(*size, 1 if READ_AS[mode] == "L" else 3)
 
 
@@ -85,12 +80,11 @@ def pixels_of(
     mode = "L" if channels == 1 else "RGB"
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as file:
+            # A photograph is decoded at a half, a quarter or an eighth of its size, if
+            # that is still twice what is wanted.
+            file.draft(None, (2 * size[0], 2 * size[1]))
             picture = ImageOps.exif_transpose(file)  # which reads all pixels
-            if is_transparent(picture):
-                picture = picture.convert("RGBA")
-                ground = Image.new("RGBA", picture.size, _WHITE)
-                picture = Image.alpha_composite(ground, picture)
-            picture = picture.convert(mode)
+            picture = on_white(picture).convert(mode)
     except PILLOW_ERRORS as error:
         raise DatasetError(_told(name, error)) from None
     return fitted(picture, size)

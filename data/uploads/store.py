@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import re
 import secrets
 import shutil
 import zipfile
@@ -18,13 +17,11 @@ from data.cache import cache_folder
 from data.catalogue import DatasetError
 from data.npz import BROKEN, ArrayFile
 from data.uploads.limits import KEPT_VARIABLE, Limits, megabytes
+from data.uploads.names import MAX_NAME, NAME, numbered, safe_name
 
 SUFFIX = ".npz"
 ABOUT = "about"  # an array of the file: text, in JSON
 _PART = ".part"  # what is not finished begins with a dot and ends so
-_NAME = re.compile(r"[^\W_][\w .+=,@-]{0,63}(?<! )")
-MAX_NAME = 64
-MAX_NAME_BYTES = 200  # in UTF-8; file systems take 255, with what comes around it
 _MAX_ABOUT = 2**22  # bytes of what is told of a dataset
 
 
@@ -66,7 +63,7 @@ def listing() -> list[Upload]:
     sweep(folder)
     found = [
         path for path in folder.iterdir()
-        if path.suffix == SUFFIX and _NAME.fullmatch(path.stem)
+        if path.suffix == SUFFIX and NAME.fullmatch(path.stem)
     ]  # fmt: skip
     return [Upload(path, read_about(path)) for path in sorted(found, key=_by_name)]
 
@@ -79,7 +76,7 @@ def find(name: str) -> Upload | None:
     """The upload of a name, None if there is none."""
     path = uploads_folder() / f"{name}{SUFFIX}"
     # Not by Path.is_file, which raises for a name that is too long for the disk.
-    if not _NAME.fullmatch(name) or not os.path.isfile(path):
+    if not NAME.fullmatch(name) or not os.path.isfile(path):
         return None
     return Upload(path, read_about(path))
 
@@ -115,22 +112,6 @@ def delete(name: str) -> None:
         upload.path.unlink()
     except OSError as error:
         raise DatasetError(f"{upload.path} cannot be deleted: {error}") from None
-
-
-def safe_name(text: str) -> str:
-    """A name for a dataset, made of what somebody typed or called a file.
-
-    Letters of any language, digits and `_.+=,@-` stay, all else turns to a blank.
-    """
-    text = re.sub(r"[^\w.+=,@-]+", " ", text)
-    text = _cut(re.sub(r"^[\W_]+", "", text), MAX_NAME, MAX_NAME_BYTES)
-    return text if _NAME.fullmatch(text) else "images"
-
-
-def _cut(text: str, length: int, size: int) -> str:
-    """The beginning of a text: at most so many characters, and bytes in UTF-8."""
-    # \w has no surrogates, so that only a letter cut in two is passed over.
-    return text[:length].encode()[:size].decode(errors="ignore").strip()
 
 
 @contextmanager
@@ -198,9 +179,24 @@ def place(unfinished: Path, name: str) -> Path:
         path = unfinished.with_name(f"{base}{SUFFIX}")
         while path.exists():
             number += 1
-            short = _cut(base, MAX_NAME - 6, MAX_NAME_BYTES - 6)
-            path = unfinished.with_name(f"{short} {number}{SUFFIX}")
+            path = unfinished.with_name(f"{numbered(base, number)}{SUFFIX}")
         return unfinished.replace(path)
+
+
+def reserve(unfinished: Path, size: int, limits: Limits) -> None:
+    """Take room for what will be written, so that others find it taken.
+
+    Args:
+        unfinished: What `adding` gave; it has the size from now on.
+        size: Bytes.
+        limits: What is refused.
+
+    Raises:
+        DatasetError: If there is no room.
+    """
+    with _locked(unfinished.parent):
+        check_space(unfinished.parent, size, limits)
+        os.truncate(unfinished, size)
 
 
 def check_space(folder: Path, size: int, limits: Limits) -> None:

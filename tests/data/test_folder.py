@@ -166,3 +166,9 @@ def test_transparent_image_is_named(root):
 def test_transparent_palette_is_named(root):
     Image.new("P", (6, 5)).save(root / "dog" / "palette.png", transparency=0)
     refused(root, r"palette\.png is transparent in places")
+
+
+def test_formats_that_no_suffix_stands_for_are_not_opened(root):
+    # Pillow would know them by their content, and run programs for some.
+    Image.new("RGB", (6, 5)).save(root / "dog" / "other.png", "ppm")
+    refused(root, r"other\.png cannot be read as an image")

@@ -77,11 +77,16 @@ def test_labels_and_names_may_be_text(kind):
     assert file.class_names == ("cat", "dog", "eel")
 
 
-def test_some_images_are_taken_by_row():
-    values = labelled()
+def test_some_images_are_taken_by_row_and_no_others_are_looked_at():
+    pixels = labelled()["images"].astype(np.int16)
+    pixels[5] = 999  # which a training would refuse
+    values = {
+        "train_images": pixels[:20], "train_labels": LABELS[:20],
+        "val_images": pixels[20:], "val_labels": LABELS[20:],
+    }  # fmt: skip
     with ImageFile.opened(arrays(**values)) as file:
-        found = file.take([0, 7, 29])
-    np.testing.assert_array_equal(found, values["images"][[0, 7, 29]])
+        found = file.take([0, 7, 20, 29])
+    np.testing.assert_array_equal(found, pixels[[0, 7, 20, 29]])
 
 
 @pytest.mark.parametrize(

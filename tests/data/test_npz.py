@@ -9,7 +9,14 @@ from numpy.lib import format as npy
 
 from data.catalogue import DatasetError
 from data.npz import ArrayFile
-from tests.data.uploads.archives import EMPTY, ENDLESS, NESTED, UNCLOSED, with_header
+from tests.data.uploads.archives import (
+    EMPTY,
+    ENDLESS,
+    NESTED,
+    UNCLOSED,
+    long_header,
+    with_header,
+)
 
 
 def opened(file):
@@ -75,3 +82,33 @@ def test_an_array_has_a_limit_of_its_own():
     assert found.whole(found.headers["labels"], 24).tolist() == [0, 1, 2]
     with pytest.raises(DatasetError, match=r"labels must be at most 0 MB, got 0 MB"):
         found.whole(found.headers["labels"], 23)
+
+
+def test_a_long_header_is_refused_before_it_is_read():
+    with pytest.raises(DatasetError, match="labels cannot be read: its header must"):
+        opened(long_header())
+
+
+def test_what_a_mac_puts_beside_the_arrays_is_passed_over():
+    file = stored(labels=np.arange(3))
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("__MACOSX/._labels.npy", b"\x00\x05\x16\x07")
+    assert set(opened(file).headers) == {"labels"}
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_single_rows_are_those_of_the_array(save, order):
+    file = io.BytesIO()
+    array = np.asarray(np.arange(600, dtype=np.int16).reshape(50, 3, 4), order=order)
+    save(file, first=np.arange(9), a=array)
+    found = opened(file)
+    rows = list(found.some(found.headers["a"], [0, 7, 49]))
+    np.testing.assert_array_equal(rows, array[[0, 7, 49]])
+    assert list(found.some(found.headers["a"], [])) == []
+
+
+def test_a_shape_below_nothing_is_refused():
+    text = "{'descr': '|u1', 'fortran_order': False, 'shape': (-2, -2), }"
+    with pytest.raises(DatasetError, match=r"must not be below 0, got \[-2, -2\]"):
+        opened(with_header(text))

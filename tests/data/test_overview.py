@@ -6,7 +6,7 @@ from PIL import Image
 
 from data import overview as module
 from data.catalogue import DatasetError
-from data.overview import Overview, cautions, overview
+from data.overview import overview
 from tests.data.uploads.archives import arrays, labelled
 from tests.data.writers import write_image_folder
 
@@ -70,17 +70,42 @@ def test_a_folder_without_classes_is_named(tmp_path):
         overview(tmp_path)
 
 
-def test_even_classes_of_one_size_need_no_caution():
-    found = Overview(class_names=("a", "b"), counts=(60, 40), num_opened=5)
-    assert cautions(found) == []
+def test_of_very_many_classes_some_are_opened(tmp_path, monkeypatch):
+    write_image_folder(tmp_path / "pets", [f"{k}" for k in range(9)], per_class=2)
+    monkeypatch.setattr(module, "MAX_OPENED", 3)
+    found = overview(tmp_path / "pets")
+    assert len(found.counts) == 9
+    assert (found.num_opened, list(found.samples)) == (3, ["0", "3", "6"])
 
 
-def test_what_spoils_a_training_is_told():
-    found = Overview(
-        class_names=("a", "b"), counts=(5, 60), num_sizes=4, num_grey=1, num_opened=9
-    )
-    uneven, small, sizes, grey = cautions(found)
-    assert "60 images of b and 5 of a, 12.0 times fewer" in uneven
-    assert "Fewer than 20 images in 1 of 2 classes" in small
-    assert "Images of 4 sizes: a training needs one" in sizes
-    assert "1 of 9 images are grey" in grey
+def test_a_first_class_that_is_very_large_does_not_hide_the_others(
+    tmp_path, monkeypatch
+):
+    write_image_folder(tmp_path / "pets", per_class=5)
+    monkeypatch.setattr(module, "MAX_FILES", 3)
+    found = overview(tmp_path / "pets")
+    assert (found.class_names, found.counts) == (("cat",), (3,))
+    assert (found.num_classes, found.is_partial) == (2, True)
+
+
+def test_what_a_training_refuses_is_noted(tmp_path):
+    write_image_folder(tmp_path / "pets")
+    (tmp_path / "pets" / "cat" / "notes.txt").touch()
+    assert "notes.txt must end in one of" in overview(tmp_path / "pets").misplaced
+
+
+def test_formats_of_other_names_are_not_opened(tmp_path):
+    write_image_folder(tmp_path / "pets")
+    Image.new("RGB", (6, 5)).save(tmp_path / "pets" / "cat" / "000.png", "ppm")
+    with pytest.raises(DatasetError, match=r"000\.png cannot be read as an image"):
+        overview(tmp_path / "pets")
+
+
+def test_images_that_are_not_reached_are_not_said_to_be_missing(tmp_path, monkeypatch):
+    write_image_folder(tmp_path / "pets")
+    for k in range(11):
+        (tmp_path / "pets" / "cat" / f"{k}.txt").touch()
+        (tmp_path / "pets" / "cat" / f"00{k % 10}.png").unlink(missing_ok=True)
+    monkeypatch.setattr(module, "MAX_FILES", 1)
+    with pytest.raises(DatasetError, match=r"\.txt must end in one of"):
+        overview(tmp_path / "pets")

@@ -10,16 +10,9 @@ import torch
 from tests.trainers.examples import config
 from trainers import estimate
 from trainers.batches import DeviceSplit
-from trainers.costs import Sizes
-from trainers.estimate import (
-    in_groups,
-    measure,
-    period,
-    random_split,
-    span,
-    timed_steps,
-)
+from trainers.estimate import measure, period, random_split
 from trainers.models import build_model
+from trainers.sizes import Sizes
 
 CPU = torch.device("cpu")
 QUICK = 0.2
@@ -58,6 +51,14 @@ def test_a_share_of_the_batch_is_measured_and_all_processes_count():
     several = measured(4)
     assert several.batch_size == 3
     assert several.memory > 3 * measured(1).memory
+
+
+def test_what_the_process_has_already_is_not_counted_twice(monkeypatch):
+    monkeypatch.setattr(estimate, "free_memory", lambda _: 7_000_000)
+    monkeypatch.setattr(estimate, "_measured", lambda cost, *_: cost)
+    cost = measure(config(dataset="moons", training={"device": "cpu"}))
+    # Nothing was done: what the process has is all that it takes, and there is more.
+    assert cost.memory - cost.available == pytest.approx(-7e6, abs=6e6)
 
 
 def test_a_batch_larger_than_the_data_is_the_data():
@@ -100,53 +101,6 @@ def test_other_errors_are_not_hidden(monkeypatch):
         measure(config(training={"device": "cpu"}), QUICK)
     with pytest.raises(ValueError, match="model must be a name that timm knows"):
         measure(config(dataset="digits", model="timm:@@", training={"device": "cpu"}))
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """A clock that steps move on, by what a list says."""
-    now, takes = [0.0], []
-    monkeypatch.setattr(estimate.time, "monotonic", lambda: now[0])
-
-    def step(number):
-        now[0] += takes[number % len(takes)]
-
-    return takes, step
-
-
-def test_steps_are_warmed_up_and_bounded_in_time(clock):
-    takes, step = clock
-    takes[:] = [0.1]
-    times, number = timed_steps(step, CPU, 1.0)
-    assert number == 11
-    assert times == pytest.approx([0.1] * 11)
-
-
-def test_a_step_that_takes_long_is_measured_once(clock):
-    takes, step = clock
-    takes[:] = [60.0]
-    assert timed_steps(step, CPU, 1.0) == ([60.0], 1)
-
-
-def test_dear_steps_have_the_share_that_they_have_in_a_run(clock):
-    takes, step = clock
-    takes[:] = [1.0, *[0.1] * 9]
-    times, _ = timed_steps(step, CPU, 21.0, cycle=10)
-    assert times == pytest.approx([0.19] * len(times))
-    assert len(times) > 5
-
-
-def test_groups_have_whole_cycles_where_there_are_enough():
-    assert in_groups([1.0, 3.0] * 4, 2) == [2.0] * 4
-    assert in_groups([1.0, 3.0, 1.0], 2) == [2.0]
-    assert in_groups([1.0, 3.0], 10) == [2.0]
-    assert len(in_groups([1.0] * 395, 1)) == 10
-
-
-def test_the_span_is_a_tenth_off_at_least_and_no_outlier_moves_its_middle():
-    assert span([1.0]) == pytest.approx((0.9, 1.0, 1.1))
-    assert span([1.0] * 9 + [50.0]).middle == 1.0
-    assert span([1.0, 2.0, 3.0]).low == pytest.approx(1.2)
 
 
 def test_the_period_is_the_longest_of_the_intervals():

@@ -5,6 +5,7 @@ import sys
 
 from tests.trainers.examples import config
 from trainers.families import (
+    data_name,
     families,
     family_key,
     model_names,
@@ -40,6 +41,15 @@ def test_a_family_differs_in_the_seed_alone():
     assert other == "VOGN, MLP, moons, settings 2"
     images = [config(dataset=name, model="lenet5") for name in ("cifar100", "cifar10")]
     assert families(images) == ["VOGN, LeNet-5, cifar100", "VOGN, LeNet-5, cifar10"]
+
+
+def test_own_data_go_by_the_name_of_their_folder_or_file():
+    own = {"folder": "/data/cats", "name": "folder"}
+    cats = config(dataset=own)
+    cars = config(dataset=own | {"folder": "/uploads/cars.npz"})
+    assert families([cats, cars]) == ["VOGN, MLP, cats", "VOGN, MLP, cars"]
+    assert named(cats, cars) == ["VOGN, cats", "VOGN, cars"]
+    assert data_name(config().dataset) == "moons"
 
 
 def test_words_are_added_as_long_as_names_are_alike():

@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from tests.data.uploads.archives import long_header
 from trainers.mapped import MissingFileError, array_names, mapped_array
 from trainers.runs import RunError
 
@@ -88,8 +89,6 @@ def test_a_header_that_lies_about_the_size_is_refused(tmp_path, shape, kind):
     path = tmp_path / "a.npz"
     with zipfile.ZipFile(path, "w", kind) as archive:
         archive.writestr("a.npy", content + bytes(64))
-    if kind == zipfile.ZIP_DEFLATED and shape in ("(7,)", "()"):
-        return  # NumPy reads as many as there should be, and leaves the rest
     with pytest.raises(RunError):
         mapped_array(path, "a")
 
@@ -118,3 +117,10 @@ def _told(path):
         except RunError:
             told += 1
     return told
+
+
+def test_a_long_header_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "a.npz"
+    path.write_bytes(long_header("a").getvalue())
+    with pytest.raises(RunError, match=r"a in .* its header must have at most 65,536"):
+        mapped_array(path, "a")

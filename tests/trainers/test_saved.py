@@ -1,6 +1,7 @@
 """Tests of `trainers/saved.py`."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,40 @@ def test_a_name_that_is_taken_is_replaced_only_when_told():
     assert find_saved("a").config == config(epochs=7)
     save_config("a", config(epochs=8), overwrite=True)
     assert find_saved("a").config == config(epochs=8)
+
+
+def test_of_two_that_save_one_name_at_once_one_is_told(monkeypatch):
+    config_of_other = config(epochs=7)
+
+    def both(*_):  # when the first has looked, the second is there
+        path = saved_folder() / "a.json"
+        path.write_text(json.dumps(config_of_other.to_dict()))
+        return iter(())
+
+    monkeypatch.setattr(Path, "glob", both)
+    with pytest.raises(RunError, match="There is a configuration 'a' already"):
+        save_config("a", config(epochs=8))
+    assert find_saved("a").config == config_of_other
+
+
+def test_no_more_are_saved_than_the_list_shows(monkeypatch):
+    monkeypatch.setattr("trainers.saved.MAX_SAVED", 2)
+    for name in "ab":
+        save_config(name, config())
+    with pytest.raises(RunError, match="There are 2 saved configurations"):
+        save_config("c", config())
+    save_config("b", config(epochs=3), overwrite=True)
+    assert [each.name for each in saved_configs()] == ["a", "b"]
+
+
+def test_a_disk_that_is_full_leaves_no_name_behind(monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("trainers.saved.write_json", full)
+    with pytest.raises(RunError, match="No space left"):
+        save_config("a", config())
+    assert saved_configs() == []
 
 
 def test_the_file_is_one_that_the_command_line_takes():

@@ -1,5 +1,7 @@
 """Tests of t-SNE in a process of its own."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -7,7 +9,11 @@ import numpy as np
 import pytest
 
 from trainers.jobs.start import REPOSITORY
-from trainers.tsne import SMALLEST, main, tsne
+from trainers.ranks import LAUNCHER
+from trainers.runs import Run
+from trainers.tsne import FILE, SMALLEST, main, tsne
+from ui.components.latest import stamp_of
+from ui.views.run.places import progress
 
 
 def clusters(count=30, dimensions=80):
@@ -44,17 +50,41 @@ def test_what_cannot_be_laid_out_is_refused(features, told):
         tsne(features)
 
 
-def test_the_command_writes_a_file_and_loads_no_torch(tmp_path):
-    source, target = tmp_path / "features.npy", tmp_path / "places.npy"
-    np.save(source, clusters()[0])
-    assert main([str(source), str(target)]) == 0
-    np.testing.assert_array_equal(np.load(target), tsne(np.load(source)))
+@pytest.fixture
+def run(tmp_path):
+    run = Run(tmp_path)
+    features, labels = clusters()
+    beliefs = np.zeros((30, 2), np.float32)
+    np.savez(run.predictions, probabilities=beliefs, features=features, labels=labels)
+    return run
+
+
+def test_the_command_lays_a_run_out_and_tells_how_far_it_is(run, capsys):
+    assert main([str(run.path)]) == 0
+    with np.load(run.path / FILE) as found:
+        np.testing.assert_allclose(found["places"], tsne(clusters()[0]), atol=1e-3)
+        assert found["stamp"].tolist() == list(stamp_of(run.predictions))
+    told = capsys.readouterr().out
+    assert "[t-SNE] Iteration 50: error" in told
+    assert progress(told) > 0.2
+
+
+@pytest.mark.parametrize("few", [0, 3])
+def test_what_is_wrong_is_told_and_no_file_is_left(run, capsys, few):
+    np.savez(run.predictions, probabilities=np.zeros((few, 2)))
+    if few:
+        beliefs = np.zeros((few, 2))
+        np.savez(run.predictions, probabilities=beliefs, features=beliefs)
+    assert main([str(run.path)]) == 2
+    assert ("N >= 5" if few else "no features") in capsys.readouterr().err
+    assert not (run.path / FILE).exists()
+
+
+def test_it_ends_with_its_keeper_and_loads_no_torch(run):
     code = "import sys, trainers.tsne; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
-
-
-def test_no_pickle_is_loaded(tmp_path):
-    source = tmp_path / "features.npy"
-    np.save(source, np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="allow_pickle"):
-        main([str(source), str(tmp_path / "places.npy")])
+    words = [sys.executable, "-m", "trainers.tsne", str(run.path)]
+    environment = {**os.environ, LAUNCHER: "1999999999"}  # a keeper that is no more
+    done = subprocess.run(words, env=environment, check=False, cwd=REPOSITORY)
+    assert done.returncode == -signal.SIGTERM
+    assert not (run.path / FILE).exists()

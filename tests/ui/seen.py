@@ -18,8 +18,9 @@ def errors(app: AppTest) -> str:
 
 
 def _read(values: Iterable[Any]) -> str:
-    # Without the backslashes that keep Markdown from reading our text as markup.
-    return "\n".join(str(value).replace("\\", "") for value in values)
+    # Without what keeps Markdown from reading text as markup, and addresses as links.
+    unmarked = str.maketrans("", "", "\\\u2060")
+    return "\n".join(str(value).translate(unmarked) for value in values)
 
 
 def charts(app: AppTest) -> dict[str, dict[str, Any]]:

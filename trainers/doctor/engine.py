@@ -31,6 +31,7 @@ from trainers.status import ALIVE, LOST, Status, observed
 
 MIB = 2**20
 SETTLING = 60.0  # seconds after its end in which a run may still have processes
+ENDING = ("run", "supervisor", "mirror")  # processes that end with their run
 # What the dispatcher takes from where it was started, not from who submits.
 DISPATCHERS = (
     "VOGN_CPU_SLOTS", "VOGN_MIN_FREE_MEMORY", "VOGN_WEBHOOK", "CUDA_VISIBLE_DEVICES",
@@ -223,6 +224,8 @@ def processes() -> Iterator[Finding]:
 
 def _is_left(member: Member, active: set[str]) -> bool:
     if member.run is None or str(member.run.path) in active:
+        return False
+    if member.part not in ENDING:  # predictors and errands work on ended runs
         return False
     status = _state(member.run)
     return status.state not in ALIVE and not _ended_just_now(status)

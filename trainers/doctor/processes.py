@@ -16,8 +16,8 @@ class Member:
 
     Args:
         process: The process.
-        part: "run", "supervisor", "mirror" or "dispatcher".
-        run: What it works on; None for a dispatcher.
+        part: "run", "supervisor", "mirror", "dispatcher", "predictor" or "errand".
+        run: What it works on, of an errand its place; None for a dispatcher.
         home: The folder of its engine.
     """
 

@@ -4,7 +4,8 @@ An errand has a place, a path without a suffix. Beside it lie `PLACE.json` (what
 started when, and how it ended), `PLACE.log` (what it printed) and `PLACE.lock`, which
 its keeper and the errand itself hold: at one place there is one at a time. The keeper
 (`trainers.errands.keeper`) is a process of its own, so that an errand goes on when the
-page, the browser or the server is closed, and is found again afterwards.
+page, the browser or the server is closed, and is found again afterwards. `PLACE.stop`
+asks it to end the errand, also one that just begins.
 """
 
 import os
@@ -18,12 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from trainers.jobs.locks import FileLock, is_held
+from trainers.jobs.processes import ROLE, with_role
 from trainers.jobs.start import spawn
 from trainers.runs import RunError, is_there, log_tail, read_json, write_json
 
-RUNNING, DONE, FAILED, LOST = "running", "done", "failed", "lost"
+RUNNING, DONE, FAILED = "running", "done", "failed"
+STOPPED, LOST = "stopped", "lost"
 BOOT = 10.0  # seconds that a keeper has to take its lock
+SIGNALLED = 128 + signal.SIGTERM  # exit code of what was asked to end
 KEEPER = "trainers.errands.keeper"
 
 
@@ -32,7 +38,8 @@ class Errand:
     """An errand as it stands.
 
     Args:
-        state: `RUNNING`, `DONE`, `FAILED`, or `LOST` if its keeper was killed.
+        state: `RUNNING`, `DONE`, `FAILED`, `STOPPED` if somebody ended it, or `LOST` if
+            its keeper was killed.
         arguments: The words behind `python -m`.
         started: Unix time.
         code: Exit code; None where it has none.
@@ -56,23 +63,33 @@ def begin(place: Path, arguments: Sequence[str]) -> None:
     Raises:
         RunError: If one is under way there, or the place cannot be written to.
     """
-    log = suffixed(place, "log")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         # Of two that begin at once, the second sees what the first has noted.
-        with FileLock(suffixed(place, "begin")) as turn:
+        with FileLock(place.with_name(f".{place.name}.begin")) as turn:
             if not turn.acquire() or _is_running(place):
                 raise RunError(
                     "This is under way already: wait for its end, or stop it."
                 )
-            log.unlink(missing_ok=True)
+            for suffix in ("log", "stop"):
+                suffixed(place, suffix).unlink(missing_ok=True)
             note(place, arguments, time.time())
-            process = spawn(
-                KEEPER, [str(place), *arguments], os.environ, log, detached=True
-            )
+            process = _spawned(place, arguments)
     except OSError as error:
         raise RunError(f"{place.name} cannot be started: {error}") from None
-    _reap(process)
+    # Without a wait an ended keeper would stay as a zombie of this process.
+    threading.Thread(target=process.wait, daemon=True).start()
+
+
+def _spawned(place: Path, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
+    environment = {**os.environ, ROLE: _role(place)}
+    words = [str(place), *arguments]
+    return spawn(KEEPER, words, environment, suffixed(place, "log"), detached=True)
+
+
+def _role(place: Path) -> str:
+    """What the keeper of a place, and whatever it starts, carry in the environment."""
+    return f"errand {place.absolute()}"
 
 
 def look(place: Path) -> Errand | None:
@@ -89,6 +106,7 @@ def look(place: Path) -> Errand | None:
     content = read_json(record)
     try:
         started, code = float(content["started"]), content["code"]
+        code = None if code is None else int(code)
         arguments = tuple(map(str, content["arguments"]))
     except (TypeError, KeyError, ValueError):
         raise RunError(f"{record} is damaged; delete it.") from None
@@ -96,22 +114,41 @@ def look(place: Path) -> Errand | None:
     if held or (code is None and booting):
         state, code = RUNNING, None
     else:
-        state = LOST if code is None else FAILED if code else DONE
+        state = {None: LOST, 0: DONE, SIGNALLED: STOPPED}.get(code, FAILED)
     tail = log_tail(suffixed(place, "log"), within=place.parent)
     return Errand(state, arguments, started, code, tail)
 
 
 def end(place: Path) -> None:
-    """Ask the errand at a place to end; its keeper sees to it. Returns at once."""
-    lock = suffixed(place, "lock")
-    with suppress(OSError, ValueError):
-        # The keeper, and the errand for the case that the keeper was killed.
-        for process in map(int, lock.read_text(encoding="ascii").split()):
-            if not is_held(lock):
-                return
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGTERM)
-                return
+    """Ask the errand at a place to end; its keeper sees to it. Returns at once.
+
+    Raises:
+        RunError: If it cannot be asked.
+    """
+    if not _may_run(place):
+        return
+    try:
+        suffixed(place, "stop").touch()
+    except OSError as error:
+        raise RunError(f"{place.name} cannot be stopped: {error}") from None
+    found = with_role(_role(place))
+    if not any(map(_is_keeper, found)):  # killed: nobody else ends what it began
+        for process in found:
+            with suppress(psutil.Error):
+                process.terminate()
+
+
+def _may_run(place: Path) -> bool:
+    """Whether an errand runs or begins; what has a damaged record may."""
+    with suppress(RunError):
+        return _is_running(place)
+    return is_held(suffixed(place, "lock"))
+
+
+def _is_keeper(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return KEEPER in process.cmdline()
+    return False
 
 
 def _is_running(place: Path) -> bool:
@@ -130,8 +167,3 @@ def note(
     """Write the record of a place."""
     content: dict[str, Any] = {"arguments": list(arguments), "started": started}
     write_json(suffixed(place, "json"), content | {"code": code})
-
-
-def _reap(process: "subprocess.Popen[bytes]") -> None:
-    # Without a wait an ended keeper would stay as a zombie of this process.
-    threading.Thread(target=process.wait, daemon=True).start()

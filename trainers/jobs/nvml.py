@@ -27,6 +27,10 @@ class Gpu:
         processes: Numbers of the processes that compute on it.
         alias: Older name of a MIG instance, "MIG-GPU-.../1/0": board, GPU instance and
             compute instance; "" for a whole GPU.
+        utilisation: Per cent of the last moments in which something computed on it.
+        temperature: Degrees Celsius.
+        power: Watts. These three are None where the driver does not tell, as of MIG
+            instances.
     """
 
     uuid: str
@@ -36,6 +40,9 @@ class Gpu:
     free_memory: int
     processes: tuple[int, ...] = ()
     alias: str = ""
+    utilisation: float | None = None
+    temperature: float | None = None
+    power: float | None = None
 
 
 def gpus() -> list[Gpu]:
@@ -103,6 +110,10 @@ def _described(
     name = _text(_asked(nvml, "NVIDIA GPU", nvml.nvmlDeviceGetName, handle))
     memory = _asked(nvml, None, nvml.nvmlDeviceGetMemoryInfo, handle)
     jobs = _asked(nvml, [], nvml.nvmlDeviceGetComputeRunningProcesses, handle)
+    rates = _asked(nvml, None, nvml.nvmlDeviceGetUtilizationRates, handle)
+    sensor = nvml.NVML_TEMPERATURE_GPU
+    heat = _asked(nvml, None, nvml.nvmlDeviceGetTemperature, handle, sensor)
+    milliwatts = _asked(nvml, None, nvml.nvmlDeviceGetPowerUsage, handle)
     return Gpu(
         uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
         index=index,
@@ -111,6 +122,9 @@ def _described(
         free_memory=int(memory.free) if memory else 0,
         processes=tuple(sorted({int(job.pid) for job in jobs})),
         alias=_alias(nvml, handle, board) if board else "",
+        utilisation=float(rates.gpu) if rates else None,
+        temperature=None if heat is None else float(heat),
+        power=None if milliwatts is None else milliwatts / 1000,
     )
 
 

@@ -24,7 +24,7 @@ from trainers.mapped import mapped_array
 from trainers.parcel.example import template
 from trainers.parcel.extract import extracted
 from trainers.parcel.settings import has_posterior
-from trainers.runs import Run, RunError, load_config, read_json
+from trainers.runs import Run, RunError, lies_within, load_config, read_json
 from trainers.status import check_finished
 from trainers.timm_catalogue import TIMM_PREFIX
 
@@ -73,6 +73,7 @@ def deployed(run: Run) -> Deployment:
             without which nobody can predict.
     """
     check_finished(run)
+    _check_own(run)
     config = load_config(run)
     if not offers_posterior(run, config):
         raise RunError(f"Run {run.id} has no posterior.")
@@ -97,6 +98,14 @@ def deployed(run: Run) -> Deployment:
     )  # fmt: skip
 
 
+def _check_own(run: Run) -> None:
+    """Refuse files of the run that are links which lead out of its folder."""
+    others = run.images, run.predictions, run.posterior
+    for path in (run.config, run.evaluation, *others):
+        if not lies_within(path, run.path):
+            raise RunError(f"{path.name} lies outside the folder of run {run.id}.")
+
+
 @contextmanager
 def _telling(path: Path) -> Iterator[None]:
     """Tell what damage makes of a file by RunError."""
@@ -107,9 +116,7 @@ def _telling(path: Path) -> Iterator[None]:
 
 
 def _read(run: Run, path: Path) -> bytes:
-    """A file of the run's folder; RunError for a link that leads out of it."""
-    if not path.resolve().is_relative_to(run.path.resolve()):
-        raise RunError(f"{path.name} lies outside the folder of run {run.id}.")
+    """A file of the run's folder; RunError if it cannot be read."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise RunError(

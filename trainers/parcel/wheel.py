@@ -78,8 +78,16 @@ def build_wheel(root: Path = ROOT) -> Parcel:
     Raises:
         ParcelError: If it cannot be built; the message says why.
     """
-    files = {**library_files(root), **_read(root, list(_DESCRIPTION))}
-    return _built(tuple(files.items()))
+    return _built(tuple(wheel_files(root).items()))
+
+
+def wheel_files(root: Path = ROOT) -> dict[str, bytes]:
+    """All that the wheel is built of: content by path.
+
+    Raises:
+        ParcelError: If a file cannot be read, or there is no library.
+    """
+    return {**library_files(root), **_read(root, list(_DESCRIPTION))}
 
 
 @lru_cache(maxsize=2)

@@ -70,8 +70,12 @@ class Network:
         if self._draws is not None:
             draws = self._draws[:num_samples]
         rows: list[NDArray[np.float32]] = []
-        for batch in torch.split(torch.from_numpy(inputs.copy()), BATCH_SIZE):
-            x = self._like.normalised(batch.to(self._like.mean.device))
+        for start in range(0, len(inputs), BATCH_SIZE):
+            batch = inputs[start : start + BATCH_SIZE]
+            # Torch warns of arrays that may not be written to, as a message's are.
+            own = batch if batch.flags.writeable else batch.copy()
+            x = torch.from_numpy(own).to(self._like.mean.device)
+            x = self._like.normalised(x)
             rows.append(np.stack([self._probabilities(draw, x) for draw in draws]))
         return np.concatenate(rows, axis=1)
 

@@ -8,7 +8,7 @@ network then loses in confidence says what it saw there.
 is the mean over all squares that cover it, so that the map is as large as the image.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from calibration import decompose
 
 MAX_PLACES = 2500  # squares on an image
+AT_ONCE, BYTES_AT_ONCE = 250, 2**26  # covered images, and what they take
 MAPS = ("confidence", "entropy", "mutual_information")
 
 Floats = NDArray[np.float64]
@@ -48,10 +49,8 @@ def occlude(
         ValueError: If the patch or the stride does not suit the image.
     """
     places = positions(image.shape[1:], patch, stride)
-    covered = np.repeat(image[None], len(places) + 1, axis=0)
-    for row, (top, left) in enumerate(places, start=1):
-        covered[row, :, top : top + patch, left : left + patch] = fill[:, None, None]
-    probabilities = predict(covered)
+    batches = _covered(image, fill, patch, places)
+    probabilities = np.concatenate([predict(each) for each in batches], axis=1)
     split = decompose(probabilities)
     mean = probabilities.mean(axis=0, dtype=np.float64)
     predicted = int(mean[0].argmax())
@@ -66,6 +65,25 @@ def occlude(
         found[name] = spread_out(changes, places, patch, image.shape[1:])
         found[f"{name}_before"] = np.asarray(values[0])
     return found
+
+
+def _covered(
+    image: NDArray[np.uint8],
+    fill: NDArray[np.uint8],
+    patch: int,
+    places: Sequence[tuple[int, int]],
+) -> Iterator[NDArray[np.uint8]]:
+    """The image as it is and then covered, as many at a time as memory is taken for."""
+    size = min(AT_ONCE, max(1, BYTES_AT_ONCE // image.nbytes))
+    squares = [None, *places]
+    for start in range(0, len(squares), size):
+        some = squares[start : start + size]
+        found = np.repeat(image[None], len(some), axis=0)
+        for each, place in zip(found, some, strict=True):
+            if place is not None:
+                top, left = place
+                each[:, top : top + patch, left : left + patch] = fill[:, None, None]
+        yield found
 
 
 def positions(size: tuple[int, ...], patch: int, stride: int) -> list[tuple[int, int]]:

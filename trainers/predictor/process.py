@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from trainers.jobs.processes import ROLE
@@ -22,6 +23,7 @@ from trainers.predictor.protocol import (
 from trainers.runs import Run, RunError, log_tail
 
 LOADING, ANSWERING = 180.0, 120.0  # seconds
+COMMAND = ("-m", "trainers.predictor")  # behind which the run's folder comes
 _GRACE = 2.0  # seconds to end in
 _TAIL = 12  # lines of the log that a message of failure has
 
@@ -55,7 +57,7 @@ class Predictor:
         environment = {**os.environ, ROLE: predictor_role(run)}
         with log.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - an argument list of our own
-                [sys.executable, "-m", "trainers.predictor", str(run.path)],
+                [sys.executable, *COMMAND, str(run.path)],
                 cwd=REPOSITORY,
                 env=environment,
                 stdin=subprocess.PIPE,
@@ -95,29 +97,9 @@ class Predictor:
             return self._exchange(request, timeout)
 
     def _exchange(self, request: Message | None, timeout: float) -> Message:
-        assert self._process.stdin
-        assert self._process.stdout
-        late = threading.Event()
-
-        def give_up() -> None:
-            late.set()
-            self._process.kill()
-
-        timer = threading.Timer(timeout, give_up)
-        timer.daemon = True
-        timer.start()
-        try:
-            if request is not None:
-                write_message(self._process.stdin, request)  # type: ignore[arg-type]
-            answer = read_message(self._process.stdout)  # type: ignore[arg-type]
-        except (OSError, ValueError) as error:
-            cause = None if isinstance(error, OSError) else error
-            answer = None
-            if isinstance(error, ProtocolError) and self.alive:
-                self.end()
-                raise PredictorError(f"The network's answer is none: {cause}") from None
-        finally:
-            timer.cancel()
+        with self._ended_after(timeout) as late:
+            is_sent = request is None or self._sent(request)
+            answer = self._received() if is_sent else None
         if answer is None:
             self.end()
             raise PredictorError(self._obituary(timeout if late.is_set() else 0))
@@ -126,6 +108,55 @@ class Predictor:
             kind = RefusedError if self._greeted else PredictorError
             raise kind(f"The network cannot answer: {problem}")
         return answer
+
+    @contextmanager
+    def _ended_after(self, seconds: float) -> Iterator[threading.Event]:
+        """Kill the process if the block takes longer; the event says that it did."""
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            self._process.kill()
+
+        timer = threading.Timer(seconds, give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield late
+        finally:
+            timer.cancel()
+
+    def _sent(self, request: Message) -> bool:
+        """Send a request; whether there is somebody to take it.
+
+        Raises:
+            RefusedError: If it is none that could be sent. Nothing was.
+        """
+        assert self._process.stdin
+        try:
+            write_message(self._process.stdin, request)  # type: ignore[arg-type]
+        except ProtocolError as error:
+            raise RefusedError(f"The network cannot be asked this: {error}") from None
+        except (OSError, ValueError):  # a pipe that is broken, or closed
+            return False
+        return True
+
+    def _received(self) -> Message | None:
+        """The answer; None if the process ended without one.
+
+        Raises:
+            PredictorError: If it cannot be understood; the process is ended.
+        """
+        assert self._process.stdout
+        try:
+            return read_message(self._process.stdout)  # type: ignore[arg-type]
+        except ProtocolError as error:
+            if not self.alive:
+                return None
+            self.end()
+            raise PredictorError(f"The network's answer is none: {error}") from None
+        except (OSError, ValueError):  # a pipe that is broken, or closed
+            return None
 
     def _obituary(self, timeout: float) -> str:
         if timeout:

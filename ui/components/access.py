@@ -8,7 +8,8 @@ With `[auth]` in `.streamlit/secrets.toml` people sign in by OpenID Connect
     viewers = ["*@example.com"]
 
 Who is neither sees nothing. Without `[auth]` whoever sits at this machine is an editor,
-and whoever comes over a network or through a proxy a viewer.
+and whoever comes over a network, through a proxy, or by another name of this machine
+than those of the loopback interface a viewer.
 
 Whatever changes something calls `require_editor` on the server before it does it; a
 disabled button is a courtesy and no protection.
@@ -19,15 +20,17 @@ import os
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import urlsplit
 
 import streamlit as st
 
 from trainers.runs import RunError
-from ui.components.formats import plain
+from ui.components.formats import escaped
 
 VIEWER, EDITOR = "viewer", "editor"
 OPEN = "VOGN_OPEN"  # "1": whoever reaches the server is an editor, without signing in
-_FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "Forwarded")
+# What proxies add, though not all of them do.
+_FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "X-Real-IP", "Via")
 
 
 class AccessError(RunError):
@@ -127,10 +130,33 @@ def _is_at_this_machine() -> bool:
     """Whether only this machine reaches the server, or it is declared open."""
     if os.environ.get(OPEN) == "1":
         return True
-    headers = st.context.headers
-    if any(name in headers for name in _FORWARDED):
+    if not is_direct(st.context.headers):
         return False
     return is_loopback(st.get_option("server.address"))
+
+
+def is_direct(headers: Mapping[str, str]) -> bool:
+    """Whether a browser of this machine asks, and no proxy for somebody else.
+
+    Not every proxy says that it is one. But a browser always tells which page it shows,
+    and a proxied one is under a name of its own.
+
+    Args:
+        headers: Of the connection; none where there is no connection, as in tests.
+    """
+    if any(name in headers for name in _FORWARDED):
+        return False
+    if "Host" not in headers:
+        return True
+    asked, shown = f"//{headers['Host']}", headers.get("Origin", "")
+    return all(is_loopback(_host(address)) for address in (asked, shown))
+
+
+def _host(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
 
 
 def is_loopback(address: str | None) -> bool:
@@ -158,8 +184,8 @@ def _sign_in() -> None:
 def _stranger() -> None:
     st.markdown("## :material/block: No access")
     st.error(
-        f"{plain(_name())} is signed in, and is neither an editor nor a viewer of this "
-        "dashboard. Ask whoever runs it to add your address.",
+        f"{escaped(_name())} is signed in, and is neither an editor nor a viewer of "
+        "this dashboard. Ask whoever runs it to add your address.",
         icon=":material/block:",
     )
     st.button("Sign in as somebody else", icon=":material/logout:", on_click=st.logout)
@@ -168,9 +194,9 @@ def _stranger() -> None:
 def _signed_in() -> None:
     with (
         st.container(horizontal=True, horizontal_alignment="right"),
-        st.popover(plain(_name()), icon=":material/account_circle:"),
+        st.popover(escaped(_name()), icon=":material/account_circle:"),
     ):
-        st.markdown(f"You are signed in as {plain(_name())}, {role()}.")
+        st.markdown(f"You are signed in as {escaped(_name())}, {role()}.")
         st.button("Sign out", icon=":material/logout:", on_click=st.logout)
 
 

@@ -4,7 +4,13 @@ import re
 from typing import Any
 
 MISSING = "-"
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~$:])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~$:&])")
+# Addresses become links after Markdown was read, whatever was escaped.
+_LINKED = re.compile(
+    r"(?<=www)(?=\.)|(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=\S)(?=@\S)",
+    re.IGNORECASE,
+)
+_JOINER = "\u2060"  # takes no room, and nothing is a link across it
 
 
 def percent(value: Any, digits: int = 1) -> str:
@@ -60,6 +66,11 @@ def words(name: str) -> str:
 
 def plain(text: str) -> str:
     """Escape a text that is not ours, so that Markdown shows it as it stands."""
+    return escaped(_LINKED.sub(_JOINER, text))
+
+
+def escaped(text: str) -> str:
+    """The same where an address in it may be a link, such as that of who looks."""
     return _MARKDOWN.sub(r"\\\1", text)
 
 

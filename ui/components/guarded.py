@@ -1,5 +1,6 @@
 """A part of a page that may fail alone: a damaged file costs that part and no more."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -12,10 +13,13 @@ from trainers.mapped import MissingFileError
 from trainers.runs import RunError
 from ui.components.formats import plain
 
-_BROKEN = (
-    KeyError, TypeError, ValueError, IndexError, AttributeError, OSError, RunError,
+# What reading a damaged file may end in, and a fault of ours just as well.
+BROKEN = (
+    KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError,
+    OSError, RunError,
 )  # fmt: skip
 P = ParamSpec("P")
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -29,18 +33,23 @@ def guarded(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except _BROKEN as error:
-        text = f"{what} cannot be shown, {_cause(error)}"
+    except BROKEN as error:
+        text = f"{what} cannot be shown, {_cause(what, error)}"
         st.error(plain(text), icon=":material/broken_image:")
 
 
-def _cause(error: Exception) -> str:
+def _cause(what: str, error: Exception) -> str:
     if isinstance(error, MissingFileError):
         return str(error)
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"{Path(str(error.filename)).name} is missing."
-    told = isinstance(error, RunError | OSError)
-    return f"its file is damaged: {error if told else repr(error)}"
+    if isinstance(error, RunError | OSError):
+        return f"its file is damaged: {error}"
+    logger.error("%s cannot be shown.", what, exc_info=error)
+    return (
+        f"its file is damaged or the program is at fault: {error!r}. The server's log "
+        "says where."
+    )
 
 
 def fragment(

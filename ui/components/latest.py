@@ -24,6 +24,20 @@ def stamp_of(path: Path) -> Stamp:
     return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
 
 
+def bytes_before(path: Path, offset: int, count: int = 128) -> bytes:
+    """The last bytes of what was read of a file that grows; b"" if it cannot be read.
+
+    They tell a file that another one replaced, to which its number may have come back.
+    """
+    begin = max(0, offset - count)
+    try:
+        with path.open("rb") as file:
+            file.seek(begin)
+            return file.read(offset - begin)
+    except OSError:
+        return b""
+
+
 class Latest(Generic[T]):
     """Contents by file; one for all sessions.
 

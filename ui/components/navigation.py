@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -15,6 +16,8 @@ CLONE = "clone"  # /launch?clone=ID begins with the settings of a run
 GROUP, STATE = "group", "state"  # /runs?group=NAME&state=failed
 TAB = "tab"  # /run?run=ID&tab=Calibration
 CHOSEN = "runs"  # /compare?runs=ID,ID and /report?runs=ID,ID
+BY, SEEDS = "by", "seeds"  # /compare?runs=group:NAME&by=seeds averages over seeds
+GROUP_OF = "group:"  # no id of a run has a colon
 _PAGES = "pages"
 
 
@@ -43,6 +46,22 @@ def link_to_run(run: Run, text: str) -> None:
 def open_page(name: str, **parameters: str) -> None:
     """Go to another page with the parameters of its address; the script ends here."""
     st.switch_page(st.session_state[_PAGES][name], query_params=parameters)
+
+
+def open_comparison(*names: str, by_seeds: bool) -> None:
+    """Go to the comparison of some runs and groups; the script ends here.
+
+    Args:
+        *names: Ids of runs, and groups as `group_token` names them.
+        by_seeds: Whether runs that differ in the seed alone are averaged.
+    """
+    averaged = {BY: SEEDS} if by_seeds else {}
+    open_page(COMPARE, **{CHOSEN: ",".join(names)}, **averaged)
+
+
+def group_token(name: str) -> str:
+    """How the address of a comparison names a group; commas part names there."""
+    return GROUP_OF + quote(name, safe=" ")
 
 
 def empty_state(title: str, text: str, *, icon: str) -> None:

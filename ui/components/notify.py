@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from data import DATASETS
-from trainers.catalogue import optimizer_spec
+from calibration.report import written
 from trainers.status import ALIVE, ENDED, FAILED, FINISHED, STOPPED
-from ui.components.formats import decimal, plain
+from ui.components.formats import number, plain
+from ui.components.labels import run_title
 from ui.components.navigation import PARAMETER, RUN
 from ui.components.reading import Summary
 from ui.components.states import LOOKS
@@ -103,15 +103,12 @@ def end_of(view: Summary) -> End:
     status, config = view.status, view.config
     parts = []
     if config is not None:
-        optimizer = optimizer_spec(config.optimizer.name).title
-        parts.append(f"{optimizer} on {DATASETS[config.dataset.name].title}")
+        parts.append(run_title(config))
     if view.state == FINISHED:
-        measured = (("accuracy", 3), ("nll", 3), ("ece", 4))
         parts += [
-            f"{name if name == 'accuracy' else name.upper()} "
-            f"{decimal(view.metrics[name], digits)}"
-            for name, digits in measured
-            if name in view.metrics
+            f"{name} {written.value(key, view.metrics[key])}"
+            for key, name in (("accuracy", "accuracy"), ("nll", "NLL"), ("ece", "ECE"))
+            if number(view.metrics.get(key))
         ]
     elif status is not None:
         parts += [status.error_class if view.state == FAILED else "", status.message]

@@ -4,8 +4,10 @@ An array of predictions.npz may be larger than the memory of the server: it is m
 not read, and its samples are averaged a stretch of examples at a time.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 from calibration import check_labels, decompose, predictive
 from trainers.mapped import array_names, mapped_array
 from trainers.runs import Run, RunError
-from ui.components.reading import stamp_of
+from ui.components.latest import Stamp, stamp_of
 
 TEST, VALIDATION, OOD = "", "validation", "ood_"
 STRETCH = 2**22  # probabilities at a time: 32 MiB in float64
@@ -97,7 +99,19 @@ def part(run: Run, name: str = TEST) -> Part:
     Raises:
         RunError: If there is no such set, or the file is missing or damaged.
     """
-    return _part(str(run.path), stamp_of(run.predictions), name)
+    path, stamp = str(run.path), stamp_of(run.predictions)
+    _asked[path].add((stamp, name))
+    return _part(path, stamp, name)
+
+
+def forget(run: Run) -> None:
+    """Let go of what is remembered of a run; before or after its folder is deleted.
+
+    A mapped file takes its place on the disk until nobody has it open.
+    """
+    path = str(run.path)
+    for stamp, name in [*_asked.pop(path, ())]:  # others may be asking
+        _part.clear(path, stamp, name)
 
 
 def array(run: Run, name: str) -> NDArray[np.generic]:
@@ -105,8 +119,13 @@ def array(run: Run, name: str) -> NDArray[np.generic]:
     return mapped_array(run.predictions, name)
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
-def _part(path: str, stamp: tuple[int, int, int], name: str) -> Part:  # noqa: ARG001
+# What was asked for, by the run's path: Streamlit clears what it is given in full.
+_asked: dict[str, set[tuple[Stamp, str]]] = defaultdict(set)
+
+
+# The time is for runs that are deleted at the command line.
+@st.cache_resource(max_entries=8, ttl=timedelta(hours=1), show_spinner=False)
+def _part(path: str, stamp: Stamp, name: str) -> Part:  # noqa: ARG001
     file = Run(Path(path)).predictions
     prefix = f"{name}_" if name == VALIDATION else ""
     key = name if name.startswith(OOD) else f"{prefix}probabilities"

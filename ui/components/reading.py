@@ -19,7 +19,7 @@ from trainers.runs import RUN_ID, Run, RunError, find_run, load_config, read_jso
 from trainers.runs import read_metrics as read_new_metrics
 from trainers.status import FINISHED, Status, observed
 from ui.components import engine
-from ui.components.latest import ABSENT, Latest, stamp_of
+from ui.components.latest import ABSENT, Latest, Stamp, bytes_before, stamp_of
 from ui.components.results import NOTHING, Numbers, check_evaluation, results
 from ui.components.series import Row
 from ui.components.states import DAMAGED
@@ -39,22 +39,29 @@ class MetricsReader:
         self._run = run
         self._lock = threading.Lock()  # one reader serves all sessions
         self._rows: list[Row] = []
-        self._offset = 0
-        self._file = -1
+        self._offset, self._end = 0, b""  # where it stands, and what is before that
+        self._stamp: Stamp | None = None
 
     def rows(self) -> list[Row]:
         """All rows so far; anew when the file was replaced, as a resume does."""
         with self._lock:
             stamp = stamp_of(self._run.metrics)
-            file, size = stamp[2], stamp[1]
-            if file != self._file or size < self._offset:
-                self._rows, self._offset, self._file = [], 0, file
-            new, self._offset = read_new_metrics(self._run, self._offset)
-            self._rows += new
+            if stamp != self._stamp:
+                self._read_on(stamp)
             return list(self._rows)
 
+    def _read_on(self, stamp: Stamp) -> None:
+        path = self._run.metrics
+        goes_on = self._stamp is not None and stamp[2] == self._stamp[2]
+        if not goes_on or bytes_before(path, self._offset) != self._end:
+            self._rows, self._offset = [], 0
+        new, self._offset = read_new_metrics(self._run, self._offset)
+        self._rows += new
+        self._stamp, self._end = stamp, bytes_before(path, self._offset)
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+
+# As many as a page may compare, and more: each look at a run without one reads it all.
+@st.cache_resource(max_entries=256, show_spinner=False)
 def _reader(path: str) -> MetricsReader:
     return MetricsReader(Run(Path(path)))
 
@@ -195,7 +202,7 @@ def evaluation(run: Run) -> dict[str, Any] | None:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _evaluation(
     path: str,
-    stamp: tuple[int, int, int],  # noqa: ARG001 - part of the cache's key
+    stamp: Stamp,  # noqa: ARG001 - part of the cache's key
 ) -> dict[str, Any] | None:
     file = Run(Path(path)).evaluation
     if not file.exists():

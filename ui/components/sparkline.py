@@ -14,7 +14,7 @@ from typing import Any
 
 from trainers.runs import Run
 from ui.components.formats import number
-from ui.components.latest import ABSENT, Latest, Stamp, stamp_of
+from ui.components.latest import ABSENT, Latest, Stamp, bytes_before, stamp_of
 
 NUM_POINTS = 32
 CHUNK = 1 << 20  # bytes read at a time
@@ -26,26 +26,27 @@ class Course:
 
     def __init__(self) -> None:
         self._lock = Lock()  # one for all sessions
-        self._file, self._offset = -1, 0
-        self._validation: list[float] = []
-        self._training: list[float] = []
-        self._stride, self._skipped = 1, 0
+        self._end = b""  # what is before the place where it stands
+        self._begin(-1)
 
     def follow(self, path: Path, stamp: Stamp) -> list[float]:
         """Read on, and return the few numbers."""
         with self._lock:
-            if stamp[2] != self._file or stamp[1] < self._offset:
+            is_same = stamp[2] == self._file
+            if not is_same or bytes_before(path, self._offset) != self._end:
                 self._begin(stamp[2])  # replaced, as a resume does
             with suppress(OSError):
                 for lines in self._new_lines(path):
                     self._take(lines)
+            self._end = bytes_before(path, self._offset)
             enough = len(self._validation) > 1
             values = self._validation if enough else self._training
             return [values[k] for k in spread(len(values), NUM_POINTS)]
 
     def _begin(self, file: int) -> None:
-        self._file, self._offset = file, 0
-        self._validation, self._training = [], []
+        self._file, self._offset, self._end = file, 0, b""
+        self._validation: list[float] = []
+        self._training: list[float] = []
         self._stride, self._skipped = 1, 0
 
     def _new_lines(self, path: Path) -> Iterator[list[bytes]]:

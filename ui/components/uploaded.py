@@ -7,15 +7,13 @@ its pixels are; nothing of it is written to the disk.
 import base64
 import binascii
 import io
-import struct
-import warnings
-import zlib
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from data.adapt import adapt_images
+from data.opening import PILLOW_ERRORS, on_white
 from trainers.runs import RunError
 from ui.components.images import channels_first
 
@@ -25,11 +23,7 @@ MAX_MEGABYTES = 8
 MAX_BYTES, MAX_PIXELS = MAX_MEGABYTES * 2**20, 2**24
 MARGIN = 0.08  # of the side, left free around a drawing that is cut out
 _PREFIX = "data:image/png;base64,"
-_BROKEN = (
-    OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError,
-    OverflowError, MemoryError, struct.error, zlib.error, Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)  # fmt: skip
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 class PictureError(RunError):
@@ -52,12 +46,10 @@ def decoded(content: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     if len(content) > MAX_BYTES:
         raise PictureError(f"A picture has at most {MAX_MEGABYTES} MB.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            picture = Image.open(io.BytesIO(content), formats=formats)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        picture = Image.open(io.BytesIO(content), formats=formats)
+    except _BOMBS:
         raise PictureError(_too_many()) from None
-    except _BROKEN:
+    except PILLOW_ERRORS:
         raise PictureError(
             f"This is no picture of a kind that is read here ({', '.join(formats)})."
         ) from None
@@ -66,7 +58,7 @@ def decoded(content: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     try:
         picture.load()
         return _plain(ImageOps.exif_transpose(picture))
-    except _BROKEN:
+    except PILLOW_ERRORS:
         raise PictureError("The picture is damaged: it cannot be read whole.") from None
 
 
@@ -79,10 +71,7 @@ def _plain(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I"):  # 16 bits a pixel
         pixels = np.clip(np.asarray(picture, np.float64) / 257, 0, 255)
         return Image.fromarray(np.rint(pixels).astype(np.uint8))
-    if picture.has_transparency_data:
-        seen = picture.convert("RGBA")
-        paper = Image.new("RGBA", seen.size, "white")
-        picture = Image.alpha_composite(paper, seen).convert("RGB")
+    picture = on_white(picture)
     return picture.convert("L" if picture.mode in {"1", "L"} else "RGB")
 
 

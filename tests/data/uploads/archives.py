@@ -112,3 +112,30 @@ def with_header(header: str, name: str = "labels") -> io.BytesIO:
         archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00" + size + content + b"1234")
     file.seek(0)
     return file
+
+
+def long_header(name="labels", length=2**20):
+    """An .npz file of one array, whose header is blanks that pack to very little."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        size = length.to_bytes(4, "little")
+        archive.writestr(f"{name}.npy", b"\x93NUMPY\x02\x00" + size + b" " * length)
+    return file
+
+
+def with_two_ends(wide=False):
+    """A zip whose end holds bytes that look like an end, where one may search for it.
+
+    Args:
+        wide: Whether the length of the list of files is told in the way of large zips.
+    """
+    content, mark = packed(classes()).getvalue(), b"PK\x05\x06"
+    end = bytearray(content[-22:])
+    size = int.from_bytes(end[12:16], "little")
+    end[16:20] = mark  # where the list begins, for which `zipfile` has a second way
+    if not wide:
+        return io.BytesIO(content[:-22] + bytes(end))
+    end[12:16] = b"\0" * 4
+    wider = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 8, 8, size, 0)
+    place = struct.pack("<4sLQL", b"PK\x06\x07", 0, len(content) - 22, 1)
+    return io.BytesIO(content[:-22] + wider + place + bytes(end))

@@ -8,25 +8,13 @@ import pytest
 from data.catalogue import DatasetError
 from data.uploads.archive import (
     Budget,
-    checked_members,
     name_of,
     opened,
     parts,
     read,
 )
 from data.uploads.limits import Limits
-from tests.data.uploads.archives import classes, packed
-
-
-def test_members_that_count_are_given_in_their_order():
-    members = classes() | {
-        ".git/config": b"x",
-        "cat/.DS_Store": b"x",
-        "desktop.ini": b"",
-    }
-    with opened(packed(members), "x.zip", Limits()) as archive:
-        found = [name_of(member) for member in checked_members(archive, Limits())]
-    assert found == list(classes())
+from tests.data.uploads.archives import classes, packed, with_two_ends
 
 
 def test_names_in_utf_8_that_are_not_called_so_are_read():
@@ -52,7 +40,21 @@ def test_a_file_beyond_the_size_of_an_image_is_not_read_on():
             read(archive, member, within, Budget(within))
 
 
-def test_a_folder_may_be_listed_beside_its_files():
-    members = {"cat/": b""} | classes()
-    with opened(packed(members), "x.zip", Limits()) as archive:
-        assert len(checked_members(archive, Limits())) == 9
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_long_list_of_files_is_refused_wherever_its_length_is_told(wide):
+    with opened(with_two_ends(wide), "x.zip", Limits()) as archive:
+        assert len(archive.infolist()) == 8
+    within = replace(Limits(), directory=100)
+    told = r"x\.zip must have a list of files of at most 0\.0 MB"
+    with (
+        pytest.raises(DatasetError, match=told),
+        opened(with_two_ends(wide), "x.zip", within),
+    ):
+        pass
+
+
+def test_pixels_are_counted():
+    budget = Budget(replace(Limits(), decoded=100))
+    budget.decode(60, "a")
+    with pytest.raises(DatasetError, match="pixels as they come, got more at 'b'"):
+        budget.decode(41, "b")

@@ -1,11 +1,17 @@
 """Tests of `data/uploads/contents.py`; `test_keep.py` has what is made of them."""
 
+import zipfile
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-from data.uploads.contents import chosen_size
+from data.catalogue import DatasetError
+from data.uploads.contents import chosen_size, of_arrays, of_images
+from data.uploads.layout import layout
+from data.uploads.limits import Limits
 from data.uploads.pictures import Kind
+from tests.data.uploads.archives import arrays, classes, labelled, packed
 
 
 def kinds(*sizes):
@@ -37,3 +43,19 @@ def test_a_size_that_is_asked_for_is_told():
     assert (
         "came in one size; each was cut to a square and scaled to 28 x 28" in notes[0]
     )
+
+
+def test_arrays_are_scaled_one_by_one():
+    with zipfile.ZipFile(arrays(**labelled(9, shape=(6, 5, 3)))) as archive:
+        content = of_arrays(archive, "x.npz", 16, Limits())
+        assert [len(pixels) for pixels in content.images(False)] == [1] * 9
+    assert content.shape == (16, 16, 3)
+
+
+def test_images_of_few_bytes_and_very_many_pixels_are_refused():
+    file = packed(classes())
+    with zipfile.ZipFile(file) as archive:
+        found = layout(archive.infolist())
+        within = replace(Limits(), decoded=8 * 120 - 1)
+        with pytest.raises(DatasetError, match=r"come, got more at 'dog/3\.png'"):
+            of_images(archive, found, None, within, lambda *_: None)

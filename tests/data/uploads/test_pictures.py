@@ -7,8 +7,10 @@ import pytest
 from PIL import Image
 
 from data.catalogue import DatasetError
+from data.opening import FORMATS
+from data.uploads import pictures
 from data.uploads.limits import Limits
-from data.uploads.pictures import FORMATS, Kind, kind_of, pixels_of
+from data.uploads.pictures import Kind, fitted, kind_of, pixels_of
 from tests.data.uploads.archives import image
 
 
@@ -42,3 +44,20 @@ def test_formats_that_run_programs_are_not_opened():
     Image.new("RGB", (8, 8)).save(file, "eps")
     with pytest.raises(DatasetError, match="'x' must be an image"):
         kind_of(file.getvalue(), "x", Limits())
+
+
+def test_a_large_photograph_is_decoded_at_a_part_of_its_size(monkeypatch):
+    decoded = []
+    monkeypatch.setattr(
+        pictures,
+        "fitted",
+        lambda picture, size: decoded.append(picture.size) or fitted(picture, size),
+    )
+    ramp = np.linspace(0, 255, 640 * 480).reshape(480, 640).astype(np.uint8)
+    results = []
+    for form in ("jpeg", "png"):
+        file = io.BytesIO()
+        Image.fromarray(ramp).save(file, form)
+        results.append(pixels_of(file.getvalue(), "x", (28, 28), 1).astype(int))
+    assert decoded == [(80, 60), (640, 480)]
+    assert np.abs(results[0] - results[1]).max() < 3

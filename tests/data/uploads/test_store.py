@@ -7,7 +7,7 @@ import pytest
 
 from data.catalogue import DatasetError
 from data.uploads import Limits, delete, find, keep, listing, uploads_folder
-from data.uploads.store import adding, check_space, place, safe_name
+from data.uploads.store import adding, check_space, place, reserve
 from tests.data.uploads.archives import (
     EMPTY,
     ENDLESS,
@@ -17,19 +17,6 @@ from tests.data.uploads.archives import (
     packed,
     with_header,
 )
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("pets", "pets"), ("../../etc/passwd", "etc passwd"), ("", "images"),
-        ("<script>alert(1)</script>", "script alert 1 script"), (".hidden", "hidden"),
-        ("Übung 犬", "Übung 犬"), ("a" * 99, "a" * 64), ("///", "images"),
-        ("x ", "x"), ("_a", "a"),
-    ],
-)  # fmt: skip
-def test_names_are_made_safe(text, name):
-    assert safe_name(text) == name
 
 
 def test_uploads_are_listed_found_and_deleted():
@@ -94,7 +81,6 @@ def test_what_is_not_finished_takes_room():
 
 def test_names_have_few_enough_bytes_for_the_disk():
     long = "\N{CJK UNIFIED IDEOGRAPH-20000}" * 64
-    assert safe_name(long) == long[:50]
     assert find(long) is None
     upload, again = (keep(packed(classes()), "x.zip", name=long) for _ in range(2))
     assert find(upload.name) == upload
@@ -130,3 +116,12 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path, monkeypatch):
         adding("x", Limits()),
     ):
         pass
+
+
+def test_room_that_is_taken_is_not_given_twice():
+    within = Limits(kept=100)
+    with adding("a", within) as first, adding("b", within) as second:
+        reserve(first, 60, within)
+        with pytest.raises(DatasetError, match="All uploads together must have"):
+            reserve(second, 60, within)
+        reserve(second, 40, within)

@@ -7,8 +7,9 @@ import time
 import pytest
 
 from tests.trainers.examples import command_line, config, start
-from trainers.commands.estimate import seconds, told
-from trainers.costs import Cost, Sizes, Span
+from trainers.commands.estimate import _ending_in_time, seconds, told
+from trainers.costs import Cost, Span
+from trainers.sizes import Sizes
 
 MOONS = ("--dataset", "moons", "--model", "mlp", "--optimizer", "vogn", "--device",
          "cpu", "--seconds", "0.2")  # fmt: skip
@@ -30,13 +31,13 @@ def test_it_tells_what_a_run_takes(tmp_path):
     assert cost.num_steps > 1
 
 
-def test_json_is_one_line_that_can_be_read(tmp_path):
+def test_json_is_one_line_that_can_be_read(tmp_path, say, monkeypatch):
+    monkeypatch.setattr("trainers.memory.limit_memory", lambda: None)  # of the tests
     (tmp_path / "c.json").write_text(json.dumps(config().to_dict()))
     words = ("--config", tmp_path / "c.json", "--json", "--seconds", "0.2")
-    done = subprocess.run(
-        command_line("estimate", *words), capture_output=True, text=True, check=True
-    )
-    cost = Cost.from_json(done.stdout.splitlines()[-1])
+    code, lines, _ = say("estimate", *words)
+    assert code == 0
+    cost = Cost.from_json(lines[-1])
     assert cost.fits
     assert cost.batch_size == 100
 
@@ -60,6 +61,18 @@ def test_it_gives_up_in_time():
     with start("estimate", *MOONS, "--seconds", "600", "--limit", "3") as process:
         assert process.wait(60) in (0, 124)
     assert time.monotonic() - begin < 60
+
+
+def test_it_ends_when_who_needs_it_is_gone(monkeypatch):
+    left = []
+    monkeypatch.setattr("trainers.commands.estimate.WATCH", 0.01)
+    monkeypatch.setattr("os._exit", left.append)
+    with _ending_in_time(100):
+        time.sleep(0.1)
+        assert left == []
+        monkeypatch.setenv("VOGN_LAUNCHER", "1234567")
+        time.sleep(0.1)
+    assert 124 in left
 
 
 def test_figures_are_told_with_their_range():

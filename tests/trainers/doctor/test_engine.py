@@ -183,6 +183,7 @@ def test_what_ended_runs_left_behind_is_told(engine, tmp_path, monkeypatch):
     run = run_of(tmp_path / "runs" / "x")
     end_status(run, begin_status(run), FINISHED)
     orphan = left(f"run {run.path}", engine.home.folder)
+    works_on = left(f"predictor {run.path}", engine.home.folder)
     engine.home.prepare()
     try:
         assert only(module.processes()).level == OK  # it may be about to end
@@ -192,8 +193,9 @@ def test_what_ended_runs_left_behind_is_told(engine, tmp_path, monkeypatch):
         assert f"Process {orphan.pid} (run x)" in finding.text
         assert finding.advice == f"End it: kill -9 {orphan.pid}"
     finally:
-        orphan.kill()
-        orphan.wait()
+        for process in (orphan, works_on):
+            process.kill()
+            process.wait()
     assert only(module.processes()).text == "No run has left a process behind."
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,11 +16,14 @@ from trainers.errands import (
     FAILED,
     LOST,
     RUNNING,
+    STOPPED,
     begin,
     end,
     look,
+    note,
     suffixed,
 )
+from trainers.jobs.locks import FileLock
 from trainers.runs import RunError
 
 PATIENCE = 60.0  # seconds; the machine may be busy
@@ -60,7 +64,11 @@ def until(condition):
 
 def test_an_errand_runs_and_is_told(place):
     assert look(place) is None
-    words = module(place, "import sys; print('hello', sys.argv[1:])")
+    words = module(
+        place,
+        "import os, sys; print('hello', sys.argv[1:])\n"
+        "assert os.environ['VOGN_LAUNCHER'] == str(os.getppid())",
+    )
     begin(place, [words, "a b", "--c"])
     found = ended(place)
     assert (found.state, found.code) == (DONE, 0)
@@ -84,9 +92,32 @@ def test_one_at_a_time_and_the_next_one_begins_anew(place):
         begin(place, [name])
     end(place)
     found = ended(place)
-    assert (found.state, found.code) == (FAILED, 128 + signal.SIGTERM)
+    assert (found.state, found.code) == (STOPPED, 128 + signal.SIGTERM)
+    assert not suffixed(place, "stop").exists()
     begin(place, [module(place, "print('again')")])
     assert ended(place).log == "again"
+
+
+def test_one_that_has_not_begun_yet_is_stopped_too(place):
+    begin(place, [module(place, "import time; time.sleep(600)")])
+    end(place)  # before its keeper has taken the lock
+    assert ended(place).state == STOPPED
+
+
+def test_a_stop_hits_nobody_whose_number_an_earlier_errand_had(place):
+    stranger = subprocess.Popen(["sleep", "600"])
+    try:
+        with FileLock(suffixed(place, "lock")) as lock:
+            assert lock.acquire()
+            lock.write(f"{stranger.pid} {stranger.pid}")
+            note(place, ["x"], time.time())
+            end(place)
+        assert suffixed(place, "stop").exists()
+        with pytest.raises(subprocess.TimeoutExpired):
+            stranger.wait(0.2)
+    finally:
+        stranger.kill()
+        stranger.wait()
 
 
 def test_a_stop_ends_the_children_too(place):
@@ -167,7 +198,11 @@ def test_an_end_of_nothing_is_nothing(place):
     assert look(place) is None
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"started": "x"}', "null"])
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", '{"started": "x"}', "null",
+     '{"arguments": [], "started": 1, "code": [1]}'],
+)  # fmt: skip
 def test_a_damaged_record_is_told(place, text):
     place.parent.mkdir(parents=True)
     suffixed(place, "json").write_text(text)

@@ -24,6 +24,9 @@ class Board:
     mig_mode: int | None = pynvml.NVML_DEVICE_MIG_DISABLE
     instances: list["Board | None"] = field(default_factory=list)
     ids: tuple[int, int] | None = None
+    busy: int | None = None
+    heat: int | None = None
+    power: int | None = None
 
 
 def told(value, code=pynvml.NVML_ERROR_NOT_SUPPORTED):
@@ -37,6 +40,7 @@ class FakeNvml:
 
     NVMLError = pynvml.NVMLError
     NVML_DEVICE_MIG_ENABLE = pynvml.NVML_DEVICE_MIG_ENABLE
+    NVML_TEMPERATURE_GPU = pynvml.NVML_TEMPERATURE_GPU
 
     def __init__(self, *boards, error=None, shutdown_error=None):
         self.boards = boards
@@ -78,6 +82,16 @@ class FakeNvml:
         told(handle.pids)
         usage = {"usedGpuMemory": None}
         return [pynvml.nvmlFriendlyObject({"pid": p} | usage) for p in handle.pids]
+
+    def nvmlDeviceGetUtilizationRates(self, handle):
+        return pynvml.c_nvmlUtilization_t(gpu=told(handle.busy), memory=0)
+
+    def nvmlDeviceGetTemperature(self, handle, sensor):
+        assert sensor == pynvml.NVML_TEMPERATURE_GPU
+        return told(handle.heat)
+
+    def nvmlDeviceGetPowerUsage(self, handle):
+        return told(handle.power)
 
     def nvmlDeviceGetMigMode(self, device):
         return [told(device.mig_mode), pynvml.NVML_DEVICE_MIG_ENABLE]
@@ -130,6 +144,13 @@ def test_a_gpu_is_described(driver):
     ]
     assert survey() == (described, "")
     assert gpus() == described
+
+
+def test_load_heat_and_power_are_told_where_the_driver_does(driver):
+    driver(Board(busy=0, heat=41, power=310_500), Board("GPU-b", heat=0))
+    told_of, silent = gpus()
+    assert (told_of.utilisation, told_of.temperature, told_of.power) == (0, 41, 310.5)
+    assert (silent.utilisation, silent.temperature, silent.power) == (None, 0, None)
 
 
 def test_a_machine_with_a_driver_and_no_gpus(driver):

@@ -145,11 +145,13 @@ def test_unfinished_runs_and_those_without_a_posterior_are_refused(copied, finis
         deployed(copied)
 
 
-def test_a_link_out_of_the_folder_is_not_followed(copied, tmp_path):
-    secret = tmp_path / "secret"
-    secret.write_text("no business of anybody's")
-    copied.posterior.unlink()
-    copied.posterior.symlink_to(secret)
+@pytest.mark.parametrize(
+    "name", ["posterior", "evaluation", "images", "predictions", "config"]
+)
+def test_a_link_out_of_the_folder_is_not_followed(copied, tmp_path, name):
+    path, secret = getattr(copied, name), tmp_path / "secret"
+    path.replace(secret)  # what it leads to could be read
+    path.symlink_to(secret)
     with pytest.raises(RunError, match="lies outside the folder of run a-copy"):
         deployed(copied)
 

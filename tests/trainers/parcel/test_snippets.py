@@ -10,16 +10,9 @@ import pytest
 
 from tests.trainers.parcel.values import others
 from trainers.catalogue import OPTIMIZERS
+from trainers.parcel.frameworks import ACCELERATE, HUGGING_FACE, LIGHTNING
 from trainers.parcel.settings import WIDTH, constructor, has_posterior
-from trainers.parcel.snippets import (
-    ACCELERATE,
-    HUGGING_FACE,
-    IN_FRONT,
-    LIGHTNING,
-    PLAIN,
-    plain_loop,
-    snippets,
-)
+from trainers.parcel.snippets import IN_FRONT, PLAIN, plain_loop, snippets
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNNER = Path(__file__).with_name("snippet_runner.py")
@@ -94,19 +87,13 @@ def test_bayesian_ones_predict_with_their_posterior(name):
     spec = OPTIMIZERS[name]
     for each in snippets(spec, {}):
         assert ("posterior.predict_proba" in each.code) == has_posterior(spec, {})
-    framework = snippet(name, {}, LIGHTNING).code
-    assert ("automatic=True" in framework) == spec.bayesian
     assert "automatic" not in plain_loop(spec, {}).code
 
 
-def test_draws_of_a_step_are_a_loop_or_told_of():
+def test_draws_of_a_step_are_a_loop():
     assert (
         "for _ in range(4):" in plain_loop(OPTIMIZERS["vogn"], {"num_samples": 4}).code
     )
-    told = snippet("vogn", {"num_samples": 4}, HUGGING_FACE).note
-    assert "each forward pass draws once" in told
-    assert "draws once" not in snippet("vogn", {}, HUGGING_FACE).note
-    assert "draws once" not in snippet("vogn", {"num_samples": 4}, LIGHTNING).note
 
 
 def test_without_a_posterior_there_is_none_to_ask():
@@ -114,12 +101,6 @@ def test_without_a_posterior_there_is_none_to_ask():
     assert "sampled=False" in code
     assert "sampled_params(train=True)" in code
     assert "posterior" not in code
-
-
-def test_what_else_is_to_be_installed():
-    assert plain_loop(OPTIMIZERS["vogn"], {}).needs == ""
-    assert plain_loop(OPTIMIZERS["lamb"], {}).needs == "timm"
-    assert snippet("lamb", {}, LIGHTNING).needs == "lightning timm"
 
 
 def test_the_preconditioner_has_no_clip_if_none_was_chosen():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from calibration import decompose
+from trainers.predictor import occlusion
 from trainers.predictor.occlusion import MAPS, MAX_PLACES, occlude, positions
 
 FILL = np.array([7], np.uint8)
@@ -36,6 +37,21 @@ def test_only_squares_over_what_is_seen_change_the_prediction(image):
     for name in MAPS:
         assert found[name].shape == (5, 6)
         assert np.count_nonzero(found[name]) == 1
+
+
+def test_images_are_made_and_predicted_some_at_a_time(image, monkeypatch):
+    whole = occlude(by_one_pixel, image, FILL, patch=2, stride=1)
+    monkeypatch.setattr(occlusion, "BYTES_AT_ONCE", 3 * image.nbytes)
+    sizes = []
+
+    def predict(images):
+        sizes.append(len(images))
+        return by_one_pixel(images)
+
+    found = occlude(predict, image, FILL, patch=2, stride=1)
+    assert sizes == [3] * 7  # 4 x 5 places, and the image as it is
+    for name, values in whole.items():
+        np.testing.assert_array_equal(found[name], values)
 
 
 def test_a_pixel_has_the_mean_over_the_squares_that_cover_it(image):

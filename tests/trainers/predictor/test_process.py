@@ -13,13 +13,14 @@ import pytest
 from tests.trainers.examples import wait_for
 from trainers.jobs.processes import role_of, with_role
 from trainers.jobs.start import REPOSITORY
+from trainers.predictor import process
 from trainers.predictor.process import (
     Predictor,
     PredictorError,
     RefusedError,
     predictor_role,
 )
-from trainers.predictor.protocol import Message
+from trainers.predictor.protocol import Message, ProtocolError
 from trainers.runs import Run
 
 
@@ -35,6 +36,23 @@ def started(tmp_path):
     yield start
     for each in opened:
         each.end()
+
+
+@pytest.fixture
+def bare(tmp_path, started, monkeypatch):
+    """A predictor that answers at once, without torch."""
+    script = tmp_path / "bare.py"
+    script.write_text(
+        "import sys, numpy as np\n"
+        "from trainers.predictor.protocol import Message, read_message, write_message\n"
+        "answer = Message({'ok': True}, {'probabilities': np.ones(1)})\n"
+        "write_message(sys.stdout.buffer, answer)\n"
+        "while read_message(sys.stdin.buffer):\n"
+        "    write_message(sys.stdout.buffer, answer)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    monkeypatch.setattr(process, "COMMAND", (str(script),))
+    return started(Run(tmp_path))
 
 
 def asked(predictor, images, **options):
@@ -67,22 +85,40 @@ def test_a_run_that_cannot_be_loaded_is_told_why(tmp_path, started):
         predictor.ask(Message({"op": "predict"}))
 
 
-def test_one_that_is_killed_is_told_with_its_last_words(digits, images, started):
-    predictor = started(digits)
-    asked(predictor, images)
-    os.kill(predictor.pid, signal.SIGKILL)
+def test_what_cannot_be_sent_is_refused_and_the_process_lives(bare, monkeypatch):
+    monkeypatch.setattr("trainers.predictor.protocol.MAX_BYTES", 100)
+    for wrong in (np.zeros(3, np.float16), np.zeros(101, np.uint8)):
+        with pytest.raises(RefusedError, match="cannot be asked this: "):
+            asked(bare, wrong)
+    assert asked(bare, np.zeros(3)) == 1
+
+
+def test_one_that_is_killed_is_told_with_its_last_words(bare):
+    asked(bare, np.zeros(3))
+    os.kill(bare.pid, signal.SIGKILL)
     with pytest.raises(PredictorError, match=r"process ended\. Its last words"):
-        asked(predictor, images)
-    assert not predictor.alive
+        asked(bare, np.zeros(3))
+    assert not bare.alive
 
 
-def test_one_that_takes_too_long_is_ended(digits, images, started):
-    predictor = started(digits)
-    asked(predictor, images)
-    os.kill(predictor.pid, signal.SIGSTOP)
+def test_one_that_takes_too_long_is_ended(bare):
+    asked(bare, np.zeros(3))
+    os.kill(bare.pid, signal.SIGSTOP)
     with pytest.raises(PredictorError, match=r"more than 0\.3 s"):
-        asked(predictor, images, timeout=0.3)
-    assert not predictor.alive
+        asked(bare, np.zeros(3), timeout=0.3)
+    assert not bare.alive
+
+
+def test_an_answer_that_is_none_ends_it(bare, monkeypatch):
+    asked(bare, np.zeros(3))
+
+    def wrong(_):
+        raise ProtocolError("the header is no JSON.")
+
+    monkeypatch.setattr(process, "read_message", wrong)
+    with pytest.raises(PredictorError, match="answer is none: the header is no JSON"):
+        asked(bare, np.zeros(3))
+    assert not bare.alive
 
 
 def test_it_ends_by_itself_when_nobody_asks(digits, images, started, monkeypatch):

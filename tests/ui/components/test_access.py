@@ -59,11 +59,35 @@ def test_at_this_machine_everybody_is_an_editor(open_page):
     assert "change nothing" not in text(app)
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded"])
-def test_who_comes_through_a_proxy_unasked_may_only_look(
-    open_page, monkeypatch, header
-):
-    monkeypatch.setattr(access.st.context.__class__, "headers", {header: "10.0.0.1"})
+@pytest.mark.parametrize(
+    ("headers", "direct"),
+    [
+        ({}, True),  # no connection at all
+        ({"Host": "localhost:8501", "Origin": "http://localhost:8501"}, True),
+        ({"Host": "127.0.0.1:80", "Origin": "http://127.0.0.1:80"}, True),
+        ({"Host": "[::1]:8501", "Origin": "http://[::1]:8501"}, True),
+        # Through a proxy that says nothing: with its name of us, or with its own.
+        ({"Host": "127.0.0.1:8501", "Origin": "https://vogn.example.com"}, False),
+        ({"Host": "vogn.example.com", "Origin": "http://localhost"}, False),
+        ({"Host": "127.0.0.1:8501"}, False),  # every browser tells
+        ({"Host": "127.0.0.1:8501", "Origin": "null"}, False),
+        ({"Host": "[", "Origin": "http://["}, False),
+        ({"Host": "localhost.evil.com", "Origin": "http://localhost"}, False),
+    ],
+)
+def test_a_browser_of_this_machine_asks_under_its_own_name(headers, direct):
+    assert access.is_direct(headers) == direct
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
+def test_a_proxy_that_says_so_is_one(header):
+    asked = {"Host": "localhost", "Origin": "http://localhost"}
+    assert not access.is_direct(asked | {header: "10.0.0.1"})
+
+
+def test_who_comes_through_a_proxy_unasked_may_only_look(open_page, monkeypatch):
+    headers = {"Host": "127.0.0.1:8501", "Origin": "https://vogn.example.com"}
+    monkeypatch.setattr(access.st.context.__class__, "headers", headers)
     assert "You may look at everything here" in text(open_page("runs"))
     with pytest.raises(AccessError, match="Only editors may do this"):
         access.require_editor()

@@ -10,6 +10,7 @@ from ui.components.formats import (
     counted,
     decimal,
     duration,
+    escaped,
     percent,
     plain,
     words,
@@ -50,12 +51,25 @@ def test_names_become_labels():
 
 
 def test_foreign_text_cannot_become_markup():
-    assert plain("[x](http://y) $a$ :red[b]") == (
-        r"\[x\]\(http\://y\) \$a\$ \:red\[b\]"
-    )
+    assert plain("[x](y) $a$ :red[b]") == r"\[x\]\(y\) \$a\$ \:red\[b\]"
 
 
 def test_things_are_counted():
     assert [counted(n, "run") for n in (0, 1, 2, 1200)] == [
         "0 runs", "1 run", "2 runs", "1,200 runs",
     ]  # fmt: skip
+
+
+def test_what_stands_for_a_character_is_shown_as_it_stands():
+    assert plain("&lt;b&gt; R&D") == r"\&lt;b\&gt; R\&D"
+
+
+@pytest.mark.parametrize(
+    "text", ["www.evil.com", "WWW.evil.com", "https://evil.com", "a@evil.com"]
+)
+def test_addresses_are_no_links(text):
+    shown = plain(text).replace("\\", "")
+    assert shown != text
+    assert shown.replace("\u2060", "") == text  # which takes no room
+    assert escaped(text).replace("\\", "") == text
+    assert plain("a.b @ c, http: www") == r"a.b @ c, http\: www"

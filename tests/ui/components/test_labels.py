@@ -1,6 +1,7 @@
 """Tests of `ui/components/labels.py`."""
 
-from ui.components.labels import LONGEST, label
+from tests.ui.fakes import config
+from ui.components.labels import LONGEST, data_title, label, run_title
 
 
 def test_foreign_names_are_literal_text_for_plotly():
@@ -14,3 +15,10 @@ def test_long_names_are_cut_before_they_are_escaped():
     assert len(found) == LONGEST
     assert found.endswith("…")
     assert label("<" * 9, 3) == "&lt;&lt;…"
+
+
+def test_datasets_and_runs_are_named_for_people():
+    assert data_title("fashion-mnist") == "Fashion-MNIST"
+    assert data_title("<b>mine</b>") == "<b>mine</b>"
+    title = run_title(config("fashion-mnist", "lenet5", "adamw"))
+    assert title == "AdamW on Fashion-MNIST"

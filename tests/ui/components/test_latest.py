@@ -2,7 +2,7 @@
 
 import os
 
-from ui.components.latest import ABSENT, Latest, stamp_of
+from ui.components.latest import ABSENT, Latest, bytes_before, stamp_of
 
 
 def test_a_stamp_changes_with_the_file_and_there_is_one_for_none(tmp_path):
@@ -16,6 +16,15 @@ def test_a_stamp_changes_with_the_file_and_there_is_one_for_none(tmp_path):
     os.utime(other, ns=(first[0], first[0]))
     other.replace(file)  # same time and size, another file
     assert stamp_of(file) != first
+
+
+def test_the_end_of_what_was_read_is_found_again(tmp_path):
+    file = tmp_path / "a"
+    assert bytes_before(file, 3) == b""
+    file.write_bytes(b"one\ntwo\n")
+    assert bytes_before(file, 4) == b"one\n"
+    assert bytes_before(file, 8, 4) == b"two\n"
+    assert bytes_before(file, 0) == b""
 
 
 def test_the_newest_content_of_a_file_is_kept_and_no_older_one(tmp_path):

@@ -1,5 +1,9 @@
 """Tests of `ui/components/predictions.py`."""
 
+import gc
+import shutil
+import weakref
+
 import numpy as np
 import pytest
 
@@ -7,7 +11,7 @@ from calibration import accuracy, decompose, predictive
 from tests.ui import fakes
 from trainers.runs import RunError
 from ui.components import predictions
-from ui.components.predictions import TEST, VALIDATION, array, part, parts
+from ui.components.predictions import TEST, VALIDATION, array, forget, part, parts
 
 OUT = "ood_photo-patches"
 
@@ -99,6 +103,20 @@ def test_a_set_is_read_once_until_its_file_is_replaced(run):
     second = part(run)
     assert second is not first
     np.testing.assert_allclose(second.confidence, first.confidence[::-1])
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_run_that_is_deleted_leaves_no_file_open(run, root, is_deleted):
+    other = fakes.write_run(root, "b", evaluated=True)
+    kept = part(other)
+    parts_of = [weakref.ref(part(run, name)) for name in (TEST, OUT, VALIDATION)]
+    if is_deleted:
+        shutil.rmtree(run.path)
+    forget(run)
+    gc.collect()
+    assert [each() for each in parts_of] == [None] * 3
+    assert part(other) is kept
+    forget(run)
 
 
 def test_arrays_by_name(run):

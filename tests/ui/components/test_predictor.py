@@ -1,18 +1,16 @@
 """Tests of `ui/components/predictor.py`; the process has tests of its own."""
 
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.trainers.examples import run_of
 from tests.ui import fakes
 from trainers.jobs.processes import with_role
 from trainers.predictor.process import PredictorError, predictor_role
 from trainers.predictor.protocol import Message
-from trainers.runs import Run
+from trainers.session import train_run
 from ui.components import access, predictor
 from ui.components.access import AccessError
 from ui.components.predictor import MAX_ALIVE, claimed, end_all, occlude, predict
@@ -140,10 +138,11 @@ def test_a_real_run_is_asked_and_left_without_a_process(tmp_path, monkeypatch):
     monkeypatch.setattr(access, "may_edit", lambda: True)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("VOGN_JOBS", str(tmp_path / "jobs"))
-    run = Run(Path(tmp_path, "run"))
-    words = "run --dataset digits --model mlp --optimizer vogn --epochs 1 --run-dir"
-    command = [sys.executable, "-m", "trainers", *words.split(), str(run.path)]
-    subprocess.run(command, check=True, capture_output=True)
+    training = {"epochs": 1, "batch_size": 200, "device": "cpu"}
+    run = run_of(
+        tmp_path / "run", dataset="digits", optimizer="vogn", training=training
+    )
+    train_run(run, show_bar=False)
     with np.load(run.images) as images, np.load(run.predictions) as arrays:
         inputs, expected = images["images"][:3, None], arrays["probabilities"][:, :3]
     np.testing.assert_allclose(predict(run, inputs), expected, atol=1e-6)

@@ -51,6 +51,24 @@ def test_a_resume_that_rewrites_the_file_starts_the_reading_anew(root):
     assert steps == list(range(0, 400, 10))
 
 
+def test_a_file_of_the_same_number_is_another_one_if_it_says_something_else(root):
+    run = fakes.write_run(root, "a", done=0.5)
+    reader = MetricsReader(run)
+    before, content = reader.rows(), run.metrics.read_bytes()
+    with run.metrics.open("r+b") as file:  # which keeps the number
+        file.write(content.replace(b'"train_loss": ', b'"train_loss": 9'))
+    after = reader.rows()
+    assert len(after) == len(before)
+    assert after[-1] != before[-1]
+
+
+def test_a_file_that_did_not_change_is_not_read_again(root, monkeypatch):
+    reader = MetricsReader(fakes.write_run(root, "a"))
+    before = reader.rows()
+    monkeypatch.setattr(reading, "read_new_metrics", None)
+    assert reader.rows() == before
+
+
 def test_a_run_at_a_glance(root):
     view = reading.summary(fakes.write_run(root, "a", evaluated=True))
     assert (view.state, view.problem) == ("finished", "")

@@ -63,6 +63,16 @@ def test_a_resume_that_rewrites_the_file_starts_anew(root):
     assert len(sparkline(run)) == 2
 
 
+def test_a_file_of_the_same_number_is_another_one_if_it_says_something_else(root):
+    run = fakes.write_run(root, "a", done=0.0)
+    write(run, [{"kind": "step", "step": k, "train_loss": k} for k in range(5)])
+    assert sparkline(run) == [0, 1, 2, 3, 4]
+    with run.metrics.open("w") as file:  # which keeps the number
+        for k in range(9):
+            file.write(json.dumps({"step": k, "train_loss": 10 * k}) + "\n")
+    assert sparkline(run) == [10 * k for k in range(9)]
+
+
 def test_half_a_line_is_taken_when_it_is_whole(root):
     run = fakes.write_run(root, "a", done=0.0)
     before = sparkline(run)

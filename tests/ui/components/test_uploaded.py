@@ -3,6 +3,7 @@
 import base64
 import io
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -201,3 +202,14 @@ def test_a_dataset_is_known_to_be_light_on_dark():
     assert is_light_on_dark(images)
     assert not is_light_on_dark(255 - images)
     assert not is_light_on_dark(np.stack([images] * 3, axis=-1))
+
+
+def test_the_warnings_of_the_whole_server_stay_as_they_are(monkeypatch):
+    monkeypatch.delattr(uploaded, "warnings", raising=False)
+    content = saved(Image.fromarray(PIXELS), "PNG")
+    before = list(warnings.filters)
+    monkeypatch.setattr(
+        warnings, "simplefilter", lambda *_: pytest.fail("filters were changed")
+    )
+    assert decoded(content).size == (4, 6)
+    assert warnings.filters == before

@@ -8,13 +8,12 @@ used as a path.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
+from ui.components.navigation import GROUP_OF, group_token
 from ui.components.reading import Summary
 
-BY, SEEDS = "by", "seeds"
 BASELINE = "base"
-GROUP_OF = "group:"  # no id of a run has a colon
 _LONGEST = 20_000  # characters that are looked at
 
 
@@ -62,11 +61,6 @@ def groups(views: Sequence[Summary]) -> dict[str, list[Summary]]:
         if view.group:
             found.setdefault(group_token(view.group), []).append(view)
     return found
-
-
-def group_token(name: str) -> str:
-    """How the address names a group; commas part names there."""
-    return GROUP_OF + quote(name, safe=" ")
 
 
 def group_of(token: str) -> str:

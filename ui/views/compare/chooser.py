@@ -5,16 +5,15 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from trainers.catalogue import model_spec, optimizer_spec
+from trainers.families import data_name
 from trainers.status import FINISHED
 from ui.components import navigation
 from ui.components.formats import counted, plain
-from ui.components.navigation import CHOSEN
+from ui.components.navigation import BY, CHOSEN, SEEDS
 from ui.components.reading import Summary
 from ui.components.states import LOOKS
 from ui.views.compare.address import (
     BASELINE,
-    BY,
-    SEEDS,
     Asked,
     group_of,
     groups,
@@ -182,7 +181,7 @@ def _described(
     if config is not None:
         what = (
             f" · {optimizer_spec(config.optimizer.name).title}, "
-            f"{model_spec(config.model.name).title}, {config.dataset.name}, "
+            f"{model_spec(config.model.name).title}, {data_name(config.dataset)}, "
             f"seed {config.training.seed}"
         )
     state = LOOKS[view.state].label.lower()

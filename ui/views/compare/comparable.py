@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainers.families import data_name
 from trainers.runs import RunError
 from ui.components import predictions, reading
 from ui.components.reading import Summary
-from ui.views.compare.groups import Entry
+from ui.views.compare.groups import Entry, identity
 from ui.views.compare.measured import known, scores, why
 
 
@@ -20,11 +21,10 @@ def incomparable(baseline: Entry, entry: Entry) -> str:
             return f"{who}{why(each.views[0], cause)}"
     pair = [_first_evaluated(each) for each in (baseline, entry)]
     first, second = (view.config for view in pair)
-    if first and second and first.dataset.name != second.dataset.name:
-        return (
-            f"tested on other data, {second.dataset.name} instead of "
-            f"{first.dataset.name}"
-        )
+    if first and second and identity(first.dataset) != identity(second.dataset):
+        (own, others) = (data_name(each.dataset) for each in (second, first))
+        same = " of another folder" if own == others else ""
+        return f"tested on other data, {own}{same} instead of {others}"
     try:
         (labels, rows), (other_labels, other_rows) = map(_examples, pair)
     except RunError as error:

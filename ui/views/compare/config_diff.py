@@ -8,10 +8,10 @@ from trainers.catalogue import OPTIMIZERS
 from trainers.sweep import CHOICES, HYPERPARAMETERS, SECTION_OF, setting
 from ui.components.formats import MISSING, words
 from ui.components.forms import label
-from ui.components.reading import Summary
 from ui.views.compare.groups import Entry
 
 OPTIMIZER = "optimizer"
+_FEWEST, _MOST = 6, 17  # digits of a number; 17 tell any two apart
 _ITEMS = {
     item.name: item for spec in OPTIMIZERS.values() for item in spec.hyperparameters
 }
@@ -56,9 +56,11 @@ def settings(entries: Sequence[Entry]) -> list[Setting]:
     found = []
     names = (*CHOICES, *HYPERPARAMETERS, *SECTION_OF)
     for name in names:
-        values = [_told(entry, name) for entry in entries]
-        if any(value != MISSING for value in values):
-            found.append(Setting(name, _section(name), values))
+        rows = [_values(entry, name) for entry in entries]
+        if any(rows):
+            digits = _digits([value for row in rows for value in row])
+            told = [_told(row, digits) for row in rows]
+            found.append(Setting(name, _section(name), told))
     order = list(dict.fromkeys([*CHOICES, *SECTION_OF.values()]))
     return sorted(found, key=lambda each: order.index(each.section))
 
@@ -69,19 +71,27 @@ def _section(name: str) -> str:
     return SECTION_OF.get(name, OPTIMIZER)
 
 
-def _told(entry: Entry, name: str) -> str:
-    """The value, of a family all that its runs have: the seeds."""
-    values = dict.fromkeys(_value(view, name) for view in entry.views)
-    known = [value for value in values if value != MISSING]
-    return ", ".join(known) or MISSING
+def _values(entry: Entry, name: str) -> list[Any]:
+    """What the runs of an entry have, each once: of a family, its seeds."""
+    configs = [view.config for view in entry.views if view.config is not None]
+    given = [setting(config, name) for config in configs]
+    return list(dict.fromkeys(value for value in given if value is not None))
 
 
-def _value(view: Summary, name: str) -> str:
-    if view.config is None:
-        return MISSING
-    value: Any = setting(view.config, name)
-    if value is None:
-        return MISSING
+def _digits(values: Sequence[Any]) -> int:
+    """The fewest digits of numbers, but no fewer than six, that tell all apart."""
+    several = set(values)
+    for digits in range(_FEWEST, _MOST):
+        if len({_text(value, digits) for value in several}) == len(several):
+            return digits
+    return _MOST
+
+
+def _told(values: Sequence[Any], digits: int) -> str:
+    return ", ".join(_text(value, digits) for value in values) or MISSING
+
+
+def _text(value: Any, digits: int) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from ui.components import reading
-from ui.components.axes import KINDS, STEP, TIME, Axes, longest_of
+from ui.components.axes import KINDS, STEP, TIME, Axes
 from ui.components.formats import plain
 from ui.components.guarded import fragment
 from ui.components.plot import panel
-from ui.components.series import SMOOTHED_SHARE, Row, unbroken
+from ui.components.series import SMOOTHED_SHARE
 from ui.views.compare import lines
 from ui.views.compare.comparison import Comparison, told_missing
 from ui.views.compare.groups import Entry
+from ui.views.compare.logged import Log, logged
 
 REFRESH = 3.0  # seconds between two looks at live runs
 METRICS, KIND, LOG_X, LOG_Y, SMOOTHING, EACH = (
@@ -21,7 +21,7 @@ METRICS, KIND, LOG_X, LOG_Y, SMOOTHING, EACH = (
 )  # fmt: skip
 _MOST_SMOOTHED = 20  # percent of a line's values
 
-Logged = list[tuple[Entry, list[list[Row]]]]
+Logged = list[tuple[Entry, list[Log]]]
 
 
 def render(comparison: Comparison) -> None:
@@ -31,11 +31,11 @@ def render(comparison: Comparison) -> None:
 
 
 def _live(comparison: Comparison) -> None:
-    logged: Logged = [
-        (entry, [unbroken(reading.metrics(view.run)) for view in entry.views])
+    found: Logged = [
+        (entry, [logged(view.run) for view in entry.views])
         for entry in comparison.entries
     ]
-    every = [rows for _, several in logged for rows in several]
+    every = [log for _, several in found for log in several]
     metrics = lines.available(every)
     if not metrics:
         st.info("None of these has logged anything yet.", icon=":material/info:")
@@ -44,7 +44,7 @@ def _live(comparison: Comparison) -> None:
     drawn = [
         made
         for key in chosen
-        if (made := lines.panel(metrics[key], logged, axes, each_run=each_run))
+        if (made := lines.panel(metrics[key], found, axes, each_run=each_run))
     ]
     revision = f"{comparison.revision} {axes.revision}"
     for first in range(0, len(drawn), 2):
@@ -56,19 +56,19 @@ def _live(comparison: Comparison) -> None:
                     key=f"compare-curve-{each.metric.key}", note=each.metric.note,
                     revision=revision,
                 )  # fmt: skip
-    _notes(logged, axes)
+    _notes(found, axes)
 
 
 def _controls(
     metrics: dict[str, lines.Metric],
     comparison: Comparison,
-    every: Sequence[Sequence[Row]],
+    every: Sequence[Log],
 ) -> tuple[list[str], Axes, bool]:
     """Show what can be drawn against what, and return what was chosen."""
     default = [key for key in lines.DEFAULT if key in metrics] or list(metrics)[:4]
     chosen = st.pills(
         "Metrics", list(metrics), selection_mode="multi", default=default, key=METRICS,
-        bind="query-params", format_func=lambda key: metrics[key].title,
+        bind="query-params", format_func=lambda key: _title(metrics[key]),
         label_visibility="collapsed",
     )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -87,14 +87,19 @@ def _controls(
         each_run = False
         if any(entry.is_family for entry in comparison.entries):
             each_run = st.toggle("Each seed", key=EACH, bind="query-params")
-    longest = max((longest_of(rows) for rows in every), default=0.0)
+    longest = max((log.seconds for log in every), default=0.0)
     known = kind if kind in KINDS else STEP
     axes = Axes(known, bool(log_x), bool(log_y), smoothing / 100, longest)
     return [key for key in chosen if key in metrics], axes, bool(each_run)
 
 
-def _notes(logged: Logged, axes: Axes) -> None:
-    families = [(entry, rows) for entry, rows in logged if entry.is_family]
+def _title(metric: lines.Metric) -> str:
+    """In Markdown; that of an unknown metric is foreign. The address has it, too."""
+    return metric.title if metric.key in lines.KNOWN else plain(metric.title)
+
+
+def _notes(found: Logged, axes: Axes) -> None:
+    families = [(entry, logs) for entry, logs in found if entry.is_family]
     if families:
         how = (
             "Times differ between seeds: values are interpolated, over the time that "
@@ -105,14 +110,11 @@ def _notes(logged: Logged, axes: Axes) -> None:
         st.caption(
             f"A line is the mean over seeds, its band one standard deviation. {how}"
         )
-    late = [plain(entry.name) for entry, rows in families if lines.uneven(rows)]
+    late = [plain(entry.name) for entry, logs in families if lines.uneven(logs)]
     if late:
         st.caption(
             f":material/info: Not all seeds of {', '.join(late)} are as far: beyond "
             "the end of one, the mean is over the others (n in the label)."
         )
-    told_missing(
-        {"nothing logged": [entry.name for entry, rows in logged if not any(rows)]}
-        if any(not any(rows) for _, rows in logged)
-        else {}
-    )
+    silent = [e.name for e, logs in found if not any(log.rows for log in logs)]
+    told_missing({"nothing logged": silent} if silent else {})

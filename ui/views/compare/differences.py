@@ -6,13 +6,9 @@ the question is what another training would give: with the same seeds on both si
 differences are taken seed by seed (`calibration.mean_over_seeds`), else the means of
 both are compared.
 
-*Papers*: Student (1908), Biometrika 6:1; Welch (1947), Biometrika 34:28 (means of two
-groups whose deviations differ). One run against several seeds: Student's interval for
-two groups, which takes the deviation of the one for that of the others.
-
-Seeds that all gave the same number tell nothing of the spread: there is no interval,
-and so no verdict. An interval that rests on one degree of freedom is shown, but two
-numbers are too few to call anything clear.
+Seeds that all gave the same number tell nothing of the spread: there is no interval
+(`ui.views.compare.means`), and so no verdict. An interval that rests on one degree of
+freedom is shown, but two numbers are too few to call anything clear.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,21 +20,20 @@ import streamlit as st
 
 from calibration import Difference, Estimate, mean_over_seeds, paired_differences
 from calibration.definitions import HIGHER, MEASURES
-from calibration.estimate import COVERAGE
 from trainers.runs import Run, RunError
 from ui.components import predictions
-from ui.components.reading import stamp_of
+from ui.components.guarded import BROKEN
+from ui.components.latest import Stamp, stamp_of
 from ui.views.compare.comparable import incomparable
 from ui.views.compare.groups import Entry
-from ui.views.compare.measured import BROKEN, Stamp, known, scores, why
+from ui.views.compare.means import ENDLESS, ERROR, alike, error_of, of_means
+from ui.views.compare.measured import known, scores, why
 
 HEADLINE = ("nll", "accuracy", "ece", "brier")
 PAIRED, SEEDWISE, MEANS = "by example", "by seed", "of means"
 BETTER, WORSE, UNCLEAR = "clearly better", "clearly worse", "no clear difference"
 ALIKE = "all seeds alike, which tells nothing of the spread"
 TOO_FEW = "too few seeds to tell"
-_ENDLESS = (-np.inf, np.inf)
-_ERROR = 1e-12  # of rounding, for numbers of about 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,54 +111,6 @@ def paired(one: Run, two: Run) -> Mapping[str, Difference]:
     return _paired(str(one.path), str(two.path), stamps)
 
 
-def of_means(first: Sequence[float], second: Sequence[float]) -> Estimate:
-    """The mean of some numbers less that of others, with Student's interval.
-
-    Args:
-        first: A number a seed, [R].
-        second: Likewise, of other seeds, [Q]; either may be of one, not both.
-
-    Returns:
-        The difference; its interval is Welch's where both have two or more, and
-        endless where the numbers of each side are all the same.
-
-    Raises:
-        ValueError: If both are of one, which have no deviation.
-    """
-    from scipy.special import stdtrit
-
-    value = float(np.mean(first) - np.mean(second))
-    low, high = _ENDLESS
-    if not (_alike(first) and _alike(second)):
-        error, freedom = _error(first, second)
-        half = float(stdtrit(freedom, (1 + COVERAGE) / 2)) * error
-        low, high = value - half, value + half
-    elif max(len(first), len(second)) < 2:
-        raise ValueError("two single runs have no deviation over seeds.")
-    number = len(first) + len(second)
-    return Estimate(value, low=low, high=high, count=number, method="t")
-
-
-def _error(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
-    """Standard error of a difference of means, and its degrees of freedom."""
-    groups = [np.asarray(each, np.float64) for each in (first, second)]
-    counts = np.array([len(each) for each in groups])
-    squares = np.array([((each - each.mean()) ** 2).sum() for each in groups])
-    if (counts > 1).all():
-        parts = squares / (counts - 1) / counts
-        error = parts.sum()
-        freedom = error**2 / (parts**2 / (counts - 1)).sum()
-    else:
-        freedom = counts.sum() - 2
-        error = squares.sum() / freedom * (1 / counts).sum()
-    return float(np.sqrt(error)), float(freedom)
-
-
-def _alike(values: Sequence[float]) -> bool:
-    """Whether numbers are the same but for rounding; one number is."""
-    return bool(np.ptp(values) <= _ERROR * max(1.0, np.abs(values).max()))
-
-
 def better_share(measure: str, difference: Difference) -> str:
     """In what share of resamples the first run is what the number says, in words.
 
@@ -236,7 +183,7 @@ def _of_means(
     support, enough = f"{len(first)} against {len(second)} seeds", True
     if not np.isfinite(difference.high):
         support = ALIKE
-    elif _error(first, second)[1] <= 1 + _ERROR:
+    elif error_of(first, second)[1] <= 1 + ERROR:
         support, enough = f"{support}: {TOO_FEW}", False
     return Compared(
         entry=entry, measure=name, difference=difference, method=MEANS,
@@ -251,8 +198,8 @@ def _seedwise(entry: Entry, name: str, pairs: Sequence[float]) -> Compared:
     same_way = sum(pair * found.mean > 0 for pair in pairs)
     support = f"{_side(name, found.mean)} with {same_way} of {len(pairs)} seeds"
     low, high, enough = found.low, found.high, len(pairs) > 2
-    if _alike(pairs):
-        (low, high), support = _ENDLESS, ALIKE
+    if alike(pairs):
+        (low, high), support = ENDLESS, ALIKE
     elif not enough:
         support = f"{support}: {TOO_FEW}"
     difference = Estimate(found.mean, low=low, high=high, count=found.count, method="t")

@@ -1,11 +1,18 @@
 """What is set side by side: runs, or families of runs that differ in the seed alone."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainers.catalogue import model_spec, optimizer_spec
-from trainers.config import RunConfig
-from trainers.families import families, family_key, one_a_seed, told_apart
+from trainers.config import DatasetConfig, RunConfig
+from trainers.families import (
+    data_name,
+    families,
+    family_key,
+    one_a_seed,
+    told_apart,
+)
 from trainers.status import ALIVE
 from trainers.sweep import CHOICES, differing, label
 from ui.components.reading import Summary
@@ -133,9 +140,21 @@ def newest_of_each(views: Sequence[Summary]) -> list[Summary]:
 
 
 def datasets(entries: Sequence[Entry]) -> list[str]:
-    """The names of the datasets that runs were trained on, each once."""
+    """What the data that runs were trained on are called, for each that there are."""
     configs = [view.config for entry in entries for view in entry.views]
-    return sorted({config.dataset.name for config in configs if config is not None})
+    known = {identity(config.dataset): config for config in configs if config}
+    names = {key: data_name(config.dataset) for key, config in known.items()}
+    # Two uploads of one name lie in two folders.
+    alike = Counter(names.values())
+    return sorted(
+        name if alike[name] < 2 else f"{name} of {key[1]}"
+        for key, name in names.items()
+    )
+
+
+def identity(data: DatasetConfig) -> tuple[str, str]:
+    """What tells data from others: the name, and of a person's own the folder."""
+    return data.name, data.folder or ""
 
 
 def _family(view: Summary) -> str:
@@ -158,7 +177,7 @@ def _names(chosen: Sequence[Sequence[Summary]]) -> list[str]:
     names = told_apart(
         [optimizer_spec(config.optimizer.name).title for config in configs],
         [model_spec(config.model.name).title for config in configs],
-        [config.dataset.name for config in configs],
+        [data_name(config.dataset) for config in configs],
         [_shortened(label(config, settings)) for config in configs],
         [_seeds(each) for each in known],
     )
@@ -170,7 +189,7 @@ def _names(chosen: Sequence[Sequence[Summary]]) -> list[str]:
 
 
 def _settings(configs: Sequence[RunConfig]) -> list[str]:
-    known = (*CHOICES, "seed")
+    known = (*CHOICES, "folder", "seed")
     return [name for name in differing(configs) if name not in known]
 
 

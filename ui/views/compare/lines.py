@@ -7,14 +7,14 @@ from typing import Any
 from ui.components.axes import TIME, Axes
 from ui.components.figure import PERCENT, Figure, figure
 from ui.components.formats import compact, percent, words
-from ui.components.series import Row, Value, column, last, smoothed, thinned, value
+from ui.components.series import Row, Value, column, last, smoothed, thinned
 from ui.views.compare.groups import Entry
+from ui.views.compare.logged import Log
 from ui.views.compare.spread import Curve, by_place, interpolated
 from ui.views.compare.strokes import Trace, faint, mean, stroke
 
 HEIGHT = 300  # pixels
 STEPS, EPOCHS = "step", "epoch"  # kinds of rows
-_PLACES = {"kind", "step", "epoch", "seconds"}  # what tells where, not what
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,13 +83,12 @@ class Panel:
     alt: str
 
 
-def available(rows: Sequence[Sequence[Row]]) -> dict[str, Metric]:
+def available(logs: Sequence[Log]) -> dict[str, Metric]:
     """The metrics that any of the runs has logged, the known ones first."""
     kinds: dict[str, set[str]] = {}
-    for row in (row for each in rows for row in each):
-        for key, logged in row.items():
-            if key not in _PLACES and value(logged) is not None:
-                kinds.setdefault(key, set()).add(str(row.get("kind")))
+    for log in logs:
+        for key, each in log.kinds.items():
+            kinds.setdefault(key, set()).update(each)
     found = {key: metric for key, metric in KNOWN.items() if key in kinds}
     for key in sorted(kinds.keys() - KNOWN.keys()):
         kind = STEPS if STEPS in kinds[key] else EPOCHS
@@ -99,7 +98,7 @@ def available(rows: Sequence[Sequence[Row]]) -> dict[str, Metric]:
 
 def panel(
     metric: Metric,
-    runs: Sequence[tuple[Entry, Sequence[Sequence[Row]]]],
+    runs: Sequence[tuple[Entry, Sequence[Log]]],
     axes: Axes,
     *,
     each_run: bool = False,
@@ -108,7 +107,7 @@ def panel(
 
     Args:
         metric: What to draw.
-        runs: Entries, each with the rows of metrics.jsonl of its runs.
+        runs: Entries, each with what its runs have logged.
         axes: What it is drawn against.
         each_run: Whether the runs of families are drawn beneath their mean.
 
@@ -117,8 +116,8 @@ def panel(
     """
     traces: list[Trace] = []
     told = []
-    for entry, logged in runs:
-        curves = [_curve(metric, rows, axes) for rows in logged]
+    for entry, logs in runs:
+        curves = [_curve(metric, log.rows, axes) for log in logs]
         known = [curve for curve in curves if last(curve[1]) is not None]
         if not known:
             continue
@@ -132,20 +131,25 @@ def panel(
         traces, x=axes.horizontal(), y=axes.vertical(**_vertical(metric)),
         height=HEIGHT, hovermode="x unified", showlegend=False,
     )  # fmt: skip
-    alt = f"{metric.title} by {by}, newest values: {', '.join(told)}."
+    newest = "newest smoothed values" if _share(metric, axes) else "newest values"
+    alt = f"{metric.title} by {by}, {newest}: {', '.join(told)}."
     return Panel(metric=metric, figure=drawn, alt=alt)
 
 
-def uneven(logged: Sequence[Sequence[Row]]) -> bool:
+def uneven(logs: Sequence[Log]) -> bool:
     """Whether the runs of a family are not all as far as one another."""
-    ends = {rows[-1].get("step") if rows else None for rows in logged}
+    ends = {log.rows[-1].get("step") if log.rows else None for log in logs}
     return len(ends) > 1
 
 
 def _curve(metric: Metric, rows: Sequence[Row], axes: Axes) -> Curve:
     places, values = column(rows, metric.kind, metric.key, axes.place)
-    share = axes.smoothing if metric.measured and metric.kind == STEPS else 0.0
-    return places, smoothed(values, share)
+    return places, smoothed(values, _share(metric, axes))
+
+
+def _share(metric: Metric, axes: Axes) -> float:
+    """Of a line's values, over which they are averaged; 0 for none."""
+    return axes.smoothing if metric.measured and metric.kind == STEPS else 0.0
 
 
 def _traces(

@@ -11,16 +11,13 @@ from trainers.runs import Run, RunError
 from trainers.status import ALIVE
 from ui.components import reading
 from ui.components.formats import number
-from ui.components.reading import Summary, stamp_of
+from ui.components.guarded import BROKEN
+from ui.components.latest import Stamp, stamp_of
+from ui.components.reading import Summary
 from ui.components.states import DAMAGED
 from ui.views.compare.groups import Entry
 
 Found = TypeVar("Found")
-Stamp = tuple[int, int, int]
-
-BROKEN = (
-    RunError, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

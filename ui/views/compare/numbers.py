@@ -6,10 +6,11 @@ import streamlit as st
 
 from calibration import MEASURES
 from calibration.report import written
-from data import DATASETS
 from ui.components.formats import count, plain
+from ui.components.labels import data_title
 from ui.views.compare import table
 from ui.views.compare.comparison import Comparison, name_of, told_missing
+from ui.views.compare.costs import facts, resumed
 from ui.views.compare.groups import Entry
 from ui.views.compare.measured import gathered, known, scores
 from ui.views.compare.verdicts import differences
@@ -39,7 +40,7 @@ def _overview(entries: Sequence[Entry], found: Sequence[table.Row]) -> None:
     st.markdown("### At a glance")
     lines: dict[str, list[str]] = {"Entry": [name_of(entry) for entry in entries]}
     for row in rows:
-        lines[table.title(row.key, _ood_title(row.key[1]))] = _cells(row, entries)
+        lines[table.title(row.key, data_title(row.key[1]))] = _cells(row, entries)
     st.table(lines, border="horizontal", hide_index=True,
              alt="The headline numbers of each entry")  # fmt: skip
     st.caption(" ".join(_meanings(entries, found)))
@@ -68,7 +69,7 @@ def _cells(row: table.Row, entries: Sequence[Entry]) -> list[str]:
 
 def _everything(entries: Sequence[Entry], found: Sequence[table.Row]) -> None:
     with st.expander("All measures", icon=":material/table_rows:"):
-        lines = {"Measure": [table.title(r.key, _ood_title(r.key[1])) for r in found]}
+        lines = {"Measure": [table.title(r.key, data_title(r.key[1])) for r in found]}
         for place, entry in enumerate(entries):
             lines[name_of(entry)] = [_cells(row, entries)[place] for row in found]
         st.table(lines, border="horizontal", hide_index=True,
@@ -86,18 +87,15 @@ def _everything(entries: Sequence[Entry], found: Sequence[table.Row]) -> None:
 
 def _costs(entries: Sequence[Entry]) -> None:
     st.markdown("### What it cost")
-    told = [table.facts(entry) for entry in entries]
+    told = [facts(entry) for entry in entries]
     lines = {"Entry": [name_of(entry) for entry in entries]}
     for name in told[0]:
         lines[name] = [each[name] for each in told]
     st.table(lines, border="horizontal", hide_index=True,
              alt="Time, epochs, samples and examples of each entry")  # fmt: skip
+    pauses = ", pauses before a resume left out" if resumed(entries) else ""
     st.caption(
-        "Total time is from the start to the end, with evaluation; seconds per epoch "
-        "are those of training and validation. Of a family, means over seeds. Times "
-        "compare only where the machine was the same, and as busy."
+        f"Total time is from the start to the end, with evaluation{pauses}; seconds "
+        "per epoch are those of training and validation. Of a family, means over "
+        "seeds. Times compare only where the machine was the same, and as busy."
     )
-
-
-def _ood_title(name: str) -> str:
-    return DATASETS[name].title if name in DATASETS else name

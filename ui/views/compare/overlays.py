@@ -14,7 +14,8 @@ from calibration import ReliabilityDiagram
 from ui.components.figure import MUTED, PERCENT, Figure, axis, figure
 from ui.components.formats import compact, percent
 from ui.views.compare.groups import Entry
-from ui.views.compare.judged import Detection, Scheme, Selective, Shift
+from ui.views.compare.judged import Detection, Scheme, Selective
+from ui.views.compare.severities import Shift
 from ui.views.compare.spread import Array, Band, stacked
 from ui.views.compare.strokes import Trace, mean, stroke
 
@@ -186,23 +187,22 @@ def roc_alt(found: Of, title: str) -> str:
     return f"ROC curves of telling {title} apart; AUROC: {', '.join(told)}."
 
 
-def shifted(found: Of, kind: str, measure: str) -> tuple[Figure, str]:
+def shifted(found: Of, kinds: Sequence[str], measure: str) -> tuple[Figure, str]:
     """A measure by severity of the corruption, and a sentence.
 
     Args:
-        found: Entries with the `Shift` of their runs.
-        kind: Of shift, or `measured.ALL_KINDS`.
-        measure: "accuracy", "nll" or "ece".
+        found: Entries with the `Shift` of their runs, each of which has these kinds.
+        kinds: Of corruption; the mean over them is drawn.
+        measure: Of `severities.MEASURED`.
     """
     is_percent = measure != "nll"
     traces: list[Trace] = []
     told = []
     for entry, several in found:
-        tables: Sequence[Shift] = [each for each in several if kind in each]
-        if not tables:
-            continue
-        levels = sorted(set.intersection(*(set(t[kind][measure]) for t in tables)))
-        rows = [[table[kind][measure][level] for level in levels] for table in tables]
+        tables: Sequence[Shift] = several
+        curves = [each.mean(kinds, measure) for each in tables]
+        levels = sorted(set.intersection(*(set(curve) for curve in curves)))
+        rows = [[curve[level] for level in levels] for curve in curves]
         form = ".2%" if is_percent else ".4~g"
         traces += _curve(entry, np.array(levels, np.float64), rows, form)
         end = float(np.mean([row[-1] for row in rows]))

@@ -1,12 +1,12 @@
 """How entries look in charts: a line each, a band where it is a mean over seeds."""
 
-import html
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ui.components import labels
 from ui.components.figure import line
 from ui.components.series import MAX_POINTS, Value, thinned
 from ui.views.compare.groups import Entry
@@ -18,8 +18,8 @@ BAND, FAINT = 0.16, 0.45  # opacities
 
 
 def label(entry: Entry) -> str:
-    """Its name in a chart, which takes some markup."""
-    return html.escape(entry.name, quote=False)
+    """Its name in a chart, whole: the end of it may be what tells it from others."""
+    return labels.label(entry.name, len(entry.name))
 
 
 def stroke(

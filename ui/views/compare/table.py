@@ -1,18 +1,14 @@
 """The numbers of entries side by side: as rows of a table, and as CSV."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from calibration import MEASURES, Estimate, mean_over_seeds
 from calibration.report import written
-from trainers.status import ENDED
-from ui.components import reading
-from ui.components.formats import MISSING, compact, count, duration, plain
+from ui.components.csv_file import as_csv
+from ui.components.formats import plain
 from ui.components.reading import Summary
-from ui.components.series import unbroken, value
+from ui.views.compare.costs import NOTHING
 from ui.views.compare.differences import Compared
 from ui.views.compare.groups import Entry, datasets
 from ui.views.compare.judged import selective
@@ -20,10 +16,15 @@ from ui.views.compare.measured import known, scores
 
 FIRST = ("accuracy", "nll", "brier", "ece")
 SELECTIVE = ("aurc", "coverage_at_risk")
-# Spreadsheets run what begins with one of these as a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-NOTHING = f"\\{MISSING}"  # in Markdown a dash alone would begin a list
+# Heads of the CSV files.
+_NUMBERS = (
+    "entry", "runs", "measure", "ood_set", "better", "best", "value", "low", "high",
+    "deviation", "seeds", "interval",
+)  # fmt: skip
+_DIFFERENCES = (
+    "entry", "baseline", "measure", "difference", "low", "high", "method", "verdict",
+    "support",
+)  # fmt: skip
 
 Key = tuple[str, str]  # a measure, and the out-of-distribution set it is of or ""
 
@@ -73,11 +74,12 @@ def rows(entries: Sequence[Entry]) -> list[Row]:
     order = written.ordered(name for name, _ in keys)
     ordered = sorted(keys, key=lambda key: (key[1] != "", key[1], order.index(key[0])))
     pairs = [*zip(entries, told, strict=True)]
+    ranked = len(datasets(entries)) < 2
     return [
         Row(
             key,
             [number(each, key, family=entry.is_family) for entry, each in pairs],
-            ranked=len(datasets(entries)) < 2,
+            ranked=ranked,
         )
         for key in ordered
     ]
@@ -158,109 +160,40 @@ def _whole(text: str) -> str:
 def title(key: Key, ood_title: str = "") -> str:
     """The name of a measure for the head of a row, with the way that is better."""
     name, group = key
-    arrow = {"lower": " ↓", "higher": " ↑"}.get(MEASURES[name].better, "")
+    arrow = {"lower": "\u00a0↓", "higher": "\u00a0↑"}.get(MEASURES[name].better, "")
     at = " of 5 %" if name == "coverage_at_risk" else ""
     of = f", {plain(ood_title or group)}" if group else ""
     return f"{written.short(name)}{at}{of}{arrow}"
 
 
-def facts(entry: Entry) -> dict[str, str]:
-    """What an entry cost and rests on: time, epochs, samples, examples."""
-    told = [each for view in entry.views if (each := known(view, scores))]
-    spans = [span for view in entry.views if (span := _seconds(view)) is not None]
-    paces = [pace for view in entry.views if (pace := _pace(view)) is not None]
-    done = [_epochs(view) for view in entry.views]
-    planned = entry.views[0].config.training.epochs if entry.views[0].config else None
-    least = f"{compact(min(done))} to " if min(done) < max(done) else ""
-    return {
-        "Total time": duration(sum(spans) / len(spans)) if spans else NOTHING,
-        "Epochs": f"{least}{compact(max(done))}"
-        + (f" of {planned}" if planned and min(done) < planned else ""),
-        "Seconds per epoch": compact(sum(paces) / len(paces)) if paces else NOTHING,
-        "Posterior samples S": _several(each.num_samples for each in told),
-        "Test examples N": _several(each.num_examples for each in told),
-    }
-
-
-def _several(numbers: Iterable[int]) -> str:
-    return ", ".join(count(each) for each in sorted(set(numbers))) or NOTHING
-
-
-def _seconds(view: Summary) -> float | None:
-    """From the start to the end, evaluation included; None before the end."""
-    status = view.status
-    if status is None or status.state not in ENDED:
-        return None
-    if status.started is None or status.ended is None:
-        return None
-    return max(0.0, status.ended - status.started)
-
-
-def _epochs(view: Summary) -> float:
-    logged = reading.metrics(view.run)
-    return max((value(row.get("epoch")) or 0.0 for row in logged), default=0.0)
-
-
-def _pace(view: Summary) -> float | None:
-    """Seconds an epoch, validation included."""
-    logged, epochs = unbroken(reading.metrics(view.run)), _epochs(view)
-    spans = [value(row.get("seconds")) or 0.0 for row in logged]
-    return max(spans) / epochs if spans and epochs > 0 else None
-
-
 def metrics_csv(entries: Sequence[Entry], found: Iterable[Row]) -> bytes:
     """All numbers, one a row."""
-    lines = [
-        {
-            "entry": entry.name, "runs": " ".join(v.run.id for v in entry.views),
-            "measure": row.key[0], "ood_set": row.key[1], "better":
-            MEASURES[row.key[0]].better, "best": int(row.best == place),
-            "value": each.value, "low": each.low, "high": each.high,
-            "deviation": each.deviation, "seeds": each.seeds,
-            "interval": "over seeds" if entry.is_family else "over examples",
-        }
+    rows = [
+        (
+            entry.name, " ".join(view.run.id for view in entry.views), *row.key,
+            MEASURES[row.key[0]].better, int(row.best == place), each.value, each.low,
+            each.high, each.deviation, each.seeds,
+            "over seeds" if entry.is_family else "over examples",
+        )
         for row in found
         for place, (entry, each) in enumerate(zip(entries, row.numbers, strict=True))
         if each is not None
     ]  # fmt: skip
-    return as_csv(lines)
+    return as_csv(_NUMBERS, rows)
 
 
 def differences_csv(baseline: Entry, found: Iterable[Compared]) -> bytes:
     """All differences, one a row."""
-    lines = [
-        {
-            "entry": each.entry.name, "baseline": baseline.name, "measure":
-            each.measure, "difference": float(each.difference), "low": low,
-            "high": high, "method": each.method, "verdict": each.verdict,
-            "support": each.support,
-        }
+    rows = [
+        (
+            each.entry.name, baseline.name, each.measure, float(each.difference),
+            *_ends(each), each.method, each.verdict, each.support,
+        )
         for each in found
-        for low, high in [_ends(each)]
     ]  # fmt: skip
-    return as_csv(lines)
+    return as_csv(_DIFFERENCES, rows)
 
 
 def _ends(row: Compared) -> tuple[float | None, float | None]:
     found = row.difference
     return (found.low, found.high) if row.has_interval else (None, None)
-
-
-def as_csv(lines: Sequence[Mapping[str, Any]]) -> bytes:
-    """Rows as CSV that spreadsheets run no formulas of; b"" of none.
-
-    In UTF-8 with its mark, without which Excel reads another encoding.
-    """
-    if not lines:
-        return b""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(lines[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: _safe(v) for k, v in line.items()} for line in lines)
-    return buffer.getvalue().encode("utf-8-sig")
-
-
-def _safe(content: Any) -> Any:
-    if isinstance(content, str) and content.startswith(_FORMULA):
-        return f"'{content}"
-    return "" if content is None else content

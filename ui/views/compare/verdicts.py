@@ -127,7 +127,9 @@ def _forest(comparison: Comparison, rows: Sequence[Compared]) -> None:
     names = [name for name in HEADLINE if any(row.measure == name for row in rows)]
     longest = max(len(entry.name) for entry in comparison.others)
     size = 2 if longest > _LONG else len(names)
-    places = [place for _ in range(0, len(names), size) for place in st.columns(size)]
+    with st.container(key="compare_forest"):  # narrower in `ui/style.css`
+        rows_of_places = [st.columns(size) for _ in range(0, len(names), size)]
+    places = [place for each in rows_of_places for place in each]
     for place, name in zip(places, names, strict=False):
         own = [row for row in rows if row.measure == name]
         with place:

@@ -1,6 +1,5 @@
 """The fields of the launch form that are not hyper-parameters."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -18,7 +17,6 @@ from trainers.config import (
 from trainers.hyperparameters import OptimizerSpec
 from ui.components.formats import count, plain, words
 from ui.components.forms import in_columns
-from ui.views.launch.upload import own_images
 
 _TRAINING = TrainingConfig()
 _EVALUATION = EvaluationConfig()
@@ -52,11 +50,6 @@ def facts(spec: DatasetSpec) -> str:
     return " · ".join([*parts, f"licence: {spec.licence}"])
 
 
-def folder() -> str:
-    """Ask for the user's own images; "" before any are chosen."""
-    return own_images()
-
-
 def optimizer() -> OptimizerSpec:
     """Choose an optimizer."""
     names = list(OPTIMIZERS)
@@ -72,9 +65,9 @@ def optimizer() -> OptimizerSpec:
     return OPTIMIZERS[name or names[0]]
 
 
-def about(optimizers: Mapping[str, OptimizerSpec], name: str | None) -> None:
+def about(name: str | None) -> None:
     """Say what the chosen optimizer gives and where it comes from."""
-    spec = optimizers.get(name or "", next(iter(optimizers.values())))
+    spec = OPTIMIZERS.get(name or "", next(iter(OPTIMIZERS.values())))
     with st.container(border=True):
         st.markdown(f"**About {spec.title}**")
         if spec.bayesian:

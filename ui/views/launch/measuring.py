@@ -17,7 +17,7 @@ from pathlib import Path
 from trainers import errands
 from trainers.config import RunConfig
 from trainers.costs import Cost, cost_key
-from trainers.errands import FAILED, LOST, RUNNING
+from trainers.errands import FAILED, LOST, RUNNING, STOPPED
 from trainers.jobs.home import Home
 from trainers.runs import RunError, write_json
 
@@ -149,6 +149,8 @@ def look() -> Work | None:
     problem = ""
     if found.state == LOST:
         problem = "The measurement was interrupted."
+    elif found.state == STOPPED:
+        problem = "The measurement was stopped."
     elif found.state == FAILED and found.code == _GAVE_UP:
         problem = f"The measurement took longer than {LIMIT // 60} minutes."
     elif found.state == FAILED and not _result(kind).exists():

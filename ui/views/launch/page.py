@@ -1,26 +1,10 @@
 """The page that starts runs: choose, see what it amounts to, launch."""
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import streamlit as st
 
-from trainers.catalogue import OPTIMIZERS
-from trainers.config import (
-    DatasetConfig,
-    EvaluationConfig,
-    ModelConfig,
-    OptimizerConfig,
-    RunConfig,
-    TrainingConfig,
-)
-from trainers.hyperparameters import OptimizerSpec
-from trainers.jobs.launcher import checked_priority
 from trainers.runs import RunError
-from trainers.sweep import new_group
 from ui.components import access, navigation
 from ui.components.engine import engine
 from ui.components.formats import counted, plain
@@ -30,48 +14,19 @@ from ui.views.launch.copying import copies
 from ui.views.launch.devices import placing
 from ui.views.launch.estimate import estimate
 from ui.views.launch.options import concerns, options, reset_button
+from ui.views.launch.order import Form, Order, checked, forget_group, sections
 from ui.views.launch.outlook import is_local, outlook
-from ui.views.launch.plans import ONE, RACE, SWEEP, Plan, table
+from ui.views.launch.plans import RACE, SWEEP, table
 from ui.views.launch.prefill import prefill
 from ui.views.launch.recipe import recipe_buttons
 from ui.views.launch.saved import bar
 from ui.views.launch.several import several
-from ui.views.launch.upload import may_name
+from ui.views.launch.upload import own_images
 
-Section = Callable[[], Any]
-_GROUP = "launch-group"  # in the session: runs, and the name that was made up for them
-MAX_TOLD = 5  # values of a sweep that will not do
 _WHAT_VARIES = {
     RACE: "Choose two optimizers or more, several seeds, or both.",
     SWEEP: "Choose a setting and type its values, or type several seeds.",
 }
-
-
-@dataclass(frozen=True)
-class Form:
-    """What stands in the form.
-
-    Args:
-        sections: How to build each section of the configuration.
-        problems: What is wrong with hyper-parameters; told under their fields.
-        plan: How many runs, and in what they differ.
-        priority: Their priority in the queue.
-    """
-
-    sections: Mapping[str, Section]
-    problems: Sequence[str]
-    plan: Plan
-    priority: int
-
-
-@dataclass(frozen=True)
-class Order:
-    """What would be queued: the run that the form describes, and what comes of it."""
-
-    base: RunConfig
-    configs: Sequence[RunConfig]
-    plan: Plan
-    priority: int
 
 
 def render() -> None:
@@ -86,7 +41,7 @@ def render() -> None:
     left, side = st.columns([5, 3], gap="large")
     with left:
         form = _form()
-    order, problems = _checked(form)
+    order, problems = checked(form)
     with shelf:  # shown above the form, which it needs
         bar(lambda: order.base if order is not None else None)
     with side, st.container(key="summary"):
@@ -102,7 +57,7 @@ def _form() -> Form:
         with right:
             model = models.model(data["name"])
         if data["kind"] == "folder":
-            data["folder"] = choices.folder()
+            data["folder"] = own_images()
     with st.container(border=True):
         st.markdown("### :material/tune: Optimizer")
         optimizer = choices.optimizer()
@@ -121,93 +76,10 @@ def _form() -> Form:
     with st.container(border=True):
         st.markdown("### :material/stacks: Several runs at once")
         asked = several(optimizer)
-    sections = _sections(data, model, optimizer, values, settings)
+    parts = sections(data, model, optimizer, values, settings)
     with recipes:
-        recipe_buttons(optimizer, sections)
-    return Form(sections, problems, asked, settings["priority"] or 0)
-
-
-def _sections(
-    data: Mapping[str, Any],
-    model: Mapping[str, Any],
-    optimizer: OptimizerSpec,
-    values: Mapping[str, Any],
-    settings: Mapping[str, Any],
-) -> dict[str, Section]:
-    def chosen(section: Any, *others: str) -> dict[str, Any]:
-        names = {item.name for item in fields(section)} - {"name", *others}
-        return {name: settings[name] for name in names}
-
-    return {
-        "dataset": lambda: DatasetConfig(
-            name=data["name"],
-            folder=_absolute(data.get("folder")),
-            **chosen(DatasetConfig, "folder"),
-        ),
-        "model": lambda: ModelConfig(**{
-            **model,
-            "weights": models.whole_weights(model.get("weights")),
-        }),
-        "optimizer": lambda: OptimizerConfig(
-            name=optimizer.name, hyperparameters=values
-        ),
-        "training": lambda: TrainingConfig(**chosen(TrainingConfig)),
-        "evaluation": lambda: EvaluationConfig(**chosen(EvaluationConfig)),
-    }
-
-
-def _absolute(folder: str | None) -> str | None:
-    """The trainer runs elsewhere: a path must not depend on where the server does."""
-    if folder is None:
-        return None
-    if not folder.strip():
-        raise ValueError("Choose images of yours: upload them, or name their folder.")
-    # Unlike Path's, this one leaves the ~ of an unknown user as it stands.
-    path = Path(os.path.expanduser(folder.strip())).absolute()
-    if not may_name(path):
-        raise ValueError("Only editors may name folders of this machine.")
-    if not path.is_dir() and not (path.is_file() and path.suffix.lower() == ".npz"):
-        raise ValueError(f"There is no folder or .npz file {path} on this machine.")
-    return str(path)
-
-
-def _checked(form: Form) -> tuple[Order | None, list[str]]:
-    """Build what is asked for by the command line's rules, or say what is wrong."""
-    built, problems = {}, []
-    for name, build in form.sections.items():
-        try:
-            built[name] = build()
-        except (ValueError, TypeError) as error:
-            problems.append(str(error))
-    if problems:
-        return None, problems
-    if form.plan.is_open or form.plan.problems:
-        return None, list(form.plan.problems)
-    try:
-        base = RunConfig(**built)
-        priority = checked_priority(form.priority)
-    except ValueError as error:
-        return None, [str(error)]
-    try:
-        configs = form.plan.configs(base)
-    except ValueError as error:
-        return None, form.plan.faults(base)[:MAX_TOLD] or [str(error)]
-    return Order(base, configs, _named(form.plan, configs), priority), []
-
-
-def _named(plan: Plan, configs: Sequence[RunConfig]) -> Plan:
-    """A plan whose group has a name, made up where nobody typed one.
-
-    It stays while the runs are the same, so that what is queued here and what the
-    commands queue is one group, and that of other runs another.
-    """
-    if plan.kind == ONE or plan.group:
-        return plan
-    known, name = st.session_state.get(_GROUP, ([], ""))
-    if known != configs:
-        name = new_group()
-        st.session_state[_GROUP] = configs, name
-    return replace(plan, made_up=name)
+        recipe_buttons(optimizer, parts)
+    return Form(parts, problems, asked, settings["priority"] or 0)
 
 
 def _summary(form: Form, order: Order | None, problems: Sequence[str]) -> None:
@@ -236,7 +108,7 @@ def _summary(form: Form, order: Order | None, problems: Sequence[str]) -> None:
             _submit(order)
         if order is not None:
             _told(order)
-    choices.about(OPTIMIZERS, st.session_state["optimizer"])
+    choices.about(st.session_state["optimizer"])
 
 
 def _outlook(order: Order) -> bool:
@@ -280,7 +152,7 @@ def _submit(order: Order) -> None:
     except (RunError, OSError, ValueError) as error:
         st.error(f"Nothing was queued: {plain(str(error))}", icon=":material/error:")
         return
-    st.session_state.pop(_GROUP, None)  # what comes next is another group
+    forget_group()  # what comes next is another one
     if group:
         navigation.open_page(navigation.RUNS, **{navigation.GROUP: group})
     navigation.open_run(runs[0])

@@ -10,10 +10,13 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from data import DatasetError
-from data.overview import MAX_FILES, Overview, cautions, overview
+from data.cautions import cautions
+from data.overview import MAX_FILES, Overview, overview
+from data.own import is_image_file
 from ui.components.figure import Figure, axis, figure
 from ui.components.formats import count, counted, plain
 from ui.components.images import data_url
+from ui.components.labels import label
 from ui.components.plot import plot
 from ui.components.reading import stamp_of
 
@@ -22,11 +25,18 @@ ALIKE = 1.5  # times the images of the smallest class, that need no order
 _ROW, _FRAME = 22, 54  # pixels of a bar, and of what is around them
 _AGE = 60  # seconds after which a folder is looked at again
 _TILE = 46  # pixels
+_NAME = 18  # characters of a class beside its bar
+_LOOKING = "Looking at the images"
 
 
-@st.cache_data(max_entries=16, ttl=_AGE, show_spinner="Looking at the images")
-def _seen(path: str, stamp: tuple[int, ...]) -> Overview:  # noqa: ARG001 - the key
+@st.cache_data(max_entries=16, show_spinner=_LOOKING)
+def _of_file(path: str, stamp: tuple[int, ...]) -> Overview:  # noqa: ARG001 - the key
     return overview(path)
+
+
+@st.cache_data(max_entries=16, ttl=_AGE, show_spinner=_LOOKING)
+def _of_folder(path: str, stamp: tuple[int, ...]) -> Overview:  # noqa: ARG001 - the key
+    return overview(path)  # of which the stamp says nothing of what lies deeper
 
 
 def preview(path: str, *, key: str, notes: Sequence[str] = ()) -> None:
@@ -40,7 +50,8 @@ def preview(path: str, *, key: str, notes: Sequence[str] = ()) -> None:
     # Unlike Path's, this one leaves the ~ of an unknown user as it stands.
     path = os.path.expanduser(path)
     try:
-        found = _seen(path, tuple(stamp_of(Path(path))))
+        seen = _of_file if is_image_file(Path(path)) else _of_folder
+        found = seen(path, tuple(stamp_of(Path(path))))
     except (DatasetError, OSError, ValueError) as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -59,13 +70,13 @@ def preview(path: str, *, key: str, notes: Sequence[str] = ()) -> None:
 
 def _headline(found: Overview) -> str:
     more = "more than " if found.is_partial else ""
-    classes = f"{count(len(found.class_names))} classes"
+    classes = f"{count(found.num_classes)} classes"
     total = f"**{more}{counted(found.total, 'image')}**"
     text = " · ".join([total, classes, sizes(found), colours(found)])
     if found.test_counts:
         text += f"  \n{counted(sum(found.test_counts), 'image')} are the test part."
     if found.is_partial:
-        text += f"  \nCounted up to {count(MAX_FILES)} files."
+        text += f"  \nCounted up to {count(MAX_FILES)} images."
     return text
 
 
@@ -123,12 +134,12 @@ def counts_figure(found: Overview, classes: Sequence[int]) -> Figure:
         {
             "type": "bar", "orientation": "h", "name": name, "y": places,
             "x": [counts[k] for k in classes], "marker": {"color": color},
-            "customdata": [found.class_names[k] for k in classes],
+            "customdata": [label(found.class_names[k]) for k in classes],
             "hovertemplate": "%{customdata}: %{x:,}<extra></extra>",
         }
         for name, counts, color in parts
     ]  # fmt: skip
-    names = [_short(found.class_names[k]) for k in classes]
+    names = [label(found.class_names[k], _NAME) for k in classes]
     return figure(
         bars,
         x=axis("images", rangemode="tozero"),
@@ -137,12 +148,6 @@ def counts_figure(found: Overview, classes: Sequence[int]) -> Figure:
         barmode="stack",
         bargap=0.3,
     )
-
-
-def _short(name: str) -> str:
-    """A class's name as Plotly shows it, which reads tags in it."""
-    cut = name if len(name) <= 18 else f"{name[:17]}…"
-    return html.escape(cut)
 
 
 def _samples(found: Overview) -> None:

@@ -24,6 +24,7 @@ from ui.components.formats import age, plain
 from ui.views.launch.prefill import CONFIG, PRESET, begin_with
 from ui.views.launch.presets import preset_cards
 
+OPEN = "saved"  # key of the popover; whether it is open
 _NOTE = "saved-note"  # in the session: what was done before the page was made again
 _COUNT = "saved-count"  # a new number empties the fields
 
@@ -37,9 +38,13 @@ def bar(current: Callable[[], RunConfig | None]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="saved-bar"):
         with st.popover("Presets", icon=":material/auto_awesome:", key="presets"):
             preset_cards(partial(begin_with, PRESET))
-        with st.popover("Saved", icon=":material/bookmarks:", key="saved"):
-            _list()
-            _upload()
+        box = st.popover(
+            "Saved", icon=":material/bookmarks:", key=OPEN, on_change="rerun"
+        )
+        if box.open:  # a thousand files are not read for a closed one
+            with box:
+                _list()
+                _upload()
         with st.popover("Save", icon=":material/bookmark_add:", key="save"):
             _save(current())
         note = st.session_state.pop(_NOTE, "")
@@ -66,7 +71,7 @@ def _save(config: RunConfig | None) -> None:
     ):  # fmt: skip
         attempt([lambda: _keep(name, config, overwrite=there)])
     right.download_button(
-        "Download", _text(config), "config.json", "application/json",
+        "Download", partial(_text, config), "config.json", "application/json",
         icon=":material/download:", key="save-download", width="stretch",
         on_click="ignore", help="For python -m trainers run --config FILE.",
     )  # fmt: skip
@@ -96,16 +101,22 @@ def _row(saved: Saved, now: float) -> None:
         st.button(
             plain(saved.name), key=f"saved-open-{saved.name}", type="tertiary",
             icon=":material/bookmark:", disabled=saved.config is None,
-            on_click=begin_with, args=(CONFIG, saved.name),
+            on_click=_begin, args=(saved.name,),
         )  # fmt: skip
         st.caption(plain(_about(saved, now)))
     if saved.config is not None:
         st.download_button(
-            "", _text(saved.config), f"{saved.name}.json", "application/json",
+            "Download", partial(_text, saved.config), f"{saved.name}.json",
+            "application/json",
             icon=":material/download:", key=f"saved-download-{saved.name}",
-            on_click="ignore", type="tertiary", help=f"Download {plain(saved.name)}",
+            on_click="ignore", type="tertiary",
         )  # fmt: skip
     _delete_button(saved)
+
+
+def _begin(name: str) -> None:
+    st.session_state[OPEN] = False
+    begin_with(CONFIG, name)
 
 
 def _delete_button(saved: Saved) -> None:
@@ -119,8 +130,8 @@ def _delete_button(saved: Saved) -> None:
             attempt([partial(delete_config, saved.name)])
         return
     st.button(
-        "", icon=":material/delete:", key=f"saved-delete-{saved.name}",
-        type="tertiary", help=f"Delete {plain(saved.name)}",
+        "Delete", icon=":material/delete:", key=f"saved-delete-{saved.name}",
+        type="tertiary",
         disabled=not access.may_edit(),
         on_click=st.session_state.__setitem__, args=(asked, True),
     )  # fmt: skip

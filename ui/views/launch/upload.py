@@ -154,7 +154,8 @@ def remove(upload: Upload) -> None:
 
 def _users(upload: Upload) -> list[str]:
     """The runs that are queued or running on a dataset."""
-    views, _ = reading.summaries(list_runs())
+    # Which run it is and how it stands is asked; what came out of each is not.
+    views, _ = reading.summaries(list_runs(), patience=0.0)
     return [
         view.run.id
         for view in views
@@ -181,12 +182,22 @@ def _new() -> None:
     )
     if file is None:
         return
+    name, side = _name_and_size(file.name, number)
+    if st.button(
+        "Check and add", type="primary", icon=":material/upload_file:",
+        key="own-add", disabled=not allowed,
+    ):  # fmt: skip
+        _add(file, name, side)
+
+
+def _name_and_size(file_name: str, number: int) -> tuple[str, int | None]:
+    """Ask what to call an upload, and what size to bring its images to."""
     left, right = st.columns(2)
     name = left.text_input(
         "Name",
-        value=Path(file.name).stem[:64],
+        value=Path(file_name).stem[:64],
         max_chars=64,
-        key=f"own-name-{number}-{file.name}",  # another file has another name
+        key=f"own-name-{number}-{file_name}",  # another file has another name
     )
     side = right.selectbox(
         "Image size", [_AUTOMATIC, *SQUARES], key=f"own-side-{number}",
@@ -194,11 +205,7 @@ def _new() -> None:
         help="Automatic leaves images of one size as they are, and brings others to a "
         "square that most of them fill. Larger images cost time and memory.",
     )  # fmt: skip
-    if st.button(
-        "Check and add", type="primary", icon=":material/upload_file:",
-        key="own-add", disabled=not allowed,
-    ):  # fmt: skip
-        _add(file, name, side or None)
+    return name, side or None
 
 
 def _most() -> int:

@@ -7,7 +7,7 @@ import streamlit as st
 from calibration.report import written
 from trainers.hyperparameters import OptimizerSpec
 from ui.components.formats import count, decimal, percent, plain
-from ui.components.guarded import guarded
+from ui.components.guarded import fragment, guarded
 from ui.components.plot import panel
 from ui.views.optimizer import measured
 from ui.views.optimizer.figures import cost_figure, steps_figure
@@ -156,18 +156,21 @@ def _large_batch(spec: OptimizerSpec) -> None:
     if not any(spec.name in measured.large_batch(each) for each in TARGETS.values()):
         _missing("Steps by batch size", (LARGE_BATCH,))
         return
-    st.fragment(_steps)(spec)
+    fragment("Steps by batch size", _steps)(spec)
 
 
 def _steps(spec: OptimizerSpec) -> None:
     """The chart with its switch, which runs again alone."""
     name = st.segmented_control(
         "Steps to a test accuracy of", list(TARGETS), default=next(iter(TARGETS)),
-        required=True, key="optimizer-target",
+        required=True, key="optimizer-target", bind="query-params",
     )  # fmt: skip
     name = name if name in TARGETS else next(iter(TARGETS))
     methods = measured.large_batch(TARGETS[name])
-    mine = methods[spec.name]
+    mine = methods.get(spec.name, [])
+    if not mine:
+        st.caption(f"{spec.title} was not trained for {name}.")
+        return
     told = ", ".join(f"{_steps_of(row)} at {count(row['batch_size'])}" for row in mine)
     seeds = ", ".join(
         f"{row.get('num_seeds')} at {count(row['batch_size'])}" for row in mine

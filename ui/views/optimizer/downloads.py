@@ -1,31 +1,25 @@
 """The wheel, and the archive with the library, a runnable example and a posterior."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from trainers.hyperparameters import OptimizerSpec
-from trainers.parcel.archive import Parcel
 from trainers.parcel.bundle import bundle
 from trainers.parcel.deployment import offers_posterior
 from trainers.parcel.settings import MAKERS
-from trainers.parcel.wheel import (
-    LICENCE,
-    ParcelError,
-    build_wheel,
-    library_files,
-    licence,
-    sources_digest,
-)
-from trainers.runs import Run, RunError, list_runs
+from trainers.parcel.wheel import build_wheel
+from trainers.runs import Run, list_runs
 from trainers.status import FINISHED
 from ui.components import reading
 from ui.components.formats import plain
-from ui.components.reading import stamp_of
+from ui.components.latest import stamp_of
 from ui.views.optimizer.chosen import POSTERIOR
+from ui.views.optimizer.packing import offered, sources
 
 _CHOICE, _NONE = "optimizer-posterior", ""
 _ELSEWHERE = {
@@ -35,9 +29,19 @@ _ELSEWHERE = {
 
 
 def downloads(
-    spec: OptimizerSpec, values: Mapping[str, Any], problems: list[str]
+    spec: OptimizerSpec,
+    values: Mapping[str, Any],
+    problems: list[str],
+    runs: Mapping[str, Run],
 ) -> None:
-    """Show the section."""
+    """Show the section.
+
+    Args:
+        spec: The optimizer.
+        values: What stands in its fields.
+        problems: What is wrong with that.
+        runs: Finished runs whose posterior can come along, see `deployable`.
+    """
     st.markdown("### Download")
     if not MAKERS[spec.name].ours:
         home = MAKERS[spec.name].imports.split()[1]
@@ -50,26 +54,29 @@ def downloads(
             "The library, built from this checkout, for `pip install FILE`. It needs "
             "torch 2.11 or newer and nothing else."
         )
-        _offered("wheel", build_wheel)
+        offered("wheel", sources, build_wheel)
     with right, st.container(border=True, height="stretch"):
         st.markdown("**Archive**")
         st.caption(
             "The library's folder, the licence, and `example.py`, which trains with "
             "the values above in seconds, with torch alone."
         )
-        run = _posterior(spec) if spec.bayesian else None
+        run = _posterior(spec, runs) if spec.bayesian else None
         if problems:
             st.info("The archive can be had when the values above are in order.")
             return
-        _offered("archive", lambda: _archive(spec, values, run))
+        offered(
+            "archive",
+            partial(_content, spec, values, run),
+            partial(bundle, spec, values, run),
+        )
 
 
-def _archive(spec: OptimizerSpec, values: Mapping[str, Any], run: Run | None) -> Parcel:
-    """The archive, packed anew only when something in it has changed."""
-    sources = sources_digest({**library_files(), LICENCE: licence()})
+def _content(spec: OptimizerSpec, values: Mapping[str, Any], run: Run | None) -> str:
+    """What is another one whenever something in the archive is."""
     stamps = [] if run is None else [str(run.path), *map(stamp_of, _files(run))]
-    key = json.dumps([spec.name, values, sources, stamps], sort_keys=True, default=str)
-    return _packed(key, spec, values, run)
+    said = [spec.name, values, sources(), stamps]
+    return json.dumps(said, sort_keys=True, default=str)
 
 
 def _files(run: Run) -> tuple[Path, ...]:
@@ -79,41 +86,8 @@ def _files(run: Run) -> tuple[Path, ...]:
     )  # fmt: skip
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _packed(
-    key: str,  # noqa: ARG001 - what the archive depends on
-    _spec: OptimizerSpec,
-    _values: Mapping[str, Any],
-    _run: Run | None,
-) -> Parcel:
-    return bundle(_spec, _values, _run)
-
-
-def _offered(name: str, make: Callable[[], Parcel]) -> None:
-    """A button for a file, with its hash; what cannot be made says why."""
-    try:
-        with st.spinner("Packing ...", show_time=False):
-            parcel = make()
-    except (ParcelError, RunError) as error:
-        st.error(plain(str(error)), icon=":material/error:")
-        return
-    except OSError as error:
-        reason = plain(error.strerror or type(error).__name__)
-        st.error(f"It cannot be packed: {reason}.", icon=":material/error:")
-        return
-    size = len(parcel.content) / 1e6
-    st.download_button(
-        f"{plain(parcel.name)} ({size:.1f} MB)", parcel.content, parcel.name,
-        "application/zip", key=f"optimizer-{name}", icon=":material/download:",
-        on_click="ignore",
-    )  # fmt: skip
-    st.caption("SHA-256")
-    st.code(parcel.sha256, language=None, wrap_lines=True)
-
-
-def _posterior(spec: OptimizerSpec) -> Run | None:
+def _posterior(spec: OptimizerSpec, runs: Mapping[str, Run]) -> Run | None:
     """Let a finished run be chosen; the one of the address at first."""
-    runs = _deployable(spec)
     name = st.query_params.get(POSTERIOR, _NONE)
     if name not in runs and name:
         st.warning(
@@ -140,9 +114,11 @@ def _posterior(spec: OptimizerSpec) -> Run | None:
     return runs.get(chosen)
 
 
-def _deployable(spec: OptimizerSpec) -> dict[str, Run]:
+def deployable(spec: OptimizerSpec) -> dict[str, Run]:
     """Finished runs of an optimizer that have a posterior, by id, the newest first."""
-    views, _ = reading.summaries(list_runs())
+    if not (spec.bayesian and MAKERS[spec.name].ours):
+        return {}
+    views, _ = reading.summaries(list_runs(), patience=0.0)  # no results are wanted
     return {
         view.run.id: view.run
         for view in views

@@ -3,14 +3,18 @@
 Its address is /optimizer?optimizer=NAME&HYPERPARAMETER=VALUE&loop=TAB&posterior=RUN.
 """
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from trainers.hyperparameters import OptimizerSpec
+from trainers.runs import Run
+from ui.components.guarded import fragment, guarded
 from ui.views.optimizer.about import about
 from ui.views.optimizer.chosen import choose, values
 from ui.views.optimizer.code import code
 from ui.views.optimizer.costs import costs
-from ui.views.optimizer.downloads import downloads
+from ui.views.optimizer.downloads import deployable, downloads
 
 
 def render() -> None:
@@ -23,12 +27,15 @@ def render() -> None:
     spec = choose()
     about(spec)
     costs(spec)
-    st.fragment(_taken)(spec)
+    runs: Mapping[str, Run] = {}
+    with guarded("The finished runs"):
+        runs = deployable(spec)  # once: a field that changes must not look through all
+    fragment("What is set and taken along", _taken)(spec, runs)
 
 
-def _taken(spec: OptimizerSpec) -> None:
+def _taken(spec: OptimizerSpec, runs: Mapping[str, Run]) -> None:
     """What depends on the form, which runs again alone when a field changes."""
     st.markdown("### Hyper-parameters")
     found, problems = values(spec)
     code(spec, found, problems)
-    downloads(spec, found, problems)
+    downloads(spec, found, problems, runs)

@@ -119,7 +119,7 @@ def _tables(folder: Path, runs: Sequence[Run]) -> None:
     ):
         for file in tables:
             st.download_button(
-                file.stem.replace("_", " "), partial(content, file, folder),
+                plain(file.stem.replace("_", " ")), partial(content, file, folder),
                 file_name=_name(runs, file.name), mime="text/csv", on_click="ignore",
                 key=f"get-{file.name}", icon=":material/download:",
             )  # fmt: skip

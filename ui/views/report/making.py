@@ -1,6 +1,5 @@
 """Making a report: its settings, the process that does it, and how far that is."""
 
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -8,11 +7,11 @@ from pathlib import Path
 import streamlit as st
 
 from trainers import errands
-from trainers.errands import DONE, LOST, RUNNING, Errand
-from trainers.runs import Run, RunError
+from trainers.errands import RUNNING
+from trainers.runs import Run
 from ui.components import access
 from ui.components.engine import attempt
-from ui.components.formats import age, plain
+from ui.components.errand import standing, stop_button, tell_ending
 from ui.components.guarded import fragment
 
 REFRESH = 1.0  # seconds between two looks while it is made
@@ -28,16 +27,11 @@ def making(runs: Sequence[Run], folder: Path) -> None:
         folder: Where the report comes to.
     """
     place = place_of(folder)
-    try:
-        found = errands.look(place)
-    except RunError as error:
-        st.error(plain(str(error)), icon=":material/broken_image:")
-        found = None
+    found = standing(place)
     if found is not None and found.state == RUNNING:
         fragment("The report", _under_way, REFRESH)(place)
         return
-    if found is not None and found.state != DONE:
-        _failed(found)
+    tell_ending(found, "The report", "could not be made; an earlier one is as it was")
     _form(runs, folder, is_there=(folder / "report.html").is_file())
 
 
@@ -109,19 +103,6 @@ def _under_way(place: Path) -> None:
             ":material/hourglass_top: **The report is being made.** It takes seconds, "
             "with many samples and images up to a minute; you may leave this page."
         )
-        if st.button("Stop", icon=":material/stop_circle:", key="report-stop",
-                     disabled=not access.may_edit()):  # fmt: skip
-            attempt([partial(errands.end, place)])
-    if found.log:
-        st.code(found.log, language=None, wrap_lines=True)
-
-
-def _failed(found: Errand) -> None:
-    told = "was interrupted" if found.state == LOST else "could not be made"
-    when = age(max(0.0, time.time() - found.started))
-    st.error(
-        f"**The report {told}** ({when}). What there was before is as it was.",
-        icon=":material/error:",
-    )
+        stop_button(place, "report-stop")
     if found.log:
         st.code(found.log, language=None, wrap_lines=True)

@@ -11,6 +11,7 @@ from trainers.status import FINISHED
 from ui.components import navigation, reading
 from ui.components.formats import plain
 from ui.components.guarded import guarded
+from ui.components.labels import run_title
 from ui.components.reading import Summary
 from ui.views.report.files import files
 from ui.views.report.making import making
@@ -26,7 +27,9 @@ def render() -> None:
         "How far can the probabilities be trusted? A document one can sign: every "
         "number with its interval, in HTML, PDF, JSON and tables."
     )
-    views = [view for view in reading.summaries(list_runs())[0] if is_ready(view)]
+    # Which runs there are is asked for, not what they measured.
+    found, _ = reading.summaries(list_runs(), patience=0.0)
+    views = [view for view in found if is_ready(view)]
     if not views:
         navigation.empty_state(
             "No finished run yet",
@@ -78,19 +81,18 @@ def _chosen(views: Sequence[Summary]) -> list[Summary]:
     st.session_state[_CHOICE] = wanted[:MAX_RUNS]
     st.multiselect(
         "Runs", list(known), key=_CHOICE, max_selections=MAX_RUNS, on_change=_write,
-        format_func=lambda name: label(known[name]),
+        format_func=lambda name: in_a_line(known[name]),
         placeholder="Choose finished runs",
         help="The first one is what the others are compared with.",
     )  # fmt: skip
     return [known[name] for name in wanted[:MAX_RUNS]]
 
 
-def label(view: Summary) -> str:
-    """A run in a line: what it is, its seed, its id."""
-    from ui.views.run.header import title
-
-    assert view.config is not None, "is_ready() lets only those through"
-    return f"{title(view.config)}, seed {view.config.training.seed} · {view.run.id}"
+def in_a_line(view: Summary) -> str:
+    """What a run is, its seed, its id."""
+    config = view.config
+    assert config is not None, "is_ready() lets only those through"
+    return f"{run_title(config)}, seed {config.training.seed} · {view.run.id}"
 
 
 def _write() -> None:

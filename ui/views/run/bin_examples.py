@@ -77,41 +77,50 @@ def pictured(
 
 
 def examples_html(
-    shown: Sequence[tuple[int, NDArray[np.uint8]]],
-    labels: NDArray[np.integer],
-    said: NDArray[np.integer],
-    confidence: NDArray[np.floating],
-    names: Sequence[str],
+    shown: Sequence[tuple[int, NDArray[np.uint8]]], side: Side, names: Sequence[str]
 ) -> str:
     """Lay images out with what was said of them.
 
     Args:
-        shown: Rows and images.
-        labels: True classes, [N].
-        said: Predicted classes, [N].
-        confidence: What was binned, [N].
+        shown: Places in the side, and images.
+        side: What was binned.
         names: Class names, [C]; the user's own words, so they are escaped.
 
     Returns:
         HTML without scripts.
     """
     cards = []
-    for row, image in shown:
-        truth, guess = names[labels[row]], names[said[row]]
-        right = labels[row] == said[row]
-        mark = "✓" if right else f"✗ is {escape(truth)}"
-        alt = f"Test example {row}: {truth}, predicted {guess}"
+    for place, image in shown:
+        truth, guess = names[side.labels[place]], names[side.said[place]]
+        right = bool(side.came_true[place])
+        alt = f"Test example {side.rows[place]}: {truth}, predicted {guess}"
         cards.append(
             f'<div style="min-width:0"><img src="{data_url(image)}" '
             f'alt="{escape(alt)}" title="{escape(alt)}" style="width:{SIZE}px;'
             f"height:{SIZE}px;object-fit:contain;image-rendering:pixelated;"
             'border-radius:4px;display:block">'
             '<div style="font-size:0.75rem;line-height:1.3;overflow-wrap:anywhere">'
-            f"{escape(guess)} {percent(float(confidence[row]))}<br>"
+            f"{_said(side, place, names)}<br>"
             f'<span style="color:{_RIGHT if right else _WRONG};font-weight:600">'
-            f"{mark}</span></div></div>"
+            f"{_mark(side, place, names)}</span></div></div>"
         )
     return f'<div style="{_GRID}">{"".join(cards)}</div>'
+
+
+def _said(side: Side, place: int, names: Sequence[str]) -> str:
+    """What was binned of an example, and what was predicted, as HTML."""
+    share = percent(float(side.confidence[place]))
+    guess = escape(names[side.said[place]])
+    if side.of == PREDICTED:
+        return f"{guess} {share}"
+    return f"P({escape(names[side.of])}) {share}, predicted {guess}"
+
+
+def _mark(side: Side, place: int, names: Sequence[str]) -> str:
+    """Whether it came true, as HTML."""
+    if not side.came_true[place]:
+        return f"✗ is {escape(names[side.labels[place]])}"
+    return "✓" if side.of == PREDICTED else f"✓ is {escape(names[side.of])}"
 
 
 def show(run: Run, side: Side, drawn: ReliabilityDiagram, names: Sequence[str]) -> None:
@@ -133,7 +142,7 @@ def show(run: Run, side: Side, drawn: ReliabilityDiagram, names: Sequence[str]) 
     ):  # fmt: skip
         index = st.selectbox(
             "Bin", bins, index=None, key=BIN, placeholder="Choose a bin, or click one",
-            format_func=lambda k: _bin_name(drawn, k),
+            format_func=lambda k: _bin_name(drawn, k, side, names[side.of]),
         )  # fmt: skip
         if index is None:
             return
@@ -153,12 +162,14 @@ def show(run: Run, side: Side, drawn: ReliabilityDiagram, names: Sequence[str]) 
         pictures = [
             (int(place), image) for place, (_, image) in zip(places, shown, strict=True)
         ]
-        st.html(examples_html(pictures, side.labels, side.said, side.confidence, names))
+        st.html(examples_html(pictures, side, names))
 
 
-def _bin_name(drawn: ReliabilityDiagram, k: int) -> str:
+def _bin_name(drawn: ReliabilityDiagram, k: int, side: Side, name: str) -> str:
+    """A bin in a line: its edges, its examples, and how many of them came true."""
+    share = percent(float(drawn.accuracy[k]))
+    told = f"accuracy {share}" if side.of == PREDICTED else f"{share} are {name}"
     return (
         f"{percent(float(drawn.lower[k]))} to {percent(float(drawn.upper[k]))}: "
-        f"{counted(int(drawn.count[k]), 'example')}, accuracy "
-        f"{percent(float(drawn.accuracy[k]))}"
+        f"{counted(int(drawn.count[k]), 'example')}, {told}"
     )

@@ -13,6 +13,7 @@ from ui.components.cards import cards
 from ui.components.formats import count, counted, plain
 from ui.components.guarded import guarded
 from ui.components.images import Kept, kept, kept_sets
+from ui.components.labels import data_title
 from ui.components.predictions import OOD, TEST, Part
 from ui.views.run.detail import belief_of, detail
 from ui.views.run.gallery import cards_of, gallery_html
@@ -32,8 +33,7 @@ def set_title(name: str) -> str:
 
 def dataset_title(name: str) -> str:
     """The name for people of the dataset of an out-of-distribution set "ood_NAME"."""
-    known = name.removeprefix(OOD)
-    return DATASETS[known].title if known in DATASETS else known
+    return data_title(name.removeprefix(OOD))
 
 
 def shown_sets(run: Run) -> list[str]:

@@ -1,7 +1,5 @@
 """The tab of learning curves, which move as long as the run is alive."""
 
-import csv
-import io
 from collections.abc import Sequence
 from functools import partial
 
@@ -11,6 +9,7 @@ from trainers.runs import Run
 from trainers.status import ALIVE, QUEUED
 from ui.components import reading
 from ui.components.axes import KINDS, STEP, Axes, longest_of
+from ui.components.csv_file import as_csv
 from ui.components.formats import count
 from ui.components.guarded import fragment
 from ui.components.plot import panel
@@ -80,8 +79,8 @@ def _axes(run: Run, rows: Sequence[Row]) -> Axes:
             "Smoothing", 0, _MOST_SMOOTHED, round(100 * SMOOTHED_SHARE),
             key=SMOOTHING, bind="query-params", format="%d %%", width=170,
             help="The bold line is an exponential mean over about this share of the "
-            "values, the faint one beneath it is what was logged. What has no noise, "
-            "such as the learning rate, is not smoothed.",
+            "values, the faint one beneath it is what was logged. Values by epoch, and "
+            "what has no noise, such as the learning rate, are not smoothed.",
         )  # fmt: skip
         log_x = st.toggle("Log x", key=LOG_X, bind="query-params")
         log_y = st.toggle("Log y", key=LOG_Y, bind="query-params")
@@ -95,7 +94,7 @@ def _axes(run: Run, rows: Sequence[Row]) -> Axes:
     return Axes(chosen, bool(log_x), bool(log_y), smoothing / 100, longest_of(rows))
 
 
-def table(rows: Sequence[Row]) -> str:
+def table(rows: Sequence[Row]) -> bytes:
     """All logged numbers as CSV, a row each; what is no number is left out.
 
     Args:
@@ -106,14 +105,16 @@ def table(rows: Sequence[Row]) -> str:
     """
     keys = {key for row in rows for key, each in row.items() if value(each) is not None}
     names = [*_FIRST, *sorted(keys - set(_FIRST))]
-    written = io.StringIO(newline="")
-    writer = csv.writer(written)
-    writer.writerow(names)
-    for row in rows:
-        kind = row.get("kind")
-        cells = [row[key] if value(row.get(key)) is not None else "" for key in names]
-        writer.writerow([kind if isinstance(kind, str) else "", *cells[1:]])
-    return written.getvalue()
+    return as_csv(names, ([_kind(row), *_numbers(row, names[1:])] for row in rows))
+
+
+def _kind(row: Row) -> str | None:
+    kind = row.get("kind")
+    return kind if isinstance(kind, str) else None
+
+
+def _numbers(row: Row, names: Sequence[str]) -> list[float | None]:
+    return [row[key] if value(row.get(key)) is not None else None for key in names]
 
 
 def _titled(title: str, drawn: Sequence[Curve], revision: str) -> None:

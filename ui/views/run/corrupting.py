@@ -14,13 +14,13 @@ from data import DATASETS
 from data.corruptions.apply import SMALLEST
 from trainers import errands
 from trainers.config import RunConfig
-from trainers.errands import DONE, LOST, RUNNING, Errand
+from trainers.errands import RUNNING
 from trainers.mapped import mapped_array
 from trainers.runs import Run, RunError
 from ui.components import access
 from ui.components.commands import block
 from ui.components.engine import attempt
-from ui.components.formats import plain
+from ui.components.errand import standing, stop_button, tell_ending
 from ui.components.guarded import fragment
 
 REFRESH = 2.0  # seconds between two looks while it is measured
@@ -78,16 +78,11 @@ def offer(run: Run, *, again: bool = False) -> None:
         again: Whether there is a measurement already.
     """
     place = place_of(run)
-    try:
-        found = errands.look(place)
-    except RunError as error:
-        st.error(plain(str(error)), icon=":material/broken_image:")
-        found = None
+    found = standing(place)
     if found is not None and found.state == RUNNING:
         fragment("The measurement", _under_way, REFRESH)(place)
         return
-    if found is not None and found.state != DONE:
-        _failed(found)
+    tell_ending(found, "The measurement", "did not end well")
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
             "Measure it again" if again else "Measure it",
@@ -110,17 +105,4 @@ def _under_way(place: Path) -> None:
     if share is not None:
         text = f"Corrupting and predicting: {100 * share:.0f} %"
     st.progress(share or 0.0, text=text)
-    if st.button(
-        "Stop", icon=":material/stop_circle:", key="shift-stop",
-        disabled=not access.may_edit(),
-    ):  # fmt: skip
-        attempt([partial(errands.end, place)])
-
-
-def _failed(found: Errand) -> None:
-    told = "was interrupted" if found.state == LOST else "did not end well"
-    st.error(f"**The measurement {told}.**", icon=":material/error:")
-    if found.log:
-        # A bar overwrites its line: what was last on each is what a terminal shows.
-        lines = [line.rpartition("\r")[2] for line in found.log.split("\n")]
-        st.code("\n".join(filter(None, lines)), language=None, wrap_lines=True)
+    stop_button(place, "shift-stop")

@@ -45,7 +45,8 @@ class Line:
         hover: d3's format of a value.
         unit: Behind a value.
         scale: What values are multiplied by.
-        noisy: Whether it is worth smoothing, which what is set or computed is not.
+        noisy: Whether steps of it are worth smoothing, which what is set or computed
+            is not; epochs are means already.
     """
 
     key: str
@@ -101,8 +102,11 @@ FURTHER = (
         key="ece",
         title="Calibration error (ECE)",
         note="Gap between confidence and accuracy on validation; 0 is best.",
-        lines=(Line(key="validation_ece", kind=EPOCHS, name="ECE", color=OUT_COLOR),),
-        vertical=_FROM_ZERO,
+        lines=(
+            Line(key="validation_ece", kind=EPOCHS, name="ECE", color=OUT_COLOR,
+                 hover=".2%", told=lambda each: percent(each, 2)),
+        ),
+        vertical={"rangemode": "tozero", "tickformat": PERCENT},
     ),
     Plan(
         key="deviation",
@@ -176,7 +180,8 @@ def _traces(
     each: Line, places: list[float], values: list[Value], axes: Axes
 ) -> list[dict[str, Any]]:
     """A line and, where it is a mean, what it is the mean of beneath it."""
-    mean = smoothed(values, axes.smoothing) if each.noisy else values
+    noisy = each.noisy and each.kind == STEPS
+    mean = smoothed(values, axes.smoothing) if noisy else values
     hover = {"hovertemplate": f"%{{y:{each.hover}}}{each.unit}"}
     markers = len(places) <= FEW
 

@@ -81,7 +81,7 @@ def spread(samples: NDArray[Any]) -> tuple[Floats, Floats]:
 def in_words(belief: Belief) -> str:
     """What the entropies mean, in a sentence or two."""
     largest = float(np.log(len(belief.mean)))
-    if belief.total < LITTLE * largest:
+    if belief.total <= LITTLE * largest or largest == 0:  # of a single class
         sure = "The network is sure of itself"
         if belief.num_samples == 1:
             return f"{sure}, which is not the same as being right."

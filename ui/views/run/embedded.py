@@ -5,13 +5,14 @@ from typing import Any
 
 import streamlit as st
 
-from trainers.runs import Run, RunError
-from ui.components import access, predictions
+from trainers.drawn import Rows, drawn_rows
+from trainers.runs import Run
+from ui.components import predictions
 from ui.components.formats import count, plain
 from ui.components.guarded import guarded
 from ui.components.images import kept, kept_sets
+from ui.components.latest import stamp_of
 from ui.components.plot import panel, plot
-from ui.components.reading import stamp_of
 from ui.views.run.browsing import IMAGE, set_title
 from ui.views.run.detail import belief_of, picture_html
 from ui.views.run.distribution import distribution_alt, distribution_figure, in_words
@@ -25,13 +26,7 @@ from ui.views.run.embedding import (
     embedding_alt,
     embedding_figure,
 )
-from ui.views.run.places import (
-    Rows,
-    compute_places,
-    drawn_rows,
-    pca_places,
-    read_places,
-)
+from ui.views.run.places import offer, pca_places, read_places
 
 PCA, TSNE = "PCA", "t-SNE"
 
@@ -85,45 +80,15 @@ def _placed(
         axes = "First principal component", "Second principal component"
         note = f"The plane holds {100 * share:.0f} % of the variance of the test set's."
         return places, axes, note
-    found = _by_tsne(run, rows)
+    found = read_places(run, rows)
+    if found is None:
+        offer(run, sum(map(len, rows.values())))
+        return None
     note = (
         "Neighbours are alike to the network; distances between clusters and their "
         "sizes mean little in t-SNE."
     )
-    return None if found is None else (found, ("", ""), note)
-
-
-def _by_tsne(run: Run, rows: Rows) -> list[Floats] | None:
-    found = read_places(run, rows)
-    if found is not None:
-        return found
-    place = st.empty()
-    with place.container():
-        if not _wanted(sum(map(len, rows.values()))):
-            return None
-        try:
-            with st.spinner("Laying the examples out…"):
-                compute_places(run, rows)
-        except (RunError, OSError) as error:
-            st.error(plain(str(error)), icon=":material/error:")
-            return None
-    place.empty()
-    return read_places(run, rows)
-
-
-def _wanted(total: int) -> bool:
-    """Ask whether to compute t-SNE of so many examples."""
-    may = access.may_edit()
-    st.info(
-        f"t-SNE of {count(total)} examples takes about {max(5, round(total / 200))} s; "
-        "it is computed once, in a process of its own, and kept with the run."
-        + ("" if may else " Only editors may start it."),
-        icon=":material/hourglass_empty:",
-    )
-    return st.button(
-        "Compute t-SNE", icon=":material/play_arrow:", type="primary",
-        disabled=not may, key="maps_tsne",
-    )  # fmt: skip
+    return found, ("", ""), note
 
 
 def _chart(

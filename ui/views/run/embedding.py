@@ -12,8 +12,6 @@ from ui.components.formats import count, decimal
 from ui.components.labels import label
 from ui.components.predictions import Part
 
-MAX_POINTS = 2000  # of the test set; of all others together MAX_OTHERS
-MAX_OTHERS = 600
 HEIGHT = 640
 ENTROPY, EPISTEMIC = "Entropy", "Mutual information"
 PREDICTED, RIGHT = "Predicted class", "Right or wrong"
@@ -45,13 +43,6 @@ class Group:
     def is_out(self) -> bool:
         """Whether the set is out of distribution."""
         return self.part.labels is None
-
-
-def sampled_rows(total: int, limit: int, seed: int = 0) -> NDArray[np.int64]:
-    """All rows, or so many drawn at random, the same ones each time; ascending."""
-    if total <= limit:
-        return np.arange(total)
-    return np.sort(np.random.default_rng(seed).choice(total, limit, replace=False))
 
 
 def principal_plane(

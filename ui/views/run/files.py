@@ -32,6 +32,7 @@ WHAT = {
     "predictions.npz.",
     "shift.npz": "Probabilities on test images that were corrupted, by kind and "
     "severity.",
+    "embedding.npz": "Where t-SNE puts the examples on the map of the embedding.",
     "posterior.safetensors": "The posterior: mean and precision of all weights, to "
     "predict with elsewhere; no code in it is run.",
     "config.json": "The whole configuration; `python -m trainers run --config` "
@@ -48,6 +49,13 @@ WHAT = {
     "log/supervisor.log": "What the process printed that watches over the run.",
     "log/mirrors.log": "What the mirrors to other trackers printed.",
     "log/failure.json": "Which rank failed first, and how.",
+}
+# In the folder of logs, of what was computed of a run later, such as its shift.
+_ERRANDS = {
+    ".json": "What was computed of this run later, when, and how it ended.",
+    ".log": "What was printed while it was computed.",
+    ".lock": "Held while it is computed.",
+    ".stop": "Someone asked to end it.",
 }
 _FOLDERS = {
     "log": "What one rank printed.",
@@ -74,7 +82,12 @@ class File:
     @property
     def what(self) -> str:
         """What it is, in a sentence."""
-        return WHAT.get(self.name) or _FOLDERS.get(self.name.split("/")[0], _UNKNOWN)
+        if self.name in WHAT:
+            return WHAT[self.name]
+        folder = self.name.split("/")[0]
+        if folder == "log" and not self.path.name.startswith("rank"):
+            return _ERRANDS.get(self.path.suffix, _UNKNOWN)
+        return _FOLDERS.get(folder, _UNKNOWN)
 
     @property
     def mime(self) -> str:

@@ -3,13 +3,12 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
-from data import DATASETS
-from trainers.catalogue import model_spec, optimizer_spec
+from trainers.catalogue import model_spec
 from trainers.config import RunConfig
-from trainers.runs import Run
 from trainers.status import (
     ALIVE,
     FAILED,
@@ -22,8 +21,12 @@ from trainers.status import (
     Status,
 )
 from ui.components import access, engine, navigation, waiting
+from ui.components.annotating import annotate
+from ui.components.deleting import confirm_delete
+from ui.components.durations import worked
 from ui.components.engine import attempt
 from ui.components.formats import age, count, duration, plain, words
+from ui.components.labels import run_title
 from ui.components.notify import notify
 from ui.components.reading import Summary
 from ui.components.series import Row, rate, seconds_left
@@ -33,13 +36,7 @@ LOG_TAB = "Log"
 TAIL_HEIGHT = 220  # pixels
 
 
-def title(config: RunConfig) -> str:
-    """What a run is, in a line."""
-    optimizer = optimizer_spec(config.optimizer.name).title
-    return f"{optimizer} on {DATASETS[config.dataset.name].title}"
-
-
-def subtitle(run: Run, config: RunConfig, status: Status, group: str = "") -> str:
+def subtitle(view: Summary, config: RunConfig, status: Status) -> str:
     """Where a run comes from, in a line."""
     parts = [
         model_spec(config.model.name).title,
@@ -48,11 +45,11 @@ def subtitle(run: Run, config: RunConfig, status: Status, group: str = "") -> st
         f"seed {config.training.seed}",
         f"launched {age(time.time() - status.created)}",
     ]
-    if status.ended is not None:
-        taken = duration(status.ended - (status.started or status.created))
-        parts.append(f"took {taken} for {count(status.step)} steps")
-    parts += [f"group {group}"] if group else []
-    parts.append(f"run {run.id}")
+    taken = worked(view) if status.ended is not None else None
+    if taken is not None:
+        parts.append(f"took {duration(taken)} for {count(status.step)} steps")
+    parts += [f"group {view.group}"] if view.group else []
+    parts.append(f"run {view.run.id}")
     return plain(" · ".join(parts))
 
 
@@ -85,11 +82,15 @@ def header(view: Summary, rows: Sequence[Row]) -> None:
     words_place, buttons_place = st.columns([2, 3], vertical_alignment="bottom")
     with words_place:
         shown = badge(view.state, view.position)
-        st.markdown(f"## {plain(title(config))} &ensp;:small[{shown}]")
+        st.markdown(f"## {plain(run_title(config))} &ensp;:small[{shown}]")
     with buttons_place, st.container(horizontal=True, horizontal_alignment="right"):
         notify([view])
         _buttons(view)
-    st.caption(subtitle(view.run, config, status, view.group))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(subtitle(view, config, status), width="stretch")
+        with st.container(horizontal=True, gap="small", width="content"):
+            annotate([view], quiet=True)
+            _button_delete(view)
     _said(view)
     if view.state == QUEUED:
         waiting.before(view)
@@ -158,6 +159,18 @@ def _button_resume(view: Summary, fixed: bool) -> None:
         disabled=fixed,
     ):  # fmt: skip
         attempt([lambda: archive.resume(view.run)])
+
+
+def _button_delete(view: Summary) -> None:
+    archive = engine.archive()
+    if archive is None or view.state in ALIVE:
+        return
+    if st.button(
+        "Delete", icon=":material/delete:", key="delete", type="tertiary",
+        disabled=not access.may_edit(),
+    ):  # fmt: skip
+        to_runs = partial(navigation.open_page, navigation.RUNS)
+        confirm_delete(archive, [view.run], to_runs)
 
 
 def _button_to_front(view: Summary, fixed: bool) -> None:

@@ -5,12 +5,13 @@ from typing import Any
 
 import streamlit as st
 
-from ui.components.formats import count, decimal, number, percent, plain
+from ui.components.formats import count, counted, decimal, number, percent, plain
+from ui.components.labels import data_title
 
 _METRICS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "accuracy": ("Accuracy", percent),
     "nll": ("NLL (nats)", decimal),
-    "ece": ("ECE", lambda value: decimal(value, 4)),
+    "ece": ("ECE", lambda value: percent(value, 2)),
     "brier": ("Brier score", decimal),
 }
 _INTERVALS = "The range is the 95 % interval over examples."
@@ -25,7 +26,8 @@ def headline(content: Mapping[str, Any]) -> None:
             _metric(name, content)
     if detected:
         with places[-1]:
-            _detection(detected[0], detected[1], content["definitions"])
+            name, found = detected
+            _detection(name, found, content["definitions"], len(content["ood"]))
     st.caption(basis(content))
 
 
@@ -76,15 +78,16 @@ def _metric(name: str, content: Mapping[str, Any]) -> None:
 
 
 def _detection(
-    name: str, found: Mapping[str, Any], definitions: Mapping[str, str]
+    name: str, found: Mapping[str, Any], definitions: Mapping[str, str], num_sets: int
 ) -> None:
     told = found.get("intervals") or {}
+    first = f", the first of {counted(num_sets, 'set')}" if num_sets > 1 else ""
     _card(
         "OOD AUROC",
         decimal(found["auroc"]),
-        f"FPR95 {percent(found['fpr95'])}",
+        f"FPR95 {percent(found['fpr95'])}  \nagainst {plain(data_title(name))}{first}",
         interval_text(told.get("auroc"), decimal),
-        f"{definitions.get('auroc', '')} Here on {name}.".strip(),
+        str(definitions.get("auroc", "")),
     )
 
 

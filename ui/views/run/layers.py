@@ -1,78 +1,18 @@
 """What the posterior says of each layer, as pictures: now, and after each epoch."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
+from collections.abc import Sequence
 from typing import Any
 
 from ui.components.figure import MUTED, PERCENT, Figure, axis, figure, line
-from ui.components.formats import compact, percent
-from ui.components.series import MAX_POINTS, Value, last, value
+from ui.components.labels import label
+from ui.components.series import MAX_POINTS, Value, last
+from ui.views.run.layer_measures import Layer, Measure
 
-Layer = Mapping[str, Any]
 NUM_COLORS = 8  # lines that the theme's colours tell apart; more layers are a map
 _LOG_RANGE = 20.0  # largest over smallest, from which on a log axis is drawn
 _ROW, _FRAME, _HIGHEST = 22, 70, 900  # pixels of a layer, around them, and at most
 _LONGEST = 28  # characters of a layer's name beside its bar
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One number of a layer.
-
-    Args:
-        key: Its name in the address.
-        title: Its name for people.
-        note: What it says, in plain words.
-        of: Computes it from a row of `trainers.layers`, None where it is not known.
-        told: Writes it.
-        share: Whether it is a share of one.
-    """
-
-    key: str
-    title: str
-    note: str
-    of: Callable[[Layer], Value]
-    told: Callable[[Any], str] = compact
-    share: bool = False
-
-
-def per_weight(key: str) -> Callable[[Layer], Value]:
-    """A sum over the weights of a layer, divided by their number."""
-
-    def of(layer: Layer) -> Value:
-        total, number = value(layer.get(key)), value(layer.get("num_parameters"))
-        return total / number if total is not None and number else None
-
-    return of
-
-
-MEASURES = (
-    Measure(
-        "deviation", "Deviation",
-        "How far a weight may be off, on average. Small: the data determine it.",
-        lambda layer: value(layer.get("deviation")),
-    ),
-    Measure(
-        "signal_to_noise", "Signal-to-noise",
-        "A typical weight over its deviation. Above 1 its sign is sure; far below, the "
-        "weight could as well be 0.",
-        lambda layer: value(layer.get("signal_to_noise")),
-    ),
-    Measure(
-        "effective_share", "Effective parameters",
-        "Share of the weights that the data pin down, each counted by how far it is "
-        "narrower than the prior. A weight may be pinned down close to 0: then its "
-        "signal-to-noise is low all the same.",
-        per_weight("effective_parameters"), percent, share=True,
-    ),
-    Measure(
-        "kl", "KL a weight",
-        "Nats that the data have taught a weight: how far it has left the prior.",
-        per_weight("kl"),
-    ),
-)  # fmt: skip
 
 
 def name_of(layer: Layer) -> str:
@@ -81,13 +21,6 @@ def name_of(layer: Layer) -> str:
     if name.isdecimal():
         return f"layer {name}"
     return name or "the model itself"
-
-
-def known(layers: Sequence[Layer]) -> list[Measure]:
-    """The measures that at least one layer has."""
-    return [
-        each for each in MEASURES if any(each.of(row) is not None for row in layers)
-    ]
 
 
 def by_layer(layers: Sequence[Layer], measure: Measure) -> tuple[Figure, str]:
@@ -233,7 +166,7 @@ def _labels(layers: Sequence[Layer]) -> list[str]:
         while name in names:
             name += " "
         names.append(name)
-    return [escape(name) for name in names]
+    return [label(name, len(name)) for name in names]
 
 
 def _extremes(

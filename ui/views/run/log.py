@@ -14,7 +14,8 @@ from ui.components import engine
 from ui.components.engine import trouble
 from ui.components.formats import count, counted, plain
 from ui.components.guarded import fragment
-from ui.components.reading import Summary, stamp_of
+from ui.components.latest import Stamp, stamp_of
+from ui.components.reading import Summary
 from ui.views.run.files import MOST_IN_MEMORY, content, is_inside, size_text
 
 REFRESH = 3.0  # seconds between two looks at the log of a live run
@@ -150,7 +151,7 @@ def _far(run: Run) -> str:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _lines(
     path: str,
-    stamp: tuple[int, int, int],  # noqa: ARG001 - part of the cache's key
+    stamp: Stamp,  # noqa: ARG001 - part of the cache's key
 ) -> list[str]:
     with open(path, "rb") as file:
         file.seek(0, os.SEEK_END)

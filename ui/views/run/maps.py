@@ -79,12 +79,14 @@ def uncertainty_figure(
     return _plane(content, [heat, *({**each, "showlegend": False} for each in drawn)])
 
 
-def map_alt(title: str, content: Mapping[str, Any], key: str) -> str:
+def map_alt(
+    title: str, content: Mapping[str, Any], key: str, points: bool = True
+) -> str:
     """Say in a sentence what a heat map shows."""
     values = [value for row in heights(content, key) for value in row]
     return (
-        f"{title} over the plane, from {min(values):.3f} to {max(values):.3f} nats, "
-        "with the training points."
+        f"{title} over the plane, from {min(values):.3f} to {max(values):.3f} nats"
+        f"{', with the training points' if points else ''}."
     )
 
 

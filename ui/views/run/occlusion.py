@@ -12,8 +12,8 @@ from ui.components import access, predictor
 from ui.components.figure import Figure, axis, figure
 from ui.components.formats import decimal, percent, plain
 from ui.components.images import channels_first, data_url
+from ui.components.latest import Stamp, stamp_of
 from ui.components.plot import panel
-from ui.components.reading import stamp_of
 
 CONFIDENCE, ENTROPY, EPISTEMIC = "Confidence", "Entropy", "Mutual information"
 _KEYS = {
@@ -137,37 +137,45 @@ def occlusion(
             "start.", icon=":material/visibility:",
         )  # fmt: skip
         return
-    side, sizes = min(image.shape[:2]), patches(min(image.shape[:2]))
+    side = min(image.shape[:2])
     left, right = st.columns([2, 3])
     with left, st.container(border=True, height="stretch"):
-        patch = st.select_slider(
-            "Size of the square, pixels", sizes, value=sizes[len(sizes) // 2],
-            key=f"{prefix}_patch", bind="query-params",
-        )  # fmt: skip
-        measure = st.segmented_control(
-            "What covering changes", list(_KEYS), default=CONFIDENCE, required=True,
-            key=f"{prefix}_measure", bind="query-params",
-        )  # fmt: skip
+        patch, measure = _controls(patches(side), prefix)
         words = st.container()
+    stamp, stride = stamp_of(run.predictions), stride_of(patch, side)
     try:
         with st.spinner("Covering one part after another…"):
-            maps, samples = _maps(
-                str(run.path), stamp_of(run.predictions), image, int(patch),
-                stride_of(int(patch), side),
-            )  # fmt: skip
+            maps, samples = _maps(str(run.path), stamp, image, patch, stride)
     except RunError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
     with words:
-        _tell(names, maps, samples, str(measure), int(patch))
+        _tell(names, maps, samples, measure, patch)
     with right:
-        _show(run, image, names, maps, str(measure), prefix)
+        _show(run, image, names, maps, measure, prefix)
+
+
+def _controls(sizes: list[int], prefix: str) -> tuple[int, str]:
+    """Show how large the square is and what is measured; return what was chosen."""
+    usual = sizes[len(sizes) // 2]
+    patch = st.select_slider(
+        "Size of the square, pixels", sizes, value=usual, key=f"{prefix}_patch",
+        bind="query-params",
+    )  # fmt: skip
+    measure = st.segmented_control(
+        "What covering changes", list(_KEYS), default=CONFIDENCE, required=True,
+        key=f"{prefix}_measure", bind="query-params",
+    )  # fmt: skip
+    return (
+        int(patch) if patch in sizes else usual,
+        str(measure) if measure in _KEYS else CONFIDENCE,
+    )
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _maps(
     path: str,
-    stamp: tuple[int, int, int],  # noqa: ARG001 - part of the cache's key
+    stamp: Stamp,  # noqa: ARG001 - part of the cache's key
     image: NDArray[np.uint8],
     patch: int,
     stride: int,

@@ -10,12 +10,13 @@ from calibration.ood import DETECTION_MEASURES
 from data import DATASETS
 from trainers.config import OOD_NONE, RunConfig
 from trainers.runs import Run, RunError
+from ui.components import scores
 from ui.components.estimates import label, told
 from ui.components.formats import compact, count, decimal, percent, plain
 from ui.components.guarded import fragment, guarded
+from ui.components.labels import data_title
 from ui.components.plot import panel
 from ui.components.reading import Summary
-from ui.views.run import detection
 from ui.views.run.detection import AXES, Detected, Flagged, detected
 from ui.views.run.evaluated import evaluated
 from ui.views.run.roc import precision_recall_figure, roc_figure
@@ -36,18 +37,18 @@ def render(view: Summary) -> None:
     if content is None or view.config is None:
         return
     with guarded("Detection of other inputs"):
-        names = detection.sets(view.run)
+        names = scores.sets(view.run)
         if not names:
             st.info(_no_detection(view.config), icon=":material/info:")
             return
-        inside = DATASETS[view.config.dataset.name].title
+        inside = data_title(view.config.dataset.name)
         fragment("Detection of other inputs", _detection)(view.run, inside, names)
 
 
 def _detection(run: Run, inside: str, names: list[str]) -> None:
     top = st.container(horizontal=True, vertical_alignment="bottom")
     name, score, log = _chosen(run, names, top)
-    outside = title_of(name)
+    outside = data_title(name)
     try:
         found = detected(run, name, score)
     except ValueError as error:
@@ -58,26 +59,21 @@ def _detection(run: Run, inside: str, names: list[str]) -> None:
         return
     flagged = found.at(_threshold(found))
     _readout(found, flagged, inside, outside)
-    titles = detection.scores(run, name)
+    titles = scores.offered(run, name)
     _histogram(run, found, flagged, (inside, outside, score, titles[score], log))
     _curves(run, found, flagged, f"{name}-{score}")
     _measures(found, inside, outside)
     _all_scores(run, name, titles)
 
 
-def title_of(name: str) -> str:
-    """The title of a set for people."""
-    return DATASETS[name].title if name in DATASETS else name
-
-
 def _chosen(run: Run, names: list[str], place: Any) -> tuple[str, str, bool]:
     with place:
         name = st.selectbox(
-            "Other inputs", names, format_func=title_of, key="ood_set",
+            "Other inputs", names, format_func=data_title, key="ood_set",
             bind="query-params", width=240,
         )  # fmt: skip
         name = name if name in names else names[0]
-        titles = detection.scores(run, name)
+        titles = scores.offered(run, name)
         score = st.selectbox(
             "Score", list(titles), format_func=lambda key: titles[key],
             key="ood_score", bind="query-params", width=280,

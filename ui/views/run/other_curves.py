@@ -1,10 +1,10 @@
 """Panels for numbers in the rows that no other panel knows, such as a plug-in's."""
 
 from collections.abc import Sequence
-from html import escape
 
 from ui.components.axes import Axes
 from ui.components.formats import plain, words
+from ui.components.labels import label
 from ui.components.series import Row, value
 from ui.views.run.curvature import PLANS as CURVATURE
 from ui.views.run.curves import EPOCHS, PLANS, STEPS, Curve, Line, Plan, curve
@@ -57,5 +57,5 @@ def _plan(key: str, kinds: Sequence[str]) -> Plan:
 
 
 def _name(name: str, kind: str, kinds: Sequence[str]) -> str:
-    # Plotly reads names as HTML.
-    return escape(name) + (" by epoch" if kind == EPOCHS and len(kinds) > 1 else "")
+    by = " by epoch" if kind == EPOCHS and len(kinds) > 1 else ""
+    return label(name, _LONGEST) + by

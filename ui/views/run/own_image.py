@@ -1,5 +1,6 @@
 """Try your own image: draw or upload one, and see what the network believes of it."""
 
+import hashlib
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from ui.components import access, predictions, predictor
 from ui.components.drawing import drawing
 from ui.components.formats import plain
 from ui.components.images import Kept, channels_last, kept, kept_sets
+from ui.components.latest import Stamp, stamp_of
 from ui.components.plot import panel
 from ui.components.predictions import OOD, TEST, Part
-from ui.components.reading import stamp_of
 from ui.components.uploaded import (
     ENDINGS,
     MAX_MEGABYTES,
@@ -129,16 +130,10 @@ def _given(like: Kept) -> NDArray[np.uint8] | None:
     except RunError as error:
         st.error(plain(str(error)), icon=":material/broken_image:")
         return None
-    invert = st.toggle(
-        "Invert light and dark", light_on_dark and (way == DRAW or _is_light(picture)),
-        key=f"own_invert_{way}",
-        help="The images of this dataset are light on a dark ground."
-        if light_on_dark
-        else "The images of this dataset are shown as they are.",
-    )  # fmt: skip
     if picture is None:
         return None
-    inputs = fitted(picture, like.input_shape, invert=bool(invert))
+    invert = _invert(picture, light_on_dark, is_drawn=way == DRAW)
+    inputs = fitted(picture, like.input_shape, invert=invert)
     _, height, width = like.input_shape
     st.markdown(f"**What the network sees**, {width} x {height} pixels")
     st.html(
@@ -147,10 +142,22 @@ def _given(like: Kept) -> NDArray[np.uint8] | None:
     return inputs
 
 
-def _is_light(picture: Image.Image | None) -> bool:
+def _invert(picture: Image.Image, light_on_dark: bool, *, is_drawn: bool) -> bool:
+    """Show the switch that inverts, and return how it stands."""
+    # A switch keeps its first value: each upload gets one of its own.
+    of = DRAW if is_drawn else hashlib.sha256(picture.tobytes()).hexdigest()[:16]
+    chosen = st.toggle(
+        "Invert light and dark", light_on_dark and (is_drawn or _is_light(picture)),
+        key=f"own_invert_{of}",
+        help="The images of this dataset are light on a dark ground."
+        if light_on_dark
+        else "The images of this dataset are shown as they are.",
+    )  # fmt: skip
+    return bool(chosen)
+
+
+def _is_light(picture: Image.Image) -> bool:
     """Whether the edge of a picture is light, as paper is."""
-    if picture is None:
-        return True
     grey = np.asarray(picture.convert("L"), np.float64)
     edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     return float(edge.mean()) > 140
@@ -220,7 +227,7 @@ def _standing(run: Run, belief: Belief) -> list[str]:
 @st.cache_data(max_entries=64, show_spinner=False)
 def _predicted(
     path: str,
-    stamp: tuple[int, int, int],  # noqa: ARG001 - part of the cache's key
+    stamp: Stamp,  # noqa: ARG001 - part of the cache's key
     inputs: NDArray[np.uint8],
 ) -> NDArray[Any]:
     probabilities: NDArray[Any] = predictor.predict(Run(Path(path)), inputs[None])[:, 0]

@@ -1,78 +1,38 @@
-"""Where the examples of a run lie on a map: by PCA at once, by t-SNE on demand."""
+"""Where the examples of a run lie on a map: by PCA at once, by t-SNE on demand.
 
-import subprocess
-import sys
-import tempfile
-import threading
-from collections.abc import Mapping
+t-SNE takes up to a minute or two: it is an errand, `python -m trainers.tsne RUN`, which
+writes embedding.npz in the run's folder.
+"""
+
+import re
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
-from trainers.arrays import write_arrays
-from trainers.jobs.start import REPOSITORY
-from trainers.mapped import array_names, mapped_array
+from trainers import errands
+from trainers.drawn import Rows, drawn_features, drawn_rows
+from trainers.errands import RUNNING
+from trainers.mapped import mapped_array
 from trainers.runs import Run, RunError
-from ui.components import access, predictions
-from ui.components.predictions import OOD, TEST
-from ui.components.reading import stamp_of
-from ui.views.run.embedding import (
-    MAX_OTHERS,
-    MAX_POINTS,
-    Floats,
-    principal_plane,
-    sampled_rows,
-)
+from trainers.tsne import FILE, ITERATIONS
+from ui.components import access
+from ui.components.engine import attempt
+from ui.components.errand import standing, stop_button, tell_ending
+from ui.components.formats import count
+from ui.components.guarded import fragment
+from ui.components.latest import Stamp, stamp_of
+from ui.views.run.embedding import Floats, principal_plane
 
-FILE = "embedding.npz"  # in the run's folder: places that took seconds to compute
-PATIENCE = 300.0  # seconds
-_one_at_a_time = threading.Lock()
-
-Rows = Mapping[str, NDArray[np.int64]]
-
-
-def drawn_rows(run: Run) -> Rows:
-    """The rows of each set that are drawn, the test set first; {} without features."""
-    there = set(array_names(run.predictions))
-    sets = [
-        name
-        for name in predictions.parts(run)
-        if (name == TEST or name.startswith(OOD)) and _features(name) in there
-    ]
-    if TEST not in sets:
-        return {}
-    others = MAX_OTHERS // max(1, len(sets) - 1)
-    return {
-        name: sampled_rows(
-            len(predictions.part(run, name)), MAX_POINTS if name == TEST else others
-        )
-        for name in sets
-    }
-
-
-def _features(name: str) -> str:
-    return f"features_{name}" if name else "features"
-
-
-def _features_of(run: Run, rows: Rows) -> list[NDArray[Any]]:
-    found = []
-    for name, chosen in rows.items():
-        features = mapped_array(run.predictions, _features(name))
-        if features.ndim != 2 or len(features) != len(predictions.part(run, name)):
-            raise RunError(f"{run.predictions} is damaged: its features do not fit.")
-        found.append(np.asarray(features[chosen], np.float64))
-    if not all(np.isfinite(each).all() for each in found):
-        raise RunError(f"{run.predictions} is damaged: a feature is not finite.")
-    return found
+REFRESH = 1.0  # seconds between two looks while t-SNE is computed
+_STEP = re.compile(r"^\[t-SNE\] Iteration (\d+):", re.MULTILINE)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def pca_places(
     path: str,
-    stamp: tuple[int, int, int],  # noqa: ARG001 - part of the cache's key
+    stamp: Stamp,  # noqa: ARG001 - part of the cache's key
 ) -> tuple[list[Floats], float]:
     """Places by PCA of the examples that are drawn, in the order of their sets.
 
@@ -84,7 +44,7 @@ def pca_places(
         What `principal_plane` does.
     """
     run = Run(Path(path))
-    return principal_plane(_features_of(run, drawn_rows(run)))
+    return principal_plane(drawn_features(run, drawn_rows(run)))
 
 
 def read_places(run: Run, rows: Rows) -> list[Floats] | None:
@@ -104,34 +64,55 @@ def read_places(run: Run, rows: Rows) -> list[Floats] | None:
     return np.split(places, np.cumsum(sizes)[:-1])
 
 
-def compute_places(run: Run, rows: Rows) -> None:
-    """Compute t-SNE in a process of its own, and keep it in the run's folder.
+def place_of(run: Run) -> Path:
+    """The place of the errand that computes t-SNE of a run."""
+    return run.path / "log" / "tsne"
 
-    Raises:
-        AccessError: If the person at the browser is no editor.
-        RunError: If it fails.
+
+def words(run: Run) -> list[str]:
+    """The errand's words, those of the command line."""
+    return ["trainers.tsne", str(run.path)]
+
+
+def progress(log: str) -> float | None:
+    """How far t-SNE is as its log has it, 0 to 1; None before its first step."""
+    found = _STEP.findall(log)
+    return min(1.0, int(found[-1]) / ITERATIONS) if found else None
+
+
+def offer(run: Run, total: int) -> None:
+    """Show the button that computes t-SNE, or how far it is.
+
+    Args:
+        run: An evaluated run.
+        total: How many examples are drawn.
     """
-    access.require_editor()
-    with _one_at_a_time:
-        if read_places(run, rows) is None:  # nobody did while this one waited
-            _compute(run, rows)
+    place = place_of(run)
+    found = standing(place)
+    if found is not None and found.state == RUNNING:
+        fragment("t-SNE", _under_way, REFRESH)(place)
+        return
+    tell_ending(found, "t-SNE", "did not end well")
+    may = access.may_edit()
+    st.info(
+        f"t-SNE of {count(total)} examples takes up to a minute or two; it is computed "
+        "once, in a process of its own, and kept with the run. You may leave this page "
+        "meanwhile." + ("" if may else " Only editors may start it."),
+        icon=":material/hourglass_empty:",
+    )
+    if st.button(
+        "Compute t-SNE", icon=":material/play_arrow:", type="primary",
+        disabled=not may, key="maps_tsne",
+    ):  # fmt: skip
+        attempt([partial(errands.begin, place, words(run))])
 
 
-def _compute(run: Run, rows: Rows) -> None:
-    stamp, features = stamp_of(run.predictions), _features_of(run, rows)
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder, "features.npy"), Path(folder, "places.npy")
-        np.save(source, np.concatenate(features))
-        command = [sys.executable, "-m", "trainers.tsne", str(source), str(target)]
-        try:
-            done = subprocess.run(  # noqa: S603 - an argument list of our own
-                command, cwd=REPOSITORY, check=False, capture_output=True, text=True,
-                stdin=subprocess.DEVNULL, timeout=PATIENCE,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise RunError(f"t-SNE took more than {PATIENCE:g} s.") from None
-        if done.returncode:
-            tail = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
-            raise RunError(f"t-SNE failed: {tail[0]}")
-        places = np.load(target, allow_pickle=False)
-    write_arrays(run.path / FILE, {"places": places, "stamp": np.array(stamp)})
+def _under_way(place: Path) -> None:
+    found = errands.look(place)
+    if found is None or found.state != RUNNING:
+        st.rerun()  # the whole page, which then shows the map
+    share = progress(found.log)
+    text = "Laying the examples out"
+    st.progress(share or 0.0, text=f"{text}…" if share is None else
+                f"{text}: {100 * share:.0f} %")  # fmt: skip
+    stop_button(place, "maps_tsne_stop")

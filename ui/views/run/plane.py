@@ -82,9 +82,10 @@ def _map(
             decision_figure(area, names, points),
             key="map-decision",
             alt=f"Most probable of {len(names)} classes over the plane, with the "
-            "boundary and the training points.",
+            f"boundary{' and the training points' if points else ''}.",
             note="The most probable class, stronger where the network is surer; the "
-            "line is the boundary, the dots are training points.",
+            f"line is the boundary{', the dots are training points' if points else ''}"
+            ".",
             revision=run.id,
         )
         return
@@ -97,7 +98,7 @@ def _map(
         title,
         uncertainty_figure(area, key, names, points, largest),
         key=f"map-{key}",
-        alt=map_alt(title, area, key),
+        alt=map_alt(title, area, key, points),
         note=_NOTES[title],
         revision=run.id,
     )

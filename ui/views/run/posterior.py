@@ -16,15 +16,8 @@ from ui.components.guarded import fragment
 from ui.components.plot import panel
 from ui.components.reading import Summary
 from ui.components.series import MAX_POINTS, Row, value
-from ui.views.run.layers import (
-    MEASURES,
-    Layer,
-    by_layer,
-    known,
-    name_of,
-    over_time,
-    thinned_epochs,
-)
+from ui.views.run.layer_measures import MEASURES, Layer, known
+from ui.views.run.layers import by_layer, name_of, over_time, thinned_epochs
 
 REFRESH = 5.0  # seconds between two looks at a live run, which tells once an epoch
 MEASURE = "layers_measure"  # of what is drawn over time; a name in the address too

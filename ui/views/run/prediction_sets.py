@@ -7,17 +7,19 @@ from typing import Any
 
 import streamlit as st
 
-from calibration import ConformalReport, evaluate_sets
+from calibration import ConformalReport, Estimate, evaluate_sets
 from trainers.runs import Run
 from ui.components.estimates import share
 from ui.components.figure import IN_COLOR, MUTED, PERCENT, Figure, axis, figure
 from ui.components.formats import count, percent, plain
+from ui.components.labels import label
+from ui.components.latest import Stamp, stamp_of
 from ui.components.plot import panel
-from ui.components.reading import stamp_of
 from ui.views.run.recalibration import halves_of
 
 LEAST, MOST, USUAL = 80, 99, 90  # percent promised
 MAX_CLASSES = 30  # drawn
+_LONGEST = 20  # characters of a class's name below the axis
 ABOUT = {
     "THR": "all classes above one threshold of probability: the smallest sets",
     "APS": "the most probable classes up to one total: they grow with difficulty",
@@ -57,7 +59,7 @@ def conformal_sets(run: Run, promised: int) -> Sets | None:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _sets(
     path: str,
-    stamp: tuple[int, int, int],  # noqa: ARG001 - part of the cache's key
+    stamp: Stamp,  # noqa: ARG001 - part of the cache's key
     promised: int,
 ) -> Sets | None:
     from calibration.report.measuring.fitted import METHODS
@@ -133,9 +135,8 @@ def classes_figure(
         names: Class names, [C].
         promised: The coverage that is promised on average over all classes.
     """
-    known = [(each, k) for k, each in enumerate(report.class_coverage) if each]
-    known = sorted(known, key=lambda pair: float(pair[0]))[:MAX_CLASSES]
-    places = [names[k] for _, k in known]
+    known = worst_first(report)[:MAX_CLASSES]
+    shown = [label(names[k], _LONGEST) for _, k in known]
     dots = {
         "type": "scatter", "mode": "markers", "name": "Coverage, 95 % interval",
         "x": list(range(len(known))), "y": [float(each) for each, _ in known],
@@ -146,7 +147,9 @@ def classes_figure(
             "arrayminus": [each - each.low for each, _ in known],
         },
         "marker": {"color": IN_COLOR, "size": 8},
-        "customdata": [[names[k], each.count] for each, k in known],
+        "customdata": [
+            [name, each.count] for name, (each, _) in zip(shown, known, strict=True)
+        ],
         "hovertemplate": "%{customdata[0]}: %{y:.1%} of %{customdata[1]:,d}"
         "<extra></extra>",
     }  # fmt: skip
@@ -155,13 +158,21 @@ def classes_figure(
         "x": [-0.5, len(known) - 0.5], "y": [promised, promised], "hoverinfo": "skip",
         "line": {"color": MUTED, "width": 1.5, "dash": "dot"},
     }  # fmt: skip
-    ticks: dict[str, Any] = {"tickvals": list(range(len(known))), "ticktext": places}
+    ticks: dict[str, Any] = {"tickvals": list(range(len(known))), "ticktext": shown}
     return figure(
         [line, dots],
         x=axis(range=[-0.6, len(known) - 0.4], **ticks),
         y=axis("Coverage", tickformat=PERCENT),
         height=320,
     )
+
+
+def worst_first(report: ConformalReport) -> list[tuple[Estimate, int]]:
+    """The coverage of each class that was there to judge, and its number."""
+    # An estimate is a number: one of 0 is there, and the worst of all.
+    covered = enumerate(report.class_coverage)
+    found = [(each, k) for k, each in covered if each is not None]
+    return sorted(found, key=lambda pair: float(pair[0]))
 
 
 def show(run: Run, names: Sequence[str]) -> None:
@@ -221,13 +232,15 @@ def _charts(
     with right:
         report = found.reports[kind]
         worst = report.worst_class_coverage
-        shown = min(len(names), MAX_CLASSES)
+        judged = len(worst_first(report))
+        first = f"worst {MAX_CLASSES} of " if judged > MAX_CLASSES else ""
         panel(
             f"Coverage by class, {kind}",
             classes_figure(report, names, promised / 100),
             key="sel-classes",
             alt=f"Coverage of each true class; the worst is {percent(worst)}, the "
             f"promise {promised} %.",
-            note=f"The worst {shown} of {len(names)} classes, with 95 % intervals.",
+            note=f"The {first}{count(judged)} classes that were judged, the worst "
+            "first, with 95 % intervals.",
             revision=f"{run.id}-{promised}-{kind}",
         )

@@ -27,15 +27,13 @@ from calibration import (
 from trainers.runs import Run
 from ui.components import predictions
 from ui.components.formats import compact
-from ui.components.reading import stamp_of
+from ui.components.latest import Stamp, stamp_of
 
 if TYPE_CHECKING:
     from calibration.recalibration import RecalibrationResult
     from calibration.report.measuring.fitted import Halves
 
 NONE = "none"
-
-Stamp = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,12 +12,14 @@ from ui.components.formats import count, percent
 HEIGHT = 460
 COLORS = (IN_COLOR, "@3")  # of one diagram, and of a second over it
 TOP_LABEL = "Confidence of the prediction"
+ACCURACY = "Accuracy"
 _ROOM = 0.03  # width of a bar, as a share of the axis, that has room for its number
 
 
 def reliability_figure(
     diagrams: Mapping[str, ReliabilityDiagram],
     confidence: str = TOP_LABEL,
+    outcome: str = ACCURACY,
     *,
     log: bool = False,
 ) -> Figure:
@@ -26,26 +28,29 @@ def reliability_figure(
     Args:
         diagrams: One or two by name.
         confidence: What the probability is of, the title of the shared axis.
+        outcome: What it is a promise of, the title of the other one.
         log: Whether the counts have a logarithmic axis.
 
     Returns:
-        Accuracy with its intervals over the diagonal of perfect calibration, and below
-        on the same axis how many examples each bin holds. The custom data of a point
-        are the numbers of its diagram and of its bin.
+        The outcome with its intervals over the diagonal of perfect calibration, and
+        below on the same axis how many examples each bin holds. The custom data of a
+        point are the numbers of its diagram and of its bin.
     """
     start = _start(diagrams)
     x = axis(confidence, range=[start, 1.005], tickformat=PERCENT)
-    y = axis("Accuracy", range=[0, 1.06], tickformat=".0%", domain=[0.34, 1])
+    y = axis(outcome, range=[0, 1.06], tickformat=".0%", domain=[0.34, 1])
     most = max(int(each.count.max()) for each in diagrams.values())
     x["anchor"] = "y2"
     traces = [_diagonal(start)]
     alone = len(diagrams) == 1
     for number, (name, each) in enumerate(diagrams.items()):
         traces += [_gaps(each)] if alone else []
-        told = "Accuracy, 95 % interval" if alone else name
-        traces.append(_accuracies(each, number, told))
+        hover = _told(each, "" if alone else name, outcome)
+        told = f"{outcome}, 95 % interval" if alone else name
+        traces.append(_accuracies(each, number, told, hover))
     for number, each in enumerate(diagrams.values()):
-        traces.append(_counts(each, number, labelled=alone and _has_room(each, start)))
+        labelled = alone and _has_room(each, start)
+        traces.append(_counts(each, number, _told(each, "", outcome), labelled))
     return figure(
         traces,
         x=x,
@@ -112,7 +117,9 @@ def _gaps(each: ReliabilityDiagram) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _accuracies(each: ReliabilityDiagram, number: int, name: str) -> dict[str, Any]:
+def _accuracies(
+    each: ReliabilityDiagram, number: int, name: str, told: list[str]
+) -> dict[str, Any]:
     color = COLORS[number]
     return {
         "type": "scatter", "mode": "lines+markers", "name": name,
@@ -125,12 +132,14 @@ def _accuracies(each: ReliabilityDiagram, number: int, name: str) -> dict[str, A
         },
         "line": {"color": f"{color}/0.5", "width": 1.5},
         "marker": {"color": color, "size": 7},
-        "text": _told(each, name), "customdata": _places(each, number),
+        "text": told, "customdata": _places(each, number),
         "hovertemplate": "%{text}<extra></extra>",
     }  # fmt: skip
 
 
-def _counts(each: ReliabilityDiagram, number: int, labelled: bool) -> dict[str, Any]:
+def _counts(
+    each: ReliabilityDiagram, number: int, told: list[str], labelled: bool
+) -> dict[str, Any]:
     color = COLORS[number]
     texts = [count(int(held)) if labelled else "" for held in each.count]
     fill = f"{color}/{0 if number else 0.55}"
@@ -141,7 +150,7 @@ def _counts(each: ReliabilityDiagram, number: int, labelled: bool) -> dict[str, 
         "marker": {"color": fill, "line": line},
         "text": texts, "textposition": "outside", "textangle": 0,
         "cliponaxis": False, "textfont": {"size": 10, "color": MUTED},
-        "hovertext": _told(each, ""), "customdata": _places(each, number),
+        "hovertext": told, "customdata": _places(each, number),
         "hovertemplate": "%{hovertext}<extra></extra>",
     }  # fmt: skip
 
@@ -168,8 +177,8 @@ def _widths(each: ReliabilityDiagram) -> list[float]:
     return [max(0.002, span - min(0.08 * span, 0.005)) for span in spans]
 
 
-def _told(each: ReliabilityDiagram, name: str) -> list[str]:
-    head = f"{name}<br>" if name and "interval" not in name else ""
+def _told(each: ReliabilityDiagram, name: str, outcome: str) -> list[str]:
+    head = f"{name}<br>" if name else ""
     columns = (
         each.lower, each.upper, each.confidence, each.accuracy, each.accuracy_low,
         each.accuracy_high, each.count,
@@ -177,7 +186,7 @@ def _told(each: ReliabilityDiagram, name: str) -> list[str]:
     return [
         f"{head}Bin {percent(low)} to {percent(high)}"
         f"<br>Mean confidence {percent(says)}"
-        f"<br>Accuracy {percent(right)} (95 % interval {percent(least)} to "
+        f"<br>{outcome} {percent(right)} (95 % interval {percent(least)} to "
         f"{percent(most)})<br>{count(held)} examples"
         for low, high, says, right, least, most, held in zip(
             *(column.tolist() for column in columns), strict=True

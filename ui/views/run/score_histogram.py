@@ -14,6 +14,7 @@ from ui.components.figure import (
     figure,
 )
 from ui.components.formats import compact
+from ui.components.labels import label
 
 HEIGHT = 400
 
@@ -43,8 +44,8 @@ def histogram_figure(
     edges = histogram.edges.tolist()
     counts = histogram.in_distribution, histogram.out_of_distribution
     traces = [
-        _bars(edges, counts[0].tolist(), f"{inside} (in)", IN_COLOR),
-        _bars(edges, counts[1].tolist(), f"{outside} (out)", OUT_COLOR),
+        _bars(edges, counts[0].tolist(), f"{label(inside)} (in)", IN_COLOR),
+        _bars(edges, counts[1].tolist(), f"{label(outside)} (out)", OUT_COLOR),
     ]
     y = axis("Share of the set", tickformat=PERCENT)
     if log:

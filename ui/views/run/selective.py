@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from calibration import (
     MEASURES,
@@ -26,22 +24,17 @@ from ui.components import predictions
 from ui.components.estimates import label, told
 from ui.components.formats import count, percent, plain
 from ui.components.guarded import fragment, guarded
+from ui.components.latest import Stamp, stamp_of
 from ui.components.plot import panel
 from ui.components.predictions import Part
-from ui.components.reading import Summary, stamp_of
+from ui.components.reading import Summary
+from ui.components.scores import CONFIDENCE, certainties, of_part
 from ui.views.run import prediction_sets
 from ui.views.run.evaluated import class_names, evaluated
 from ui.views.run.risk_coverage import risk_coverage_figure
 
 RISK, COVERAGE = 5.0, 80.0  # percent, to begin with
 BAND = tuple(k / 20 for k in range(1, 21))  # coverages at which the band is measured
-TITLES = {
-    "max_probability": "Maximum probability",
-    "entropy": "Predictive entropy",
-    "mutual_information": "Mutual information",
-}
-
-Stamp = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,32 +67,17 @@ def render(view: Summary) -> None:
 
 def _selective(run: Run) -> None:
     part = predictions.part(run)
-    kinds = _kinds(part)
+    kinds = certainties(sampled=part.num_samples > 1)
     kind = st.selectbox(
         "Refuse first what has the least certainty by", list(kinds),
         format_func=lambda name: kinds[name], key="sel_by", bind="query-params",
         width=320,
     )  # fmt: skip
-    kind = kind if kind in kinds else next(iter(kinds))
+    kind = kind if kind in kinds else CONFIDENCE
     found = ranked(run, kind)
     points = _decisions(run, part, kind)
-    _curve(run, found, kind, points)
+    _curve(run, found, kinds[kind].lower(), points)
     _areas(found, part)
-
-
-def _kinds(part: Part) -> dict[str, str]:
-    """One set of weights cannot disagree with itself."""
-    alone = part.num_samples == 1
-    return {k: v for k, v in TITLES.items() if not alone or k != "mutual_information"}
-
-
-def uncertainty(part: Part, kind: str) -> NDArray[np.float64]:
-    """What examples are refused by, the larger the sooner, [N]."""
-    if kind == "entropy":
-        return part.total
-    if kind == "mutual_information":
-        return part.mutual_information
-    return 1 - part.confidence
 
 
 def ranked(run: Run, kind: str) -> Ranked:
@@ -107,7 +85,7 @@ def ranked(run: Run, kind: str) -> Ranked:
 
     Args:
         run: An evaluated run.
-        kind: Key of `TITLES`.
+        kind: Of `ui.components.scores.CERTAINTIES`.
 
     Raises:
         RunError: If the predictions cannot be read.
@@ -119,7 +97,7 @@ def ranked(run: Run, kind: str) -> Ranked:
 def _ranked(path: str, stamp: Stamp, kind: str) -> Ranked:  # noqa: ARG001
     part = predictions.part(Run(Path(path)))
     assert part.labels is not None
-    given = part.mean, part.labels, uncertainty(part, kind)
+    given = part.mean, part.labels, of_part(part, kind)
     errors = int((~part.correct).sum())
     return Ranked(
         curve=risk_coverage_curve(*given),
@@ -143,7 +121,7 @@ def _decided(
 ) -> Estimate:
     part = predictions.part(Run(Path(path)))
     assert part.labels is not None
-    given = part.mean, part.labels, uncertainty(part, kind)
+    given = part.mean, part.labels, of_part(part, kind)
     if risk is not None:
         return coverage_at_risk(*given, risk=risk)
     assert coverage is not None
@@ -192,20 +170,20 @@ def _told(name: str, found: Estimate, of: str) -> None:
 
 
 def _curve(
-    run: Run, found: Ranked, kind: str, points: list[tuple[str, float, float]]
+    run: Run, found: Ranked, by: str, points: list[tuple[str, float, float]]
 ) -> None:
     curve = found.curve
     panel(
         "Risk and coverage",
         risk_coverage_figure(curve, found.band, points),
         key="sel-curve",
-        alt=f"Risk-coverage curve by {TITLES[kind].lower()}: AURC "
+        alt=f"Risk-coverage curve by {by}: AURC "
         f"{percent(found.areas['aurc'], 2)}, the oracle's {percent(found.oracle, 2)}, "
         f"{percent(curve.random, 2)} errors when all are answered.",
         note=f"{count(curve.num_examples)} test examples, the surest first. The oracle "
         "refuses all errors before any right prediction; a random choice refuses "
         "blindly.",
-        revision=f"{run.id}-{kind}",
+        revision=f"{run.id}-{by}",
     )
 
 

@@ -32,6 +32,19 @@ def share_below(entropies: NDArray[Any], entropy: float) -> float:
     return float(np.mean(np.asarray(entropies) < entropy))
 
 
+def threshold_catching(outside: NDArray[Any], recall: float) -> float:
+    """The highest threshold that flags a share, above 0, of some scores.
+
+    Args:
+        outside: Scores, ascending, [M].
+        recall: The share.
+    """
+    # Quotients are compared, as in the library: 0.55 * 100 is above 55.
+    shares = np.arange(1, len(outside) + 1) / len(outside)
+    place = min(int(np.searchsorted(shares, recall)), len(shares) - 1)
+    return float(outside[::-1][place])
+
+
 def verdict(entropy: float, inside: NDArray[Any], outside: NDArray[Any]) -> Verdict:
     """Judge an entropy at the threshold of FPR95; see `calibration.fpr_at_recall`.
 
@@ -40,9 +53,7 @@ def verdict(entropy: float, inside: NDArray[Any], outside: NDArray[Any]) -> Verd
         inside: Of the test set, [N].
         outside: Of an out-of-distribution set, [M].
     """
-    descending = np.sort(outside)[::-1]
-    recalls = np.arange(1, len(descending) + 1) / len(descending)
-    threshold = float(descending[int(np.searchsorted(recalls, RECALL))])
+    threshold = threshold_catching(np.sort(outside), RECALL)
     return Verdict(
         flagged=entropy >= threshold,
         threshold=threshold,

@@ -8,12 +8,15 @@ import streamlit as st
 from trainers.jobs.launcher import MAX_PRIORITY, Archive, Queue
 from trainers.status import ALIVE, RESUMABLE
 from ui.components import access, engine, navigation
+from ui.components.annotating import annotate
+from ui.components.deleting import confirm_delete
 from ui.components.engine import attempt
 from ui.components.formats import counted
 from ui.components.reading import Summary
-from ui.views.runs.annotating import annotate
+from ui.views.runs.groups import family
 
-MOST_COMPARED = 10
+MOST = 10  # runs of a report, and lines of a comparison
+MOST_IN_ALL = 200  # runs of a comparison, 20 seeds a line
 
 
 def actions(chosen: Sequence[Summary]) -> None:
@@ -35,12 +38,10 @@ def actions(chosen: Sequence[Summary]) -> None:
     archive = engine.archive()
     if archive is not None:
         _keep(archive, chosen, viewer)
-    if (
-        st.button(
-            "Clone", icon=":material/content_copy:", key="clone", disabled=one is None
-        )
-        and one
-    ):
+    if st.button(
+        "Clone", icon=":material/content_copy:", key="clone",
+        disabled=viewer or one is None,
+    ) and one:  # fmt: skip
         navigation.open_page(navigation.LAUNCH, **{navigation.CLONE: one.id})
     queued = [view for view in chosen if view.position is not None]
     queue = engine.queue() if queued and not viewer else None
@@ -50,19 +51,21 @@ def actions(chosen: Sequence[Summary]) -> None:
 
 def _look_at(chosen: Sequence[Summary]) -> None:
     """Set runs side by side, or write a report of them."""
-    some = 0 < len(chosen) <= MOST_COMPARED
-    ids = {navigation.CHOSEN: ",".join(view.run.id for view in chosen)}
-    few = f"Of 1 to {MOST_COMPARED} runs."
+    ids = [view.run.id for view in chosen]
+    # More runs than lines: those that differ in the seed alone become one line.
+    by_seeds = len(ids) > MOST
+    lines = len({family(view) for view in chosen}) if by_seeds else len(ids)
     if st.button(
-        "Compare", icon=":material/compare_arrows:", key="compare", disabled=not some,
-        help=few,
+        "Compare", icon=":material/compare_arrows:", key="compare",
+        disabled=not 0 < lines <= MOST or len(ids) > MOST_IN_ALL,
+        help=f"Of 1 to {MOST} runs, or settings with several seeds each.",
     ):  # fmt: skip
-        navigation.open_page(navigation.COMPARE, **ids)
+        navigation.open_comparison(*ids, by_seeds=by_seeds)
     if st.button(
-        "Report", icon=":material/lab_profile:", key="report", disabled=not some,
-        help=few,
+        "Report", icon=":material/lab_profile:", key="report",
+        disabled=not 0 < len(ids) <= MOST, help=f"Of 1 to {MOST} runs.",
     ):  # fmt: skip
-        navigation.open_page(navigation.REPORT, **ids)
+        navigation.open_page(navigation.REPORT, **{navigation.CHOSEN: ",".join(ids)})
 
 
 def _keep(archive: Archive, chosen: Sequence[Summary], viewer: bool) -> None:
@@ -77,7 +80,7 @@ def _keep(archive: Archive, chosen: Sequence[Summary], viewer: bool) -> None:
     if st.button(
         "Delete", icon=":material/delete:", key="delete", disabled=viewer or not ended
     ):
-        _confirm_delete(archive, ended)
+        confirm_delete(archive, [view.run for view in ended])
 
 
 def _arrange(queue: Queue, queued: Sequence[Summary]) -> None:
@@ -108,18 +111,3 @@ def _priority(queue: Queue, queued: Sequence[Summary]) -> None:
     )  # fmt: skip
     if st.button("Set", type="primary", key="set_priority"):
         attempt(partial(queue.set_priority, view.run, value) for view in queued)
-
-
-@st.dialog("Delete for good?", icon=":material/delete:")
-def _confirm_delete(archive: Archive, views: Sequence[Summary]) -> None:
-    one = len(views) == 1
-    st.markdown(
-        f"{'This run' if one else f'These {len(views)} runs'} and all of "
-        f"{'its' if one else 'their'} files will be gone:"
-    )
-    st.code("\n".join(view.run.id for view in views), language=None)
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Keep", key="keep"):
-            st.rerun()
-        if st.button("Delete for good", type="primary", key="delete_for_good"):
-            attempt(partial(archive.delete, view.run) for view in views)

@@ -9,8 +9,9 @@ from typing import Any
 
 from data import DATASETS
 from trainers.catalogue import model_spec, optimizer_spec
-from trainers.runs import Run
+from trainers.runs import Run, RunError
 from trainers.sweep import label
+from ui.components.durations import worked
 from ui.components.reading import Summary
 from ui.components.sparkline import sparkline
 from ui.views.runs.column import Column
@@ -49,6 +50,11 @@ def catalogue(
 
 
 def _fixed(axes: Sequence[str], course: Course) -> list[Column]:
+    return [*_standing(axes), *_what(course), *_of_people(), *_course_of_time()]
+
+
+def _standing(axes: Sequence[str]) -> list[Column]:
+    """How it stands, and among which others."""
     return [
         Column("state", "State", lambda view: view.state, "state", 110),
         Column("progress", "Progress", _progress, "progress", 110),
@@ -63,6 +69,12 @@ def _fixed(axes: Sequence[str], course: Course) -> list[Column]:
         Column(
             "priority", "Priority", _priority, "whole", 75, help="Larger goes first."
         ),
+    ]  # fmt: skip
+
+
+def _what(course: Course) -> list[Column]:
+    """What was trained, and how its loss went."""
+    return [
         Column("dataset", "Dataset", _dataset, width=115),
         Column("model", "Model", _model, width=95),
         Column("optimizer", "Optimizer", _optimizer, width=95),
@@ -71,6 +83,12 @@ def _fixed(axes: Sequence[str], course: Course) -> list[Column]:
             help="Validation NLL by epoch; the training loss before there are two "
             "epochs, or without a validation split. Each curve has a scale of its own.",
         ),
+    ]  # fmt: skip
+
+
+def _of_people() -> list[Column]:
+    """What people say of it, when they launched it, and what it says itself."""
+    return [
         Column("tags", "Tags", lambda view: view.annotations.tags, "tags", 140),
         Column("created", "Launched", lambda view: _when(view, "created"), "time", 115),
         Column(
@@ -81,10 +99,18 @@ def _fixed(axes: Sequence[str], course: Course) -> list[Column]:
             "message", "Message", _message, width=400,
             help="What the run says of how it ended or what it waits for.",
         ),
+        Column("archived", "Archived", lambda view: view.annotations.archived or None),
+    ]  # fmt: skip
+
+
+def _course_of_time() -> list[Column]:
+    """How far it came, and how long that took."""
+    return [
         Column("ended", "Ended", lambda view: _when(view, "ended"), "time"),
         Column(
             "minutes", "Minutes", _minutes, "number", 85, format="%.1f",
-            help="From the first step to the end, or until now.",
+            help="From the first step to the end, or until now, evaluation included; "
+            "pauses between a stop and a resume do not count.",
         ),
         Column("step", "Step", lambda view: _of(view, "step"), "whole", 80),
         Column(
@@ -93,7 +119,6 @@ def _fixed(axes: Sequence[str], course: Course) -> list[Column]:
         ),
         Column("phase", "Phase", lambda view: _of(view, "phase"), width=90),
         Column("failure", "Failure", lambda view: _of(view, "error_class"), width=110),
-        Column("archived", "Archived", lambda view: view.annotations.archived or None),
     ]  # fmt: skip
 
 
@@ -142,8 +167,8 @@ def _when(view: Summary, name: str) -> datetime | None:
 
 
 def _minutes(view: Summary) -> float | None:
-    status = view.status
-    if status is None or status.started is None:
+    try:
+        seconds = worked(view)
+    except (RunError, OSError):  # of a resumed run this reads what it logged
         return None
-    until = status.ended or status.heartbeat or status.started
-    return max(0.0, until - status.started) / 60
+    return None if seconds is None else seconds / 60

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import streamlit as st
 
 from data import DATASETS
-from trainers.catalogue import OPTIMIZERS, model_spec, optimizer_spec
+from trainers.catalogue import MODELS, OPTIMIZERS, model_spec, optimizer_spec
 from trainers.config import RunConfig
 from ui.components.navigation import GROUP, STATE
 from ui.components.reading import Summary
 from ui.components.states import LOOKS
 from ui.views.runs import address
 
-SEARCH, OPTIMIZER, DATASET, TAG = "search", "optimizer", "dataset", "tag"
+SEARCH, OPTIMIZER, MODEL = "search", "optimizer", "model"
+DATASET, TAG = "dataset", "tag"
 ARCHIVED, YES = "archived", "yes"  # /runs?archived=yes shows what was put away
 LONGEST = 200  # characters of a search
 
@@ -41,7 +42,7 @@ class Choice:
     known: Callable[[str], bool] = bool
     least: int = 1
     newest: bool = False
-    width: int = 170
+    width: int = 150
 
 
 def _group(view: Summary) -> list[str]:
@@ -50,6 +51,10 @@ def _group(view: Summary) -> list[str]:
 
 def _optimizer(view: Summary) -> list[str]:
     return [view.config.optimizer.name] if view.config else []
+
+
+def _model(view: Summary) -> list[str]:
+    return [view.config.model.name] if view.config else []
 
 
 def _dataset(view: Summary) -> list[str]:
@@ -66,6 +71,10 @@ CHOICES = (
     Choice(
         OPTIMIZER, "Any optimizer", _optimizer,
         lambda name: optimizer_spec(name).title, OPTIMIZERS.__contains__, least=2,
+    ),
+    Choice(
+        MODEL, "Any model", _model, lambda name: model_spec(name).title,
+        MODELS.__contains__, least=2,
     ),
     Choice(
         DATASET, "Any dataset", _dataset, lambda name: DATASETS[name].title,

@@ -13,9 +13,8 @@ from streamlit import column_config as config
 from calibration.definitions import MEASURES as DEFINITIONS
 from data import DATASETS
 from trainers.catalogue import optimizer_spec
-from trainers.config import RunConfig
 from trainers.families import family_key, one_a_seed
-from trainers.runs import Run
+from trainers.status import ALIVE
 from trainers.sweep import differing, label
 from ui.components.latest import Latest, stamp_of
 from ui.components.reading import Summary
@@ -34,8 +33,8 @@ class Group:
         name: Its name.
         views: Its runs.
         num_settings: In how many ways they were configured, the seed aside.
-        best: Those of the setting with the lowest mean NLL, one a seed; none as long as
-            no run was evaluated.
+        best: Those of the best setting, one a seed, see `_best_of`; none as long as
+            no run was evaluated, and of runs on different data.
         axes: The settings in which they differ, the seed aside.
     """
 
@@ -59,16 +58,28 @@ def _group(name: str, views: Sequence[Summary]) -> Group:
     settings: dict[str, list[Summary]] = {}
     for view in views:
         if view.config is not None:
-            settings.setdefault(_family(view.run, view.config), []).append(view)
-    judged = [measured for group in settings.values() if (measured := _measured(group))]
+            settings.setdefault(family(view), []).append(view)
     configs = [view.config for view in views if view.config is not None]
+    data = {(config.dataset.name, config.dataset.folder) for config in configs}
     return Group(
         name=name,
         views=tuple(views),
         num_settings=len(settings),
-        best=min(judged, key=lambda group: spread(group, "nll")[0], default=()),
+        best=_best_of([*settings.values()]) if len(data) == 1 else (),
         axes=tuple(axis for axis in differing(configs) if axis != SEED),
     )
+
+
+def _best_of(settings: Sequence[Sequence[Summary]]) -> tuple[Summary, ...]:
+    """The setting with the lowest mean NLL of those with the most seeds, one a seed.
+
+    One lucky seed is no match for the mean of five. On different data an NLL means
+    different things: who asks must see to that.
+    """
+    judged = [measured for views in settings if (measured := _measured(views))]
+    most = max(map(len, judged), default=0)
+    rivals = (group for group in judged if len(group) == most)
+    return min(rivals, key=lambda group: spread(group, "nll")[0], default=())
 
 
 def _measured(views: Sequence[Summary]) -> tuple[Summary, ...]:
@@ -84,11 +95,13 @@ def _seed(view: Summary) -> int:
 _keys: Latest[str] = Latest()
 
 
-def _family(run: Run, config: RunConfig) -> str:
-    """What runs share that differ in the seed alone."""
-    stamp = stamp_of(run.config)
-    known = _keys.get(run.config, stamp)
-    return known or _keys.put(run.config, stamp, family_key(config))
+def family(view: Summary) -> str:
+    """What runs share that differ in the seed alone; a damaged run is on its own."""
+    if view.config is None:
+        return view.run.id
+    stamp = stamp_of(view.run.config)
+    known = _keys.get(view.run.config, stamp)
+    return known or _keys.put(view.run.config, stamp, family_key(view.config))
 
 
 def spread(views: Sequence[Summary], name: str) -> tuple[float, float | None]:
@@ -115,6 +128,7 @@ def arrow(found: Sequence[Group], opened: str | None) -> pa.Table:
     """
     content: dict[str, Any] = {
         "Open": [("Close" if group.name == opened else "Open") for group in found],
+        "Compare": ["Compare"] * len(found),
         "Group": [group.name for group in found],
         "Runs": [len(group.views) for group in found],
         "Dataset": [_datasets(group.views) for group in found],
@@ -147,7 +161,9 @@ def _pair(views: Sequence[Summary], name: str) -> tuple[float | None, float | No
 def _best(group: Group) -> str | None:
     if not group.best or group.best[0].config is None:
         return None
-    return label(group.best[0].config, group.axes) or "the only one"
+    name = label(group.best[0].config, group.axes) or "the only one"
+    open_end = any(view.state in ALIVE for view in group.views)
+    return f"{name} (so far)" if open_end else name
 
 
 def _states(views: Sequence[Summary]) -> str:
@@ -171,14 +187,18 @@ def _launched(views: Sequence[Summary]) -> datetime | None:
     return datetime.fromtimestamp(min(created), UTC) if created else None
 
 
-def drawn(open_key: str) -> dict[str, Any]:
+def drawn(open_key: str, compare_key: str) -> dict[str, Any]:
     """How each column is drawn, by title.
 
     Args:
         open_key: Key of the buttons that open a group.
+        compare_key: Key of those that set its settings side by side.
     """
     look: dict[str, Any] = {
         "Open": config.ButtonColumn("Open", type="tertiary", key=open_key, width=70),
+        "Compare": config.ButtonColumn(
+            "Compare", type="tertiary", key=compare_key, width=90
+        ),
         "Group": config.TextColumn(width=160),
         "Runs": config.NumberColumn(width=60),
         "States": config.TextColumn(width=220),
@@ -189,8 +209,9 @@ def drawn(open_key: str) -> dict[str, Any]:
         ),
         "Best setting": config.TextColumn(
             width=150,
-            help="The one with the lowest mean test NLL. It was chosen on the test "
-            "split, so its numbers flatter it a little.",
+            help="The one with the lowest mean test NLL, of those with the most seeds. "
+            "It was chosen on the test split, so its numbers flatter it a little. None "
+            "where the runs have different data.",
         ),
         "Seeds": config.NumberColumn(
             width=65,

@@ -89,6 +89,8 @@ def runs(
     with toolbar:
         _act_on(chosen)
     with tools:
+        if in_group and views:
+            _compare_button(views[0].group)
         switches.choose_columns(known, columns)
         switches.download(views, everything, axes)
     return courses.pending
@@ -127,7 +129,7 @@ def by_group(
     key = f"groups-{hashlib.sha256(names.encode()).hexdigest()[:12]}"
     st.dataframe(
         groups.arrow(found, opened),
-        column_config=groups.drawn(f"{key}-open"),
+        column_config=groups.drawn(f"{key}-open", f"{key}-compare"),
         hide_index=True,
         key=key,
         row_height=ROW,
@@ -135,11 +137,13 @@ def by_group(
         placeholder="",
         alt=f"{counted(len(found), 'group')} of runs, latest first",
     )
-    clicked = st.session_state.get(f"{key}-open")
-    if clicked is not None and clicked["row"] < len(found):
-        name = found[clicked["row"]].name
-        address.put(GROUP, None if name == opened else name)
+    clicked = _clicked(f"{key}-open", found)
+    if clicked is not None:
+        address.put(GROUP, None if clicked.name == opened else clicked.name)
         st.rerun()
+    compared = _clicked(f"{key}-compare", found)
+    if compared is not None:
+        _compare(compared.name)
     num_single = sum(not view.group for view in everything)
     st.caption(
         f"{counted(len(found), 'group')} · {counted(num_single, 'run')} in no group "
@@ -150,6 +154,26 @@ def by_group(
             st.markdown(f"### {plain(group.name)}")
             return runs(group.views, everything, tools)
     return False
+
+
+def _clicked(key: str, found: Sequence[Group]) -> Group | None:
+    """The group of the row whose button was clicked, None if none was."""
+    clicked = st.session_state.get(key)
+    row: int = len(found) if clicked is None else clicked["row"]
+    return found[row] if row < len(found) else None
+
+
+def _compare_button(group: str) -> None:
+    if st.button(
+        "Compare group", icon=":material/compare_arrows:", key="compare_group",
+        help="Its settings side by side, each averaged over its seeds.",
+    ):  # fmt: skip
+        _compare(group)
+
+
+def _compare(group: str) -> None:
+    token = navigation.group_token(group)
+    navigation.open_comparison(token, by_seeds=True)
 
 
 def _height(num_rows: int) -> int:

@@ -4,8 +4,10 @@ import streamlit as st
 
 from ui.components import navigation
 from ui.components.guarded import fragment, guarded
+from ui.views.system.devices import devices
+from ui.views.system.disks import disks
 from ui.views.system.health import health
-from ui.views.system.load import REFRESH, devices, disks, load
+from ui.views.system.load import REFRESH, load
 from ui.views.system.settings import appearance, settings
 from ui.views.system.versions import versions
 
@@ -23,14 +25,17 @@ def render() -> None:
             fragment("The load", load, REFRESH)()
             with guarded("The devices"):
                 devices()
-            disks()
+            with guarded("The disks"):
+                disks()
     if engine.open:
-        with engine:
+        with engine, guarded("The job engine"):
             health()
     if installed.open:
-        with installed:
+        with installed, guarded("The versions"):
             versions()
     if chosen.open:
         with chosen:
-            appearance()
-            settings()
+            with guarded("The theme"):
+                appearance()
+            with guarded("The settings"):
+                settings()

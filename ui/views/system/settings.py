@@ -1,5 +1,6 @@
 """The settings: how the dashboard looks, and what goes with each run."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -57,32 +58,42 @@ def settings() -> None:
         kept = {}
     locked = not access.may_edit()
     with st.form("settings", border=True):
-        folder = st.text_input(
-            "Data folder", kept.get(CACHE, ""), placeholder=str(cache_folder()),
-            disabled=locked or preferences.fixed(CACHE), key="setting-cache",
-            help="Where datasets are looked for and downloaded to. Empty: the default.",
-        )  # fmt: skip
-        mirrors = st.multiselect(
-            "Mirrors", list(MIRRORS), _known(kept.get(MIRRORS_NAME, "")),
-            disabled=locked or preferences.fixed(MIRRORS_NAME), key="setting-mirrors",
-            help="Trackers that each run is copied to while it trains.",
-        )  # fmt: skip
-        grace = st.text_input(
-            "Seconds to stop", kept.get(GRACE, ""), placeholder=f"{stop_grace({}):g}",
-            disabled=locked or preferences.fixed(GRACE), key="setting-grace",
-            help="What a run gets to save its state before it is killed.",
-        )  # fmt: skip
+        given = _fields(kept, locked)
         sent = st.form_submit_button(
             "Save", type="primary", icon=":material/save:", disabled=locked
         )
     for name in preferences.NAMES:
         if preferences.fixed(name):
             st.caption(f"{plain(name)} was set where the server was started.")
-    for words in filter(None, map(missing, mirrors)):
+    for words in filter(None, map(missing, _known(given[MIRRORS_NAME]))):
         st.warning(plain(words), icon=":material/extension_off:")
     if sent:
-        given = {CACHE: folder, MIRRORS_NAME: ",".join(mirrors), GRACE: grace}
         attempt([partial(preferences.keep, given)])
+
+
+def _fields(kept: Mapping[str, str], locked: bool) -> dict[str, str]:
+    """Show the fields, and return what stands in them by name.
+
+    Args:
+        kept: What is in force.
+        locked: Whether nothing can be changed.
+    """
+    folder = st.text_input(
+        "Data folder", kept.get(CACHE, ""), placeholder=str(cache_folder()),
+        disabled=locked or preferences.fixed(CACHE), key="setting-cache",
+        help="Where datasets are looked for and downloaded to. Empty: the default.",
+    )  # fmt: skip
+    mirrors = st.multiselect(
+        "Mirrors", list(MIRRORS), _known(kept.get(MIRRORS_NAME, "")),
+        disabled=locked or preferences.fixed(MIRRORS_NAME), key="setting-mirrors",
+        help="Trackers that each run is copied to while it trains.",
+    )  # fmt: skip
+    grace = st.text_input(
+        "Seconds to stop", kept.get(GRACE, ""), placeholder=f"{stop_grace({}):g}",
+        disabled=locked or preferences.fixed(GRACE), key="setting-grace",
+        help="What a run gets to save its state before it is killed.",
+    )  # fmt: skip
+    return {CACHE: folder, MIRRORS_NAME: ",".join(mirrors), GRACE: grace}
 
 
 def _known(text: str) -> list[str]:

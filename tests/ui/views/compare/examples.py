@@ -1,6 +1,8 @@
 """Runs to compare: of some optimizer and seed, each with predictions of its own."""
 
 import json
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,16 @@ def shake(run: Run, seed: int) -> None:
 
 
 def write_results(run: Run, seed: int, sharp: float, optimizer: str) -> None:
+    content, arrays = _results(seed, sharp, optimizer)
+    run.evaluation.write_text(content)
+    np.savez(run.predictions, **arrays)
+
+
+@cache  # hundreds of runs of these tests are alike
+def _results(
+    seed: int, sharp: float, optimizer: str
+) -> tuple[str, Mapping[str, np.ndarray]]:
+    """What evaluation.json and predictions.npz hold."""
     rng = np.random.default_rng([seed, len(optimizer), int(10 * sharp)])
     labels = np.random.default_rng(9).integers(0, CLASSES, N)
     bayesian = optimizer == "vogn"
@@ -61,14 +73,10 @@ def write_results(run: Run, seed: int, sharp: float, optimizer: str) -> None:
     pick = (lambda each: each) if bayesian else (lambda each: each[0])
     content = evaluate(pick(inside), labels, ood={OOD: pick(outside)})
     content |= {"class_names": list("abcdefghij"), "map": None, "notes": []}
-    write_json(run.evaluation, content)
-    np.savez(
-        run.predictions,
-        **{
-            "probabilities": pick(inside), "labels": labels,
-            "indices": np.arange(N), f"ood_{OOD}": pick(outside),
-        },
-    )  # fmt: skip
+    return json.dumps(content), {
+        "probabilities": pick(inside), "labels": labels,
+        "indices": np.arange(N), f"ood_{OOD}": pick(outside),
+    }  # fmt: skip
 
 
 def probabilities(run: Run) -> np.ndarray:

@@ -6,7 +6,8 @@ import pytest
 
 from tests.ui.views.compare.examples import run_of, views_of
 from trainers.jobs.launcher import JobState
-from ui.views.compare.address import asked, group_of, group_token, groups, joined
+from ui.components.navigation import group_token
+from ui.views.compare.address import asked, group_of, groups, joined
 
 
 @pytest.fixture

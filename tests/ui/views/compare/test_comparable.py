@@ -25,6 +25,18 @@ def test_other_data_cannot(root):
     assert told == "tested on other data, mnist instead of digits"
 
 
+def test_another_upload_is_other_data(root):
+    first, second, third = (
+        run_of(
+            root, name, settings={"dataset": {"name": "folder", "folder": folder}},
+        )
+        for name, folder in (("a", "/up/x.npz"), ("b", "/up/y.npz"), ("c", "/x.npz"))
+    )  # fmt: skip
+    assert reason(first, second) == "tested on other data, y instead of x"
+    told = "tested on other data, x of another folder instead of x"
+    assert reason(first, third) == told
+
+
 def test_other_examples_of_the_same_data_cannot(root):
     one, two = run_of(root, "a"), run_of(root, "b")
     with np.load(two.predictions) as arrays:

@@ -33,6 +33,19 @@ def test_what_is_the_same_can_be_hidden_and_what_differs_is_marked(root):
     assert found["mixup"].values == ["0", "0.1"]
 
 
+def test_numbers_have_the_digits_that_tell_them_apart(root):
+    lrs = 0.0012345678, 0.0012345679
+    one, two = (
+        run_of(root, f"{lr}", settings={"training": {"mixup": lr}}) for lr in lrs
+    )
+    found = told(one, two, by_seeds=False)
+    assert found["mixup"].values == ["0.0012345678", "0.0012345679"]
+    assert not found["mixup"].identical
+    assert found["mixup"].differs(1, baseline=0)
+    alone = told(one, by_seeds=False)
+    assert alone["mixup"].values == ["0.00123457"]
+
+
 def test_a_family_lists_its_seeds(root):
     found = told(*family(root, "vogn"))
     assert found["seed"].values == ["0, 1, 2"]

@@ -50,6 +50,18 @@ def test_a_zoom_outlives_new_values_but_not_another_axis(open_page, root, alive)
     assert other["revision"] != before["revision"]
 
 
+def test_names_of_metrics_stay_text(open_page, root):
+    run = run_of(root, "a", evaluated=False)
+    with run.metrics.open("a") as file:
+        file.write('{"kind": "step", "step": 501, "**x**<b>": 3}\n')
+    (pills,) = [
+        each for each in opened(open_page, "a").button_group
+        if each.key == "compare_metrics"
+    ]  # fmt: skip
+    assert r"\*\*x\*\*\<b\>" in pills.options
+    assert "Validation calibration error (ECE)" in pills.options
+
+
 def extend(run: Run) -> None:
     with run.metrics.open("a") as file:
         file.write('{"kind": "step", "step": 260, "train_loss": 0.5}\n')

@@ -26,7 +26,6 @@ from ui.views.compare.differences import (
     WORSE,
     against,
     better_share,
-    of_means,
     paired,
     verdict,
 )
@@ -97,22 +96,6 @@ def test_a_single_run_against_seeds_borrows_their_deviation(root):
     value = metrics([single], "nll")[0] - np.mean(numbers)
     assert float(row.difference) == pytest.approx(value)
     assert row.difference.high == pytest.approx(value + half)
-
-
-def test_two_numbers_alone_have_no_interval():
-    with pytest.raises(ValueError, match="two single runs"):
-        of_means([1.0], [2.0])
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [([0.985, 0.985], [0.98]), ([0.1 + 0.2, 0.3], [0.1, 0.1, 0.1])],
-)
-def test_seeds_that_are_all_alike_have_no_interval(first, second):
-    found = of_means(first, second)
-    assert float(found) == pytest.approx(np.mean(first) - np.mean(second))
-    assert (found.low, found.high) == (-np.inf, np.inf)
-    assert verdict("accuracy", found) == UNCLEAR
 
 
 @pytest.mark.parametrize(

@@ -135,3 +135,21 @@ def test_the_newest_of_each_optimizer_are_of_the_same_data(root):
     ]
     found = newest_of_each(views_of(*runs))
     assert [view.run.id for view in found] == ["3", "2"]
+
+
+def test_uploads_are_data_of_their_own(root):
+    def of(name, folder, optimizer):
+        data = {"name": "folder", "folder": folder}
+        return run_of(
+            root, name, optimizer=optimizer, evaluated=False,
+            settings={"dataset": data},
+        )  # fmt: skip
+
+    one, two = of("1", "/data/uploads/cats.npz", "vogn"), of("2", "/own/dogs", "adamw")
+    assert datasets(entries_of(one, two)) == ["cats", "dogs"]
+    assert names(of("3", "/data/uploads/cats.npz", "adamw"), two) == [
+        "AdamW, cats", "AdamW, dogs",
+    ]  # fmt: skip
+    assert datasets(entries_of(one, of("4", "/old/cats.npz", "sgd"))) == [
+        "cats of /data/uploads/cats.npz", "cats of /old/cats.npz",
+    ]  # fmt: skip

@@ -9,7 +9,6 @@ from tests.ui.views.compare.examples import OOD, labels_of, probabilities, run_o
 from trainers.runs import RunError
 from ui.components.predictions import part
 from ui.views.compare import judged
-from ui.views.compare.judged import ALL_KINDS, DOUBT, ENTROPY, INFORMATION
 
 
 @pytest.mark.parametrize("scheme", ["width", "mass"])
@@ -28,6 +27,9 @@ def test_risk_and_its_areas_are_calibrations(root):
     run = run_of(root, "a")
     found = judged.selective(run)
     given = probabilities(run), labels_of(run)
+    other = judged.selective(run, "entropy").measures["aurc"]
+    by_entropy = calibration.area_under_risk_coverage(*given, part(run).total)
+    assert float(other) == pytest.approx(float(by_entropy), abs=1e-9)
     curve = calibration.risk_coverage_curve(*given)
     area = calibration.area_under_risk_coverage(*given)
     assert float(found.measures["aurc"]) == pytest.approx(float(area), abs=1e-9)
@@ -37,15 +39,14 @@ def test_risk_and_its_areas_are_calibrations(root):
     assert found.risk == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize("score", [ENTROPY, INFORMATION, DOUBT])
+@pytest.mark.parametrize("score", ["entropy", "mutual_information"])
 def test_detection_is_calibrations(root, score):
     run = run_of(root, "a")
     found = judged.detection(run, OOD, score)
     inside, outside = part(run), part(run, f"ood_{OOD}")
     columns = {
-        ENTROPY: (inside.total, outside.total),
-        INFORMATION: (inside.mutual_information, outside.mutual_information),
-        DOUBT: (1 - inside.confidence, 1 - outside.confidence),
+        "entropy": (inside.total, outside.total),
+        "mutual_information": (inside.mutual_information, outside.mutual_information),
     }[score]
     area = calibration.auroc(*columns)
     assert float(found.measures["auroc"]) == pytest.approx(float(area))
@@ -61,8 +62,21 @@ def test_detection_is_calibrations(root, score):
 def test_one_set_of_weights_has_no_mutual_information(root):
     run = run_of(root, "a", optimizer="adamw")
     with pytest.raises(RunError, match="no mutual information"):
-        judged.detection(run, OOD, INFORMATION)
+        judged.detection(run, OOD, "mutual_information")
     assert judged.ood_sets(run) == [OOD]
+
+
+def test_any_score_that_one_of_the_runs_has_is_offered(root):
+    both = run_of(root, "a"), run_of(root, "b", optimizer="adamw")
+    assert "mutual_information" not in judged.offered(both[1:], OOD)
+    everything = fakes.write_run(root, "c", evaluated=True)
+    names = list(judged.offered([*both, everything], OOD))
+    assert names == list(judged.offered([everything], OOD))
+    assert {"energy", "mahalanobis"} <= {*names}
+    found = judged.detection(everything, OOD, "nearest_neighbours")
+    assert 0 < float(found.measures["auroc"]) <= 1
+    with pytest.raises(RunError, match="logits"):
+        judged.detection(both[0], OOD, "energy")
 
 
 def test_a_damaged_file_has_no_sets_and_is_told(root):
@@ -71,24 +85,3 @@ def test_a_damaged_file_has_no_sets_and_is_told(root):
     assert judged.ood_sets(run) == []
     with pytest.raises(RunError):
         judged.diagram(run, 15, "width")
-
-
-def test_shift_is_calibrations(root):
-    run = run_of(root, "a")
-    with pytest.raises(RunError, match="not measured"):
-        judged.shift(run)
-    fakes.write_shift(run)
-    found = judged.shift(run)
-    with np.load(run.shift) as arrays:
-        shifted = {
-            (kind, level): arrays[f"{kind}_{level}"]
-            for kind in ("fog", "rotation")
-            for level in range(1, 6)
-        }
-        rows = calibration.shift_table(arrays["clean"], shifted, arrays["labels"])
-    by_place = {(row.kind, row.severity): row for row in rows}
-    assert found["fog"]["accuracy"][0] == float(by_place["clean", 0].accuracy)
-    assert found["fog"]["nll"][3] == float(by_place["fog", 3].nll)
-    assert found["rotation"]["ece"][5] == float(by_place["rotation", 5].ece)
-    # A mean over kinds leaves rotation to itself.
-    assert found[ALL_KINDS]["nll"][3] == pytest.approx(found["fog"]["nll"][3])

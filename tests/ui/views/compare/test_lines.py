@@ -13,11 +13,12 @@ from ui.components.axes import EPOCH, TIME, Axes
 from ui.components.series import MAX_POINTS
 from ui.views.compare import lines
 from ui.views.compare.lines import KNOWN, available, panel, uneven
+from ui.views.compare.logged import log_of
 
 
 def logged(*runs, by_seeds=True):
     return [
-        (entry, [reading.metrics(view.run) for view in entry.views])
+        (entry, [log_of(reading.metrics(view.run)) for view in entry.views])
         for entry in entries_of(*runs, by_seeds=by_seeds)
     ]
 
@@ -27,9 +28,9 @@ def test_a_family_is_the_mean_of_its_runs(two_families):
     drawn = panel(KNOWN["validation_nll"], logged(*runs), Axes())
     band, line = drawn.figure["data"]
     values = np.array([
-        [row["validation_nll"] for row in rows if "validation_nll" in row]
+        [row["validation_nll"] for row in log.rows if "validation_nll" in row]
         for _, several in logged(*runs)
-        for rows in several
+        for log in several
     ])  # fmt: skip
     assert line["y"] == pytest.approx(values.mean(0))
     low = values.mean(0) - values.std(0, ddof=1)
@@ -86,6 +87,8 @@ def test_smoothing_leaves_what_is_logged_by_epoch(two_families):
         ("lr", False),
     ):
         one, other = (panel(KNOWN[key], given, axes) for axes in (rough, smooth))
+        assert "newest values" in one.alt
+        assert ("newest smoothed values" in other.alt) == changes
         assert (one.figure["data"][0]["y"] != other.figure["data"][0]["y"]) == changes
 
 
@@ -99,12 +102,12 @@ def test_any_logged_number_is_a_metric(root):
     with run.metrics.open("a") as file:
         row = {"kind": "step", "step": 501, "my_<b>": 3, "words": "no", "on": True}
         file.write(json.dumps(row) + "\n")
-    found = available([reading.metrics(run)])
+    found = available([log_of(reading.metrics(run))])
     assert next(iter(found)) == "validation_nll"
     assert {"train_loss", "damping", "my_<b>"} <= set(found)
     assert not {"words", "on", "step", "seconds", "posterior"} & set(found)
     assert found["my_<b>"].kind == lines.STEPS
-    assert available([[]]) == {}
+    assert available([log_of([])]) == {}
 
 
 def test_no_trace_is_too_long_and_uneven_families_are_noticed(root):
@@ -113,7 +116,7 @@ def test_no_trace_is_too_long_and_uneven_families_are_noticed(root):
         {"kind": "step", "step": k, "train_loss": float(k % 7)} for k in range(50_000)
     ]
     (entry,) = entries_of(run)
-    drawn = panel(KNOWN["train_loss"], [(entry, [rows])], Axes())
+    drawn = panel(KNOWN["train_loss"], [(entry, [log_of(rows)])], Axes())
     assert len(drawn.figure["data"][0]["x"]) <= MAX_POINTS
-    assert uneven([rows, rows[:9]])
-    assert not uneven([rows, rows])
+    assert uneven([log_of(rows), log_of(rows[:9])])
+    assert not uneven([log_of(rows)] * 2)

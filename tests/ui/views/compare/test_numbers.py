@@ -20,10 +20,10 @@ def test_the_glance_has_the_numbers_and_marks_the_best(open_page, root):
     assert glance["Entry"].tolist() == ["AdamW", "VOGN"]
     content = read_json(run.evaluation)
     nll = f"**{content['metrics']['nll']:.4f}**"
-    assert glance["NLL ↓"][1].startswith(nll)
-    assert "**" not in glance["NLL ↓"][0]
+    assert glance["NLL\u00a0↓"][1].startswith(nll)
+    assert "**" not in glance["NLL\u00a0↓"][0]
     assert f"N = {N} test examples" in text(app)
-    assert "AUROC, Photograph patches ↑" in glance.columns
+    assert "AUROC, Photograph patches\u00a0↑" in glance.columns
 
 
 def test_a_family_is_shown_with_its_deviation(open_page, root):
@@ -31,7 +31,7 @@ def test_a_family_is_shown_with_its_deviation(open_page, root):
     app = open_page("compare", runs="vogn-0,vogn-1,vogn-2", by="seeds")
     glance = tables(app)[0]
     assert glance["Entry"].tolist() == ["VOGN :small[(3 seeds)]"]
-    assert "±" in glance["NLL ↓"][0]
+    assert "±" in glance["NLL\u00a0↓"][0]
     assert "± is one standard deviation over the seeds." in text(app)
     assert "Choose a second run above" in text(app)
 

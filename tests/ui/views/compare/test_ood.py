@@ -24,7 +24,7 @@ def test_mutual_information_is_of_those_that_have_samples(open_page, root):
     run_of(root, "a")
     run_of(root, "b", optimizer="adamw")
     app = opened(open_page, compare_score="Mutual information")
-    assert app.selectbox(key="compare_score").value == "information"
+    assert app.selectbox(key="compare_score").value == "mutual_information"
     assert "**AdamW** (one set of weights has no mutual information)" in text(app)
     names = [t["name"] for t in charts(app)["compare-roc"]["figure"]["data"]]
     assert names == ["", "VOGN"]

@@ -11,6 +11,7 @@ from tests.ui.views.compare.examples import OOD, entries_of, run_of
 from ui.views.compare import judged, overlays
 from ui.views.compare.measured import gathered
 from ui.views.compare.overlays import GAP, bins_of
+from ui.views.compare.severities import shift
 
 
 @pytest.fixture
@@ -91,14 +92,12 @@ def test_shift_is_drawn_by_severity(entries):
     for entry in entries:
         for view in entry.views:
             fakes.write_shift(view.run)
-    found = found_of(entries, judged.shift)
+    found = found_of(entries, shift)
     for measure in ("accuracy", "nll", "ece"):
-        drawn, told = overlays.shifted(found, "fog", measure)
+        drawn, told = overlays.shifted(found, ["fog"], measure)
         single = drawn["data"][-1]
-        table = found[1][1][0]["fog"][measure]
+        table = found[1][1][0].table["fog"][measure]
         assert single["x"] == [0, 1, 2, 3, 4, 5]
         assert single["y"] == pytest.approx([table[k] for k in range(6)])
         assert "VOGN" in told
         Figure(painted(drawn))
-    drawn, told = overlays.shifted(found, "snow", "nll")
-    assert drawn["data"] == []

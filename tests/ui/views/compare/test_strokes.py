@@ -16,7 +16,7 @@ def entry_of(root):
 
 def test_a_line_has_the_look_of_its_entry_and_no_markup_in_its_name(root):
     entry = replace(entry_of(root), name="<b>%{y}</b>", place=2)
-    assert label(entry) == "&lt;b&gt;%{y}&lt;/b&gt;"
+    assert label(entry) == "&lt;b&gt;% {y}&lt;/b&gt;"
     made = stroke(entry, [1, 2], [0.5, None], "%{y}")
     assert made["name"] == label(entry)
     assert made["line"]["color"] == made["marker"]["color"] == entry.color == "@3"

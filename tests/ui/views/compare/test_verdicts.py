@@ -38,7 +38,12 @@ def test_verdicts_are_told_in_words_with_how_they_came_about(open_page, root):
     run_of(root, "b", optimizer="adamw", sharp=1.5)
     app = open_page("compare", runs="a,b")
     told = app.table[1].value
-    assert told["Measure"].tolist() == ["NLL ↓", "Accuracy ↑", "ECE ↓", "Brier ↓"]
+    assert told["Measure"].tolist() == [
+        "NLL\u00a0↓",
+        "Accuracy\u00a0↑",
+        "ECE\u00a0↓",
+        "Brier\u00a0↓",
+    ]
     assert "clearly worse" in told["Verdict"][0]
     assert told["What speaks for it"][0] == "worse in more than 99.9 % of resamples"
     assert "**By example**: both judged the same test examples" in text(app)

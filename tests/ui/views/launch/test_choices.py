@@ -29,7 +29,7 @@ def _page(dataset_name: str, optimizer_name: str) -> None:
         **choices.advanced(dataset_name, spec),
         **devices.placing(),
     }
-    choices.about(OPTIMIZERS, optimizer_name)
+    choices.about(optimizer_name)
 
 
 def page(dataset, optimizer):

@@ -8,7 +8,7 @@ import pytest
 from tests.trainers.test_costs import COST
 from tests.ui.fakes import config
 from trainers import errands
-from trainers.errands import DONE, FAILED, LOST, RUNNING, Errand
+from trainers.errands import DONE, FAILED, LOST, RUNNING, STOPPED, Errand
 from trainers.runs import RunError
 from ui.views.launch import measuring
 from ui.views.launch.measuring import begin, kind_of, kinds, known, look, words
@@ -94,6 +94,7 @@ def test_what_is_under_way_tells_its_kind(root, monkeypatch):
     ("given", "problem"),
     [
         ({"state": LOST}, "The measurement was interrupted."),
+        ({"state": STOPPED, "code": 143}, "The measurement was stopped."),
         ({"state": FAILED, "code": 124}, "The measurement took longer than 3 minutes."),
         (
             {"state": FAILED, "code": 2, "log": "x\nerror: model must be one\n"},

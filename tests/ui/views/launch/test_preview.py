@@ -57,9 +57,11 @@ def test_what_cannot_be_read_is_told(tmp_path):
 
 
 def test_names_are_shown_as_text():
-    found = Overview(class_names=("<b>", "n" * 30), counts=(3, 2))
-    names = counts_figure(found, [0, 1])["layout"]["yaxis"]["ticktext"]
-    assert names == ["&lt;b&gt;", "n" * 17 + "…"]
+    found = Overview(class_names=("<b>'s", "n" * 30), counts=(3, 2))
+    chart = counts_figure(found, [0, 1])
+    names = ["&lt;b&gt;'s", "n" * 17 + "…"]
+    assert chart["layout"]["yaxis"]["ticktext"] == names
+    assert chart["data"][0]["customdata"] == ["&lt;b&gt;'s", "n" * 27 + "…"]
     shown = samples_html({'<img src="x">': [np.zeros((4, 5), np.uint8)]})
     assert '<img src="x">' not in shown
     assert "&lt;img src=&quot;x&quot;&gt;" in shown

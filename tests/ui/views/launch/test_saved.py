@@ -8,6 +8,13 @@ from tests.ui.fakes import config
 from tests.ui.seen import errors, text
 from trainers.saved import find_saved, save_config, saved_configs, saved_folder
 from ui.components import access
+from ui.views.launch.saved import OPEN
+
+
+def with_list(app):
+    """The page with its list of saved configurations opened."""
+    app.session_state[OPEN] = True
+    return app.run()
 
 
 def keys(app, kind="button"):
@@ -23,10 +30,12 @@ def test_what_is_in_the_form_is_saved_under_a_name_and_opened_again(open_page):
     assert not app.exception
     assert "Saved as my baseline." in text(app)
     assert find_saved("my baseline").config.training.epochs == 7
-    app.number_input(key="epochs-digits").set_value(9).run()
+    app.number_input(key="epochs-digits").set_value(9)
+    with_list(app)
     app.button(key="saved-open-my baseline").click().run()
     assert app.query_params["config"] == "my baseline"
     assert app.number_input(key="epochs-digits").value == 7
+    assert not app.session_state[OPEN]
     app.button(key="defaults").click().run()
     assert app.number_input(key="epochs-digits").value == 60
 
@@ -73,7 +82,7 @@ def test_nothing_is_saved_while_something_is_wrong(open_page):
 
 def test_deleting_asks_first(open_page):
     save_config("a", config())
-    app = open_page("launch")
+    app = with_list(open_page("launch"))
     app.button(key="saved-delete-a").click().run()
     assert find_saved("a") is not None
     app.button(key="saved-sure-a").click().run()
@@ -81,10 +90,18 @@ def test_deleting_asks_first(open_page):
     assert "saved-open-a" not in keys(app)
 
 
+def test_a_closed_list_reads_no_file(open_page, monkeypatch):
+    save_config("a", config())
+    monkeypatch.setattr("ui.views.launch.saved.saved_configs", None)
+    app = open_page("launch")
+    assert not app.exception
+    assert "saved-open-a" not in keys(app)
+
+
 def test_a_damaged_one_is_told_and_can_be_deleted(open_page):
     saved_folder().mkdir(parents=True)
     (saved_folder() / "bad.json").write_text("{")
-    app = open_page("launch", config="bad")
+    app = with_list(open_page("launch", config="bad"))
     assert "bad is damaged" in text(app)
     assert app.button(key="saved-open-bad").disabled
     app.button(key="saved-delete-bad").click().run()
@@ -94,7 +111,7 @@ def test_a_damaged_one_is_told_and_can_be_deleted(open_page):
 
 def test_a_file_from_elsewhere_is_checked_and_saved(open_page):
     content = json.dumps(config("moons", epochs=4).to_dict()).encode()
-    app = open_page("launch")
+    app = with_list(open_page("launch"))
     field = app.file_uploader(key="saved-file-0")
     field.set_value(("theirs.json", content, "application/json")).run()
     app.button(key="saved-file-save").click().run()
@@ -103,7 +120,7 @@ def test_a_file_from_elsewhere_is_checked_and_saved(open_page):
 
 
 def test_a_file_that_is_no_configuration_is_told(open_page):
-    app = open_page("launch")
+    app = with_list(open_page("launch"))
     field = app.file_uploader(key="saved-file-0")
     field.set_value(("theirs.json", b'{"schema": 7}', "application/json")).run()
     assert "schema must be 1, got 7" in errors(app)
@@ -114,7 +131,8 @@ def test_a_viewer_may_open_but_change_nothing(open_page, monkeypatch):
     save_config("a", config())
     monkeypatch.setattr(access, "may_edit", lambda: False)
     app = open_page("launch")
-    app.text_input(key="save-name-0").set_value("b").run()
+    app.text_input(key="save-name-0").set_value("b")
+    with_list(app)
     assert app.button(key="save-now").disabled
     assert app.button(key="saved-delete-a").disabled
     assert app.file_uploader(key="saved-file-0").proto.disabled
@@ -132,6 +150,7 @@ def test_the_server_asks_again_who_it_is(open_page, monkeypatch):
     app.text_input(key="save-name-0").set_value("b").run()
     app.button(key="save-now").click().run()
     assert "Only editors may do this" in errors(app)
+    with_list(app)
     app.button(key="saved-delete-a").click().run()
     app.button(key="saved-sure-a").click().run()
     assert "Only editors may do this" in errors(app)

@@ -10,7 +10,7 @@ from tests.ui.seen import errors, text
 from trainers import jobs
 from trainers.config import DatasetConfig, ModelConfig, OptimizerConfig, RunConfig
 from trainers.runs import write_json
-from ui.components import access
+from ui.components import access, reading
 from ui.views.launch.upload import HERE, NEW, UPLOADED, field_values
 
 
@@ -130,12 +130,17 @@ def config_on(upload):
     )
 
 
-def test_a_dataset_in_use_is_not_deleted(own, root):
+def test_a_dataset_in_use_is_not_deleted(own, root, monkeypatch):
     upload = keep(packed(classes()), "pets.zip")
     (run,) = jobs.engine().submit([config_on(upload)])
+    # Results are not read for it, however many runs there are.
+    monkeypatch.setattr(reading, "SCREENFUL", 0)
+    read_of = []
+    monkeypatch.setattr(reading, "results", lambda _, read: read_of.append(read))
     app = own()
     app.button(key="own-delete-sure").click().run()
     assert f"'pets' cannot be deleted while 1 run uses it: {run.id}." in errors(app)
+    assert read_of == [False]
     assert find("pets") is not None
 
 

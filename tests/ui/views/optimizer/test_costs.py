@@ -57,6 +57,12 @@ def test_steps_to_another_accuracy(results, open_page):
     (switch,) = [each for each in app.button_group if "accuracy" in each.label]
     switch.set_value("89.5 %").run()
     assert "accuracy of 89.5 %: 236 steps at 256" in charts(app)["steps-kfac"]["alt"]
+    # The address has it, also where an optimizer was not trained for it.
+    app = open_page("optimizer", optimizer="sgd", **{"optimizer-target": "89.5 %"})
+    assert not app.exception
+    assert not app.error
+    assert "SGD was not trained for 89.5 %." in text(app)
+    assert "steps-sgd" not in charts(app)
 
 
 def test_an_accuracy_that_was_not_reached_is_said(results, open_page):

@@ -1,4 +1,4 @@
-"""Tests of the downloads: what is offered is what was chosen."""
+"""Tests of `ui/views/optimizer/downloads.py`: what is offered is what was chosen."""
 
 import io
 import zipfile
@@ -26,6 +26,10 @@ def hashes(app):
     return [each.value for each in app.code if len(each.value) == 64]
 
 
+def packed(app, name="archive"):
+    return app.button(key=f"optimizer-pack-{name}").click().run()
+
+
 @pytest.fixture
 def runs(root):
     done = fakes.write_run(root, "1-done", evaluated=True)
@@ -37,12 +41,27 @@ def runs(root):
     return done
 
 
-@pytest.mark.parametrize("name", ["vogn", "kfac", "noisy_kfac", "sp_ngd"])
-def test_wheel_and_archive_are_offered_with_their_hashes(open_page, name):
+def test_nothing_is_packed_before_somebody_asks(open_page, runs, monkeypatch):
+    begun = []
+    for name in ("build_wheel", "bundle"):
+        monkeypatch.setattr(downloads, name, lambda *_: begun.append(None))
+    app = open_page("optimizer", optimizer="vogn", posterior="1-done")
+    assert not app.error
+    assert not labels(app)
+    asked = [each.label for each in app.button if "Pack" in each.label]
+    assert asked == ["Pack the wheel", "Pack the archive"]
+    assert not begun
+
+
+@pytest.mark.parametrize("name", ["vogn", "sp_ngd"])
+def test_wheel_and_archive_come_with_their_hashes(open_page, name):
     app = open_page("optimizer", optimizer=name, lr="0.0625")
+    app = packed(packed(app, "wheel"))
     wheel, archive = build_wheel(), bundle(OPTIMIZERS[name], {"lr": 0.0625})
     assert [label.split(" ")[0] for label in labels(app)] == [wheel.name, archive.name]
     assert hashes(app) == [wheel.sha256, archive.sha256]
+    # It is there for everybody then.
+    assert hashes(open_page("optimizer", optimizer=name)) == [wheel.sha256]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +79,10 @@ def test_wrong_values_leave_the_wheel(open_page):
     app = open_page("optimizer", optimizer="vogn")
     field = next(f for f in app.number_input if f.key.endswith("vogn-momentum"))
     field.set_value(2.0).run()
-    assert len(labels(app)) == 1
+    keys = {each.key for each in app.button}
+    assert keys & {"optimizer-pack-wheel", "optimizer-pack-archive"} == {
+        "optimizer-pack-wheel"
+    }
     assert "The archive can be had when the values above are in order." in text(app)
 
 
@@ -72,15 +94,17 @@ def test_finished_runs_with_a_posterior_are_to_choose_from(open_page, runs):
     assert not app.exception
     assert app.query_params["posterior"] in ("1-done", ["1-done"])
     expected = bundle(OPTIMIZERS["vogn"], {}, find_run("1-done"))
-    assert hashes(app)[1] == expected.sha256
-    assert expected.name in labels(app)[1]
+    app = packed(app)
+    assert hashes(app) == [expected.sha256]
+    assert expected.name in labels(app)[0]
     choice.select("").run()
     assert "posterior" not in app.query_params
 
 
 def test_a_run_of_the_address_is_chosen(open_page, runs):
     app = open_page("optimizer", optimizer="vogn", posterior="1-done")
-    assert "1-done.zip" in labels(app)[1]
+    (choice,) = [box for box in app.selectbox if "posterior" in box.label]
+    assert choice.value == "1-done"
 
 
 @pytest.mark.parametrize("name", ["3-adamw", "4-stopped", "../1-done", "<b>x</b>"])
@@ -88,8 +112,8 @@ def test_other_runs_of_the_address_are_refused(open_page, runs, name):
     app = open_page("optimizer", optimizer="vogn", posterior=name)
     assert not app.exception
     assert f"There is no finished VOGN run {name!r} with a posterior" in text(app)
-    assert labels(app)[1].startswith("vogn_app-")
-    assert "1-done" not in labels(app)[1]
+    (choice,) = [box for box in app.selectbox if "posterior" in box.label]
+    assert (choice.value, choice.options) == ("", ["None", "1-done"])
 
 
 def test_there_are_none_yet(open_page):
@@ -99,61 +123,75 @@ def test_there_are_none_yet(open_page):
 
 def test_a_damaged_run_costs_the_archive_alone(open_page, runs):
     runs.evaluation.write_text('{"metrics": {}, "class_names": 3}')
-    app = open_page("optimizer", optimizer="vogn", posterior="1-done")
+    app = packed(open_page("optimizer", optimizer="vogn", posterior="1-done"))
     assert not app.exception
     assert "does not name the classes" in errors(app)
-    assert len(labels(app)) == 1
+    assert "optimizer-pack-wheel" in {each.key for each in app.button}
 
 
-def test_a_wheel_that_cannot_be_built_says_why(open_page, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ParcelError("No <b>disk</b>."), "No <b>disk</b>."),
+        (OSError(28, "No space left on device", "/secret"),
+         "It cannot be packed: No space left on device."),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_packed_says_why(open_page, monkeypatch, error, told):
     def fails():
-        raise ParcelError("The wheel cannot be built: no <b>disk</b>.")
+        raise error
 
     monkeypatch.setattr(downloads, "build_wheel", fails)
-    app = open_page("optimizer", optimizer="kfac")
-    assert "The wheel cannot be built: no <b>disk</b>." in errors(app)
-    assert len(labels(app)) == 1
-
-
-def test_a_full_disk_is_told(open_page, monkeypatch):
-    def fails():
-        raise OSError(28, "No space left on device", "/secret")
-
-    monkeypatch.setattr(downloads, "build_wheel", fails)
-    app = open_page("optimizer", optimizer="kfac")
+    app = packed(open_page("optimizer", optimizer="kfac"), "wheel")
     assert not app.exception
-    assert errors(app) == "It cannot be packed: No space left on device."
+    assert errors(app) == told
+    assert not labels(app)
 
 
 def test_the_archive_is_packed_again_only_when_something_changed(
     open_page, runs, monkeypatch
 ):
-    packed = []
+    made = []
 
     def counted(*given):
-        packed.append(given)
+        made.append(given)
         return bundle(*given)
 
     monkeypatch.setattr(downloads, "bundle", counted)
-    app = open_page("optimizer", optimizer="vogn", posterior="1-done", lr="0.03125")
-    app.run()
-    assert len(packed) == 1
-    before = hashes(app)[1]
+    address = {"optimizer": "vogn", "posterior": "1-done", "lr": "0.03125"}
+    app = packed(open_page("optimizer", **address))
+    before = hashes(app.run())
+    assert (len(made), len(before)) == (1, 1)
     save_file({"mean/w": np.zeros(3, np.float32)}, runs.posterior)
-    assert hashes(app.run())[1] != before
-    assert len(packed) == 2
-    open_page("optimizer", optimizer="vogn", posterior="1-done", lr="0.0625")
-    assert len(packed) == 3
-    monkeypatch.setattr(downloads, "library_files", lambda: {"vogn_app/a.py": b""})
+    assert hashes(app.run()) == []
+    assert hashes(packed(app)) != before
+    assert len(made) == 2
+    assert not hashes(open_page("optimizer", **(address | {"lr": "0.0625"})))
+    monkeypatch.setattr(downloads, "sources", lambda: "other sources")
+    assert not hashes(app.run())
+
+
+def test_a_field_that_changes_looks_through_no_runs(open_page, runs, monkeypatch):
+    app = open_page("optimizer", optimizer="vogn")
+    looks = []
+    look = downloads.reading.summaries
+
+    def counted(*given, **options):
+        looks.append(options)
+        return look(*given, **options)
+
+    monkeypatch.setattr(downloads.reading, "summaries", counted)
     app.run()
-    assert len(packed) == 4
+    assert looks == [{"patience": 0.0}]  # once a page, and not for the results
+    open_page("optimizer", optimizer="kfac")
+    assert len(looks) == 1  # which has no posterior
 
 
-def test_viewers_may_download(open_page, monkeypatch, runs):
+def test_viewers_may_download(open_page, monkeypatch):
     monkeypatch.setattr(access, "may_edit", lambda: False)
-    app = open_page("optimizer", optimizer="vogn", posterior="1-done")
+    app = packed(open_page("optimizer", optimizer="vogn"))
     assert not app.error
-    assert len(labels(app)) == 2
+    assert len(labels(app)) == 1
 
 
 def test_the_archive_of_a_run_can_be_opened(runs):

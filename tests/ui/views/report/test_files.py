@@ -18,7 +18,7 @@ def made(root):
     (run.path / "report" / "tables").mkdir(parents=True)
     (run.path / "report" / "report.html").write_text("<script>parent.x = 1</script>")
     (run.path / "report" / "report.pdf").write_bytes(b"%PDF")
-    (run.path / "report" / "tables" / "bins.csv").write_text("a\n1\n")
+    (run.path / "report" / "tables" / "*bins*.csv").write_text("a\n1\n")
     return run
 
 
@@ -29,7 +29,7 @@ def labels(app):
 def test_what_is_there_is_offered_and_nothing_else(open_page, made):
     app = open_page("report", runs="a")
     assert not app.exception
-    assert labels(app) == ["HTML", "PDF", "bins"]
+    assert labels(app) == ["HTML", "PDF", r"\*bins\*"]
     assert "Made just now" in text(app)
     assert not app.warning
 
@@ -47,7 +47,7 @@ def test_no_link_leads_out_of_the_folder(open_page, made, tmp_path):
     secret.write_text("{}")
     (made.path / "report" / "report.json").symlink_to(secret)
     (made.path / "report" / "tables" / "x.csv").symlink_to(secret)
-    assert labels(open_page("report", runs="a")) == ["HTML", "PDF", "bins"]
+    assert labels(open_page("report", runs="a")) == ["HTML", "PDF", r"\*bins\*"]
     file, folder = made.path / "report" / "report.json", made.path / "report"
     assert not is_ours(file, folder)
     with pytest.raises(RunError, match="must be a file of this report"):
@@ -72,7 +72,7 @@ def test_a_report_in_another_encoding_is_shown_as_far_as_it_goes(open_page, made
     (made.path / "report" / "report.html").write_bytes(b"\xff\xfe<h1>x</h1>")
     app = open_page("report", runs="a")
     assert not app.exception
-    assert labels(app) == ["HTML", "PDF", "bins"]
+    assert labels(app) == ["HTML", "PDF", r"\*bins\*"]
 
 
 def test_the_preview_cannot_reach_the_dashboard():

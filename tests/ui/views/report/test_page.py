@@ -51,7 +51,7 @@ def test_strange_names_in_the_address_are_told(open_page, three):
 def test_too_many_runs_are_cut(open_page, root):
     names = [f"r{k:02d}" for k in range(MAX_RUNS + 2)]
     for name in names:
-        fakes.write_run(root, name, epochs=1, evaluated=True)
+        fakes.write_run(root, name, epochs=1)
     app = open_page("report", runs=",".join(names))
     assert not app.exception
     assert chooser(app).value == names[:MAX_RUNS]

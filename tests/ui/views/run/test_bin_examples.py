@@ -7,6 +7,7 @@ from calibration.reliability import diagram
 from tests.ui import fakes
 from trainers.runs import RunError
 from ui.views.run.bin_examples import examples_html, members, pictured, telling
+from ui.views.run.sides import PREDICTED, Side
 
 CONFIDENCE = np.array([0.0, 0.1, 0.2, 0.2, 0.55, 1.0, 1.0, 0.7])
 RIGHT = np.array([0, 1, 0, 1, 1, 1, 0, 1], bool)
@@ -42,13 +43,27 @@ def test_images_are_found_by_their_rows(root):
         pictured(run, np.array([1]))
 
 
+SHOWN = [(0, np.zeros((8, 8), np.uint8)), (1, np.zeros((8, 8, 3), np.uint8))]
+NAMES = ["<i>", 'a"b']
+
+
+def side(of):
+    rows = np.array([[0.1, 0.9], [0.5, 0.5 + 1e-9]])
+    return Side(rows, np.array([0, 1]), np.array([7, 9]), of)
+
+
 def test_cards_are_escaped_and_say_what_was_right():
-    shown = [(0, np.zeros((8, 8), np.uint8)), (1, np.zeros((8, 8, 3), np.uint8))]
-    labels, said = np.array([0, 1]), np.array([1, 1])
-    html = examples_html(shown, labels, said, np.array([0.9, 0.5]), ["<i>", 'a"b'])
+    html = examples_html(SHOWN, side(PREDICTED), NAMES)
     assert html.count("<img") == 2
     assert "✗ is &lt;i&gt;" in html
     assert "<i>" not in html
-    assert "Test example 1: a&quot;b, predicted a&quot;b" in html
-    assert "90.0 %" in html
+    assert "Test example 9: a&quot;b, predicted a&quot;b" in html
+    assert "a&quot;b 90.0 %" in html
     assert html.count("✓") == 1
+
+
+def test_cards_of_one_class_tell_its_probability_and_not_the_predicted_ones():
+    html = examples_html(SHOWN, side(0), NAMES)
+    assert "P(&lt;i&gt;) 10.0 %, predicted a&quot;b" in html
+    assert html.count("✓ is &lt;i&gt;") == 1  # though it was not predicted
+    assert "✗ is a&quot;b" in html

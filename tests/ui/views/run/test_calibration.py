@@ -1,6 +1,8 @@
 """Tests of `ui/views/run/calibration.py`, on the page that shows it."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,8 +11,8 @@ from calibration import headline
 from tests.ui import fakes
 from tests.ui.seen import charts, errors, text
 from trainers.runs import read_json
-from ui.views.run import calibration
-from ui.views.run.calibration import CLICK, _take
+from ui.views.run import calibration, recalibration
+from ui.views.run.calibration import CLICK, Choice, _fitted, _take
 
 
 @pytest.fixture
@@ -57,6 +59,7 @@ def test_choices_come_from_the_address_and_change_what_is_drawn(open_page, run):
     assert not app.exception
     layout = charts(app)["reliability"]["figure"]["layout"]
     assert layout["xaxis"]["title"]["text"] == "Probability of 3"
+    assert layout["yaxis"]["title"]["text"] == "Share that is 3"
     assert layout["yaxis2"]["type"] == "log"
     assert "over 7 bins of equal mass" in text(app)
     names = [t["name"] for t in charts(app)["reliability"]["figure"]["data"]]
@@ -68,6 +71,35 @@ def test_choices_come_from_the_address_and_change_what_is_drawn(open_page, run):
     ece = headline(*given, 7)["ece"]
     row = tables(app)[0].set_index("Measure").loc["ECE ↓"]
     assert row["Before (95 % interval)"].startswith(f"{100 * ece:.2f} %")
+
+
+def test_nothing_is_fitted_before_somebody_asks(open_page, run, monkeypatch):
+    fit, asked = recalibration._fitted, []
+
+    def counting(*given):
+        asked.append(given)
+        return fit(*given)
+
+    monkeypatch.setattr(recalibration, "_fitted", counting)
+    app = open_page("run", run="a", tab="Calibration")
+    assert len(app.selectbox(key="cal_method").options) == 7
+    assert len(tables(app)) == 1
+    assert not asked
+    app.session_state["cal_all"] = True
+    app.run()
+    assert "As predicted" in str(tables(app)[1]["Method"].tolist())
+    assert asked
+
+
+def test_a_method_that_cannot_be_fitted_is_left_out_with_the_reason(monkeypatch):
+    told, choice = [], Choice(15, "width", -1, "matrix", log=False)
+    monkeypatch.setattr(calibration.st, "info", lambda text, icon: told.append(text))
+    found = SimpleNamespace(results={}, left_out={"matrix": "takes 100 classes"})
+    for each in (found, None):
+        monkeypatch.setattr(calibration, "fitted", lambda run, each=each: each)
+        assert _fitted(None, choice) == (replace(choice, method="none"), None)
+    matrix = r"Matrix scaling \(ODIR\) is left out\: takes 100 classes."
+    assert told == [matrix, "There are too few examples to fit a recalibration."]
 
 
 def test_fields_change_what_is_drawn(open_page, run):
@@ -94,6 +126,8 @@ def test_class_names_of_users_are_text(open_page, run):
     run.evaluation.write_text(json.dumps(content))
     app = open_page("run", run="a", tab="Calibration", cal_class="<b>*owl*</b>")
     assert not app.exception
+    layout = charts(app)["reliability"]["figure"]["layout"]
+    assert layout["xaxis"]["title"]["text"].endswith("&lt;b&gt;*owl*&lt;/b&gt;")
     (note,) = [each.value for each in app.caption if "Mean gap" in each.value]
     assert r"\<b\>\*owl\*\</b\>" in note
 

@@ -103,11 +103,12 @@ def test_rows_of_rubbish_cost_nothing(open_page, root):
 
 def test_the_table_holds_all_numbers_of_all_rows(root):
     run = fakes.write_run(root, "a")
-    add(run, note="x", extra=2.5)
+    add(run, note="x", extra=2.5, **{"=1+1": 1})
     rows = unbroken(read_metrics(run)[0])
-    found = list(csv.DictReader(io.StringIO(table(rows))))
+    found = list(csv.DictReader(io.StringIO(table(rows).decode("utf-8-sig"))))
     assert len(found) == len(rows)
     assert list(found[0])[:4] == ["kind", "step", "epoch", "seconds"]
+    assert "'=1+1" in found[0]  # which no spreadsheet runs
     assert {"posterior", "note"}.isdisjoint(found[0])
     assert found[-1] | {"extra": "2.5", "step": "510"} == found[-1]
     (last,) = [row for row in rows if row["kind"] == "epoch" and row["epoch"] == 5]

@@ -69,6 +69,17 @@ def test_without_smoothing_there_is_one_line_with_the_logged_values(tmp_path):
     assert loss[0]["y"] == [row["train_loss"] for row in rows if row["kind"] == "step"]
 
 
+def test_epochs_are_never_smoothed_so_the_star_is_on_their_line(tmp_path):
+    rows = rows_of(tmp_path, bayesian=True, steps=range(0, 4001, 10))
+    shown = by_key(rows, Axes(smoothing=0.2))
+    *_, validation, best = shown["loss"].figure["data"]
+    assert validation["name"] == "Validation NLL"
+    assert best["y"][0] in validation["y"]
+    (ece,) = shown["ece"].figure["data"]
+    assert ece["hovertemplate"] == "%{y:.2%}"
+    assert f"ECE now {100 * ece['y'][-1]:.2f} %" in shown["ece"].alt
+
+
 def test_what_is_set_is_never_smoothed(tmp_path):
     shown = by_key(rows_of(tmp_path, bayesian=True), Axes(smoothing=0.2))
     assert len(shown["lr"].figure["data"]) == 1

@@ -7,8 +7,9 @@ from calibration import Estimate, auroc, fpr_at_recall, wilson_interval
 from calibration.report.measuring.ood import ood_sets
 from tests.ui import fakes
 from trainers.report import run_predictions
-from trainers.runs import RunError, read_json
-from ui.views.run.detection import MAX_POINTS, detected, scores, sets
+from trainers.runs import read_json
+from ui.components.scores import offered
+from ui.views.run.detection import MAX_POINTS, detected
 
 OUT = "photo-patches"
 
@@ -18,16 +19,10 @@ def run(root):
     return fakes.write_run(root, "a", evaluated=True)
 
 
-def without(run, *starts):
-    with np.load(run.predictions) as file:
-        kept = {k: v for k, v in file.items() if not k.startswith(starts)}
-    np.savez(run.predictions, **kept)
-
-
 def test_every_score_of_the_report_is_offered_with_its_numbers(run):
     (given,) = run_predictions([run])
     ((section,), _, _) = ood_sets(given)
-    titles = scores(run, OUT)
+    titles = offered(run, OUT)
     assert titles.pop("vim") == "ViM"  # for which the logits here are of no use
     assert list(titles.items()) == [(row.name, row.title) for row in section.scores]
     assert len(titles) == 9
@@ -44,21 +39,6 @@ def test_entropy_is_that_of_the_evaluation(run):
     mine = detected(run, OUT, "entropy")
     assert float(mine.detection.auroc) == pytest.approx(found["auroc"], abs=1e-9)
     assert float(mine.detection.fpr95) == pytest.approx(found["fpr95"], abs=1e-9)
-    assert sets(run) == [OUT]
-
-
-def test_scores_need_what_they_need(run, root):
-    without(run, "features")
-    assert "mahalanobis" not in scores(run, OUT)
-    without(run, "logits")
-    assert list(scores(run, OUT)) == [
-        "entropy", "max_probability", "mutual_information", "expected_entropy",
-    ]  # fmt: skip
-    other = fakes.write_run(root, "b", optimizer="sgd", evaluated=True)
-    assert "mutual_information" not in scores(other, OUT)
-    without(other, "logits_train")
-    assert "mahalanobis" in scores(other, OUT)
-    assert "vim" not in scores(other, OUT)
 
 
 @pytest.mark.parametrize("score", ["entropy", "energy", "nearest_neighbours"])
@@ -113,16 +93,3 @@ def test_curves_are_short_and_pass_the_point(run):
 
 def test_it_is_computed_once(run):
     assert detected(run, OUT, "entropy") is detected(run, OUT, "entropy")
-
-
-def test_logits_are_scored_in_stretches(run, monkeypatch):
-    whole = detected(run, OUT, "energy").inside
-    monkeypatch.setattr("ui.views.run.detection.BLOCK", 7)
-    run.predictions.touch()
-    np.testing.assert_allclose(detected(run, OUT, "energy").inside, whole)
-
-
-def test_what_is_not_there_is_told(run):
-    without(run, "features_ood")
-    with pytest.raises(RunError, match="features_ood"):
-        detected(run, OUT, "mahalanobis")

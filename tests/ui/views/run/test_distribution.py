@@ -91,6 +91,7 @@ def test_plotly_accepts_the_chart():
         ([[0.34, 0.33, 0.33]] * 2, "very unsure. 100 % of its entropy is in each"),
         ([[1, 0, 0], [0, 1, 0], [0, 0, 1]], "disagree, as they do where"),
         ([[0.34, 0.33, 0.33]], "one set of weights cannot tell"),
+        ([[1.0]] * 4, "sure of itself, and its weight samples agree"),
     ],
 )
 def test_the_entropies_are_put_into_words(drawn, told):

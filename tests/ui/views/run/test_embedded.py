@@ -5,10 +5,11 @@ import pytest
 
 from tests.ui import fakes
 from tests.ui.seen import charts, text
-from ui.components import access, predictions
+from trainers.tsne import FILE
+from ui.components import predictions
+from ui.components.latest import stamp_of
 from ui.views.run.embedded import clicked_example, most_uncertain
 from ui.views.run.embedding import Group
-from ui.views.run.places import FILE
 
 OUT = "ood_photo-patches"
 
@@ -69,22 +70,12 @@ def test_one_set_of_weights_has_no_mutual_information_to_colour_by(open_page, ro
     assert "Mutual information" not in found.options
 
 
-def test_tsne_is_computed_on_demand(open_page, run, monkeypatch):
-    monkeypatch.setattr(access, "may_edit", lambda: True)
+def test_places_by_tsne_are_drawn_once_they_are_there(open_page, run):
+    places, stamp = np.ones((860, 2)), np.array(stamp_of(run.predictions))
+    np.savez(run.path / FILE, places=places, stamp=stamp)
     app = shown(open_page, maps_projection="t-SNE")
-    assert "t-SNE of 860 examples takes about" in text(app)
-    assert not (run.path / FILE).exists()
-    app.button(key="maps_tsne").click().run(timeout=120)
     assert not app.exception
-    assert (run.path / FILE).exists()
     assert "embedding-t-SNE" in charts(app)
-
-
-def test_viewers_cannot_start_tsne(open_page, run, monkeypatch):
-    monkeypatch.setattr(access, "may_edit", lambda: False)
-    app = shown(open_page, maps_projection="t-SNE")
-    assert app.button(key="maps_tsne").disabled
-    assert "Only editors may start it" in text(app)
 
 
 def test_a_click_means_a_row_of_a_set(groups):

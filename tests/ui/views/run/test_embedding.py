@@ -7,19 +7,18 @@ from sklearn.decomposition import PCA
 
 from tests.ui import fakes
 from tests.ui.painting import painted
+from trainers.drawn import sampled_rows
 from ui.components import predictions
 from ui.views.run.embedding import (
     ENTROPY,
     EPISTEMIC,
     MAX_CLASSES,
-    MAX_POINTS,
     PREDICTED,
     RIGHT,
     Group,
     embedding_alt,
     embedding_figure,
     principal_plane,
-    sampled_rows,
 )
 
 NAMES = [f"<i>{k}</i>" for k in range(10)]
@@ -65,14 +64,6 @@ def test_features_of_less_than_two_directions_lie_on_a_line(features):
     assert places.shape == (4, 2)
     np.testing.assert_allclose(places[:, 1], 0, atol=1e-12)
     assert share == pytest.approx(1)
-
-
-def test_some_rows_are_drawn_the_same_each_time():
-    np.testing.assert_array_equal(sampled_rows(5, 9), range(5))
-    rows = sampled_rows(10_000, MAX_POINTS)
-    assert len(set(rows)) == MAX_POINTS
-    np.testing.assert_array_equal(rows, np.sort(rows))
-    np.testing.assert_array_equal(rows, sampled_rows(10_000, MAX_POINTS))
 
 
 @pytest.mark.parametrize("coloring", [ENTROPY, EPISTEMIC, PREDICTED, RIGHT])

@@ -35,6 +35,14 @@ def test_files_of_trainers_reports_and_strangers_are_told_apart(run):
     assert "goes on" in told["checkpoint/last.pt"].what
     assert told["report/report.html"].what == "Part of a report on this run."
     assert told["report/report.html"].mime == "text/html"
+    for name in ("log/shift.lock", "log/tsne.json", "log/shift.log", "embedding.npz"):
+        (run.path / name).touch()
+    told |= {file.name: file for file in files_of(run)}
+    assert told["log/shift.lock"].what == "Held while it is computed."
+    assert told["log/tsne.json"].what.startswith("What was computed of this run later")
+    assert told["log/shift.log"].what == "What was printed while it was computed."
+    assert told["log/rank0.log"].what == "What one rank printed."
+    assert "t-SNE" in told["embedding.npz"].what
     assert told["notes.txt"].what == "Not a file of this program."
     assert ".hidden" not in told
 

@@ -3,9 +3,11 @@
 import time
 
 from tests.ui.fakes import config
+from trainers.jobs.launcher import JobState
 from trainers.runs import Run
-from trainers.status import Status
-from ui.views.run.header import newest, progress_text, subtitle, title
+from trainers.status import Process, Status
+from ui.components.reading import Summary
+from ui.views.run.header import newest, progress_text, subtitle
 
 ROWS = [
     {"kind": "step", "step": 10 * k, "seconds": 1.0 * k, "examples_per_second": 1280.4}
@@ -18,15 +20,23 @@ def status(**values):
     return Status(**(given | values))
 
 
-def test_a_run_is_named_by_what_it_is():
-    assert title(config("fashion-mnist", "lenet5", "adamw")) == "AdamW on Fashion-MNIST"
+def second_line(path, **values):
+    found = status(**values)
+    view = Summary(run=Run(path), state=found.state, job=JobState(status=found))
+    return subtitle(view, config(seed=3), found)
 
 
 def test_the_second_line_tells_where_it_comes_from(tmp_path):
-    told = subtitle(Run(tmp_path / "id-1"), config(seed=3), status())
+    told = second_line(tmp_path / "id-1")
     assert "MLP · 5 epochs · batch 128 · seed 3 · launched 2 min ago · run id-1" in told
-    ended = status(state="finished", started=100.0, ended=165.0, step=500)
-    assert "took 1 min 05 s for 500 steps" in subtitle(Run(tmp_path), config(), ended)
+
+
+def test_the_second_line_tells_how_long_it_worked_without_pauses(tmp_path):
+    ended = {"state": "finished", "started": 100.0, "ended": 90_065.0, "step": 500}
+    told = "took 25 h 00 min for 500 steps"
+    assert told.replace("25 h 00", "24 h 59") in second_line(tmp_path, **ended)
+    again = Process(pid=1, started=90_000.0)
+    assert "took 1 min 05 s" in second_line(tmp_path, **ended, trainer=again)
 
 
 def test_progress_tells_steps_pace_and_time_left():

@@ -42,7 +42,8 @@ def test_each_number_says_what_it_means(shown):
     _, metrics = shown()
     assert "95 % interval over examples" in metrics["Accuracy"].help
     assert "calibration error" in metrics["ECE"].help
-    assert "Here on photo-patches." in metrics["OOD AUROC"].help
+    assert "against Photograph patches" in shown.captions[4]
+    assert "first of" not in shown.captions[4]
 
 
 def test_each_number_has_its_interval_beneath_it(shown):
@@ -50,7 +51,8 @@ def test_each_number_has_its_interval_beneath_it(shown):
     low, high = content["intervals"]["accuracy"]
     assert shown.captions[0].startswith(f"95 %: {100 * low:.1f} to {100 * high:.1f} %")
     low, high = content["intervals"]["ece"]
-    assert shown.captions[2].startswith(f"95 %: {low:.4f} to {high:.4f}")
+    told = f"95 %: {100 * low:.2f} to {100 * high:.2f} %"  # as everywhere else
+    assert shown.captions[2].startswith(told)
     low, high = content["ood"]["photo-patches"]["intervals"]["auroc"]
     assert shown.captions[4].startswith(f"95 %: {low:.3f} to {high:.3f}  \n")
 

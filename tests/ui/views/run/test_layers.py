@@ -6,14 +6,8 @@ import pytest
 from tests.ui import fakes
 from tests.ui.painting import painted
 from ui.components.series import MAX_POINTS
-from ui.views.run.layers import (
-    MEASURES,
-    NUM_COLORS,
-    by_layer,
-    known,
-    over_time,
-    thinned_epochs,
-)
+from ui.views.run.layer_measures import MEASURES
+from ui.views.run.layers import NUM_COLORS, by_layer, over_time, thinned_epochs
 
 DEVIATION, SIGNAL, EFFECTIVE, KL = MEASURES
 LAYERS = fakes.layers()
@@ -45,11 +39,7 @@ def test_bars_stand_in_the_order_of_the_model_with_their_values():
     assert "smallest 0.02 in layer 0, largest 0.04 in <b>2</b>" in alt
 
 
-def test_measures_of_sums_are_those_of_a_weight():
-    assert EFFECTIVE.of(LAYERS[0]) == pytest.approx(0.2)
-    assert KL.of(LAYERS[1]) == pytest.approx(3.5)
-    assert KL.of(layer("a", kl=None)) is None
-    assert KL.of(layer("a", kl=1.0, num_parameters=0)) is None
+def test_shares_are_told_as_percentages():
     assert "20.0 %" in by_layer(LAYERS, EFFECTIVE)[1]
 
 
@@ -69,20 +59,18 @@ def test_a_share_never_needs_a_log_axis():
     assert by_layer(layers, EFFECTIVE)[0]["data"][0]["type"] == "bar"
 
 
-def test_what_no_layer_knows_is_left_out():
+def test_what_no_layer_knows_is_said():
     layers = [layer("a", kl=None), layer("b", kl=None)]
-    assert [each.key for each in known(layers)] == ["deviation"]
-    assert known(LAYERS) == list(MEASURES)
     assert "not known" in by_layer(layers, KL)[1]
 
 
 def test_equal_and_long_names_stay_apart():
-    names = ["a", "a", "a", "x" * 90 + ".weight", "<i>"]
+    names = ["a", "a", "a", "x" * 90 + ".weight", "<i>", "'%{x}\""]
     (trace,) = by_layer([layer(name) for name in names], DEVIATION)[0]["data"]
-    assert len(set(trace["y"])) == 5
+    assert len(set(trace["y"])) == 6
     assert trace["y"][3].endswith(".weight")
     assert len(trace["y"][3]) < 40
-    assert trace["y"][4] == "&lt;i&gt;"
+    assert trace["y"][4:] == ["&lt;i&gt;", "'% {x}\""]  # Plotly knows no &quot;
     unnamed, alt = by_layer([layer("")], DEVIATION)
     assert unnamed["data"][0]["y"] == ["the model itself"]
     assert "the model itself" in alt

@@ -59,7 +59,10 @@ def test_plotly_accepts_the_maps(key):
 
 
 def test_the_alternative_text_tells_the_range():
-    assert "from 0.100 to 0.690 nats" in map_alt("Entropy", AREA, "entropy")
+    told = map_alt("Entropy", AREA, "entropy")
+    assert told.endswith("from 0.100 to 0.690 nats, with the training points.")
+    without = map_alt("Entropy", AREA, "entropy", points=False)
+    assert without.endswith("from 0.100 to 0.690 nats.")
 
 
 def test_the_aleatoric_part_is_what_the_samples_do_not_dispute():

@@ -126,6 +126,22 @@ def test_an_upload_is_asked_for_and_refused_or_judged(open_page, run, asked):
     assert len(asked) == 1
 
 
+def test_only_uploads_on_light_ground_are_inverted_for_light_on_dark(
+    open_page, run, asked
+):
+    images = np.zeros((360, 8, 8), np.uint8)
+    images[:, 2:6, 2:6] = 250
+    np.savez(run.images, images=images, rows=np.arange(360))
+    app = shown(open_page, own_way="Upload")
+    assert not [each for each in app.toggle if each.key.startswith("own_invert")]
+    for pixels in (255 - INK, INK):  # as the network knows them, and as on paper
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "png")
+        app.file_uploader[0].upload("x.png", buffer.getvalue(), "image/png").run()
+        assert not app.exception
+        assert asked[-1][0, 0, 0, 0] == 0
+
+
 def test_viewers_see_why_they_cannot(open_page, run, asked, monkeypatch):
     monkeypatch.setattr(access, "may_edit", lambda: False)
     app = shown(open_page)

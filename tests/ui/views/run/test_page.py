@@ -37,25 +37,29 @@ def test_without_an_id_the_newest_run_is_shown_and_named_in_the_address(
     assert app.query_params["run"] == "2-new"
 
 
-@pytest.mark.parametrize("name", ["nobody", "../../etc", "<script>", "x" * 500])
-def test_an_unknown_run_is_said_plainly(open_page, root, name):
+def test_an_unknown_run_is_said_plainly(open_page, root):
     fakes.write_run(root, "a")
-    app = open_page("run", run=name)
-    assert not app.exception
-    assert "There is no run" in errors(app)
-    assert not charts(app)
-    assert [button.label for button in app.button] == ["See all runs"]
+    app = open_page("run", run="nobody")
+    for name in ("nobody", "../../etc", "<script>", "x" * 500):
+        app.query_params["run"] = name
+        app.run()
+        assert not app.exception
+        assert "There is no run" in errors(app)
+        assert not charts(app)
+        assert [button.label for button in app.button] == ["See all runs"]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"state": "asleep"}'])
-def test_a_damaged_folder_is_said_plainly_with_its_file(open_page, root, content):
+def test_a_damaged_folder_is_said_plainly_with_its_file(open_page, root):
     run = fakes.write_run(root, "a")
-    run.status.write_text(content)
+    run.status.write_text("")
     app = open_page("run", run="a")
-    assert not app.exception
-    assert "This run folder is damaged" in errors(app)
-    assert "status.json" in errors(app)
-    assert run.log.read_text().strip() in [item.value for item in app.code]
+    for content in ("", "{", "[]", '{"state": "asleep"}'):
+        run.status.write_text(content)
+        app.run()
+        assert not app.exception
+        assert "This run folder is damaged" in errors(app)
+        assert "status.json" in errors(app)
+        assert run.log.read_text().strip() in [item.value for item in app.code]
 
 
 @pytest.mark.parametrize("state", ["failed", "damaged"])
@@ -228,33 +232,31 @@ def test_a_stopped_run_says_so(open_page, root):
     assert not [button for button in app.button if button.key == "stop"]
 
 
-@pytest.mark.parametrize("tab", TABS)
-@pytest.mark.parametrize("choice", [{}, {"dataset": "moons"}, {"optimizer": "adamw"}])
-def test_a_finished_run_shows_its_numbers_beside_every_tab(
-    open_page, root, tab, choice
-):
-    fakes.write_run(root, "a", evaluated=True, **choice)
-    app = open_page("run", run="a", tab=tab)
-    assert not app.exception
-    assert not app.error
-    assert "Finished" in app.main.markdown[0].value
-    assert [metric.label for metric in app.metric[:2]] == ["Accuracy", "NLL (nats)"]
-    assert all(chart["alt"] for chart in charts(app).values())
-    assert ("curve-loss" in charts(app)) == (tab == "Convergence")
-
-
-@pytest.mark.parametrize("tab", TABS)
-def test_every_tab_bears_a_run_that_has_just_been_queued(open_page, tab):
-    (run,) = queued()
-    app = open_page("run", run=run.id, tab=tab)
-    assert not app.exception
-    assert not app.error
-
-
 def switch(app, tab):
     app.session_state["tab"] = tab
     app.run()
     assert not app.exception
+
+
+@pytest.mark.parametrize("choice", [{}, {"dataset": "moons"}, {"optimizer": "adamw"}])
+def test_a_finished_run_shows_its_numbers_beside_every_tab(open_page, root, choice):
+    fakes.write_run(root, "a", evaluated=True, **choice)
+    app = open_page("run", run="a")
+    for tab in TABS:
+        switch(app, tab)
+        assert not app.error, tab
+        assert "Finished" in app.main.markdown[0].value
+        assert [metric.label for metric in app.metric[:2]] == ["Accuracy", "NLL (nats)"]
+        assert all(chart["alt"] for chart in charts(app).values())
+        assert ("curve-loss" in charts(app)) == (tab == "Convergence")
+
+
+def test_every_tab_bears_a_run_that_has_just_been_queued(open_page):
+    (run,) = queued()
+    app = open_page("run", run=run.id, tab="OOD")
+    for tab in TABS:
+        switch(app, tab)
+        assert not app.error, tab
 
 
 def test_choices_of_a_tab_are_kept_while_another_one_is_open(open_page, root):
@@ -290,11 +292,12 @@ def test_a_damaged_evaluation_leaves_the_curves(open_page, root):
     assert "curve-loss" in charts(app)
 
 
-@pytest.mark.parametrize("tab", TABS)
-def test_a_damaged_evaluation_breaks_no_tab(open_page, root, tab):
+def test_a_damaged_evaluation_breaks_no_tab(open_page, root):
     run = fakes.write_run(root, "a")
     run.evaluation.write_text("{nope")
-    assert not open_page("run", run="a", tab=tab).exception
+    app = open_page("run", run="a", tab="OOD")
+    for tab in TABS:
+        switch(app, tab)
 
 
 def queued(number=1, **options):
@@ -380,7 +383,7 @@ def test_a_finished_run_goes_to_other_pages(open_page, root, page):
 def test_a_run_that_has_not_finished_has_no_report(open_page, root):
     fakes.write_run(root, "a", state="stopped")
     keys = [button.key for button in open_page("run", run="a").button]
-    assert keys == ["resume", "compare", "clone"]
+    assert keys == ["resume", "compare", "clone", "archive", "delete"]
 
 
 @pytest.mark.parametrize("state", ["running", "stopped", "queued"])
@@ -465,7 +468,7 @@ def test_the_end_of_a_run_that_was_watched_is_told_once(open_page, root, alive):
     app.run()
     (told,) = notifier(app)["ends"]
     assert told["title"] == "Run live finished"
-    assert told["body"].startswith("VOGN on Digits (8x8), accuracy 0.")
+    assert told["body"].startswith("VOGN on Digits (8x8), accuracy ")
     assert told["address"] == "run?run=live"
     assert not notifier(app)["visible"]
     assert "Run live finished" in app.toast[0].value

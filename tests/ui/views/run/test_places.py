@@ -1,22 +1,19 @@
 """Tests of `ui/views/run/places.py`."""
 
+import time
+
 import numpy as np
 import pytest
 
 from tests.ui import fakes
-from trainers.runs import RunError
-from trainers.tsne import tsne
+from tests.ui.seen import errors, text
+from trainers import errands
+from trainers.drawn import drawn_rows
+from trainers.errands import FAILED, RUNNING, Errand
+from trainers.tsne import FILE
 from ui.components import access
-from ui.components.access import AccessError
-from ui.components.reading import stamp_of
-from ui.views.run import places
-from ui.views.run.places import (
-    FILE,
-    compute_places,
-    drawn_rows,
-    pca_places,
-    read_places,
-)
+from ui.components.latest import stamp_of
+from ui.views.run.places import pca_places, place_of, progress, read_places
 
 
 @pytest.fixture
@@ -25,19 +22,9 @@ def run(root, monkeypatch):
     return fakes.write_run(root, "a", evaluated=True)
 
 
-def changed(run, **arrays):
-    with np.load(run.predictions) as found:
-        kept = {**found, **arrays}
-    np.savez(run.predictions, **{k: v for k, v in kept.items() if v is not None})
-
-
-def test_the_sets_with_features_are_drawn(run):
-    rows = drawn_rows(run)
-    assert {name: len(each) for name, each in rows.items()} == {
-        "": 360, "ood_photo-patches": 500,
-    }  # fmt: skip
-    changed(run, features=None)
-    assert drawn_rows(run) == {}
+def shown(open_page):
+    query = {"maps_view": "Embedding", "maps_projection": "t-SNE"}
+    return open_page("run", run="a", tab="Uncertainty maps", **query)
 
 
 def test_pca_is_at_hand(run):
@@ -46,35 +33,15 @@ def test_pca_is_at_hand(run):
     assert 0 < share <= 1
 
 
-@pytest.mark.parametrize(
-    "features", [np.zeros((3, 6)), np.zeros(360), np.full((360, 6), np.nan)]
-)
-def test_features_that_do_not_fit_are_damage(run, features):
-    changed(run, features=features)
-    with pytest.raises(RunError, match="damaged"):
-        pca_places(str(run.path), stamp_of(run.predictions))
-
-
-def test_tsne_is_computed_elsewhere_and_kept_until_the_predictions_change(run):
+def test_places_are_kept_until_the_predictions_change(run):
     rows = drawn_rows(run)
     assert read_places(run, rows) is None
-    compute_places(run, rows)
-    found = read_places(run, rows)
+    places = np.arange(1720.0).reshape(860, 2)
+    np.savez(run.path / FILE, places=places, stamp=stamp_of(run.predictions))
+    np.testing.assert_array_equal(np.concatenate(read_places(run, rows)), places)
     with np.load(run.predictions) as arrays:
-        features = [arrays["features"], arrays["features_ood_photo-patches"]]
-    expected = tsne(np.concatenate(features))
-    np.testing.assert_allclose(np.concatenate(found), expected, rtol=1e-4, atol=1e-3)
-    changed(run)
+        np.savez(run.predictions, **arrays)
     assert read_places(run, rows) is None
-
-
-def test_who_waited_for_another_finds_the_places_of_that_one(run, monkeypatch):
-    rows = drawn_rows(run)
-    stamp = np.array(stamp_of(run.predictions))
-    np.savez(run.path / FILE, places=np.ones((860, 2)), stamp=stamp)
-    monkeypatch.setattr(places.subprocess, "run", lambda *_, **__: pytest.fail("again"))
-    compute_places(run, rows)
-    assert (np.concatenate(read_places(run, rows)) == 1).all()
 
 
 def test_a_damaged_file_of_places_is_computed_anew(run):
@@ -84,19 +51,45 @@ def test_a_damaged_file_of_places_is_computed_anew(run):
     assert read_places(run, drawn_rows(run)) is None
 
 
-def test_viewers_compute_nothing(run, monkeypatch):
+@pytest.mark.parametrize(
+    ("log", "share"),
+    [
+        ("", None),
+        ("[t-SNE] Computed neighbors for 9 samples in 0.1s...\n", None),
+        ("[t-SNE] Iteration 50: error = 1\n[t-SNE] Iteration 250: error = 1\n", 0.25),
+        ("[t-SNE] Iteration 5000: error = 1\n", 1.0),
+    ],
+)
+def test_progress_is_read_from_the_log(log, share):
+    assert progress(log) == share
+
+
+def test_it_is_an_errand_that_a_viewer_cannot_begin(open_page, run, monkeypatch):
+    begun = []
+    monkeypatch.setattr(errands, "begin", lambda *given: begun.append(given))
+    app = shown(open_page)
+    assert "t-SNE of 860 examples takes" in text(app)
+    app.button(key="maps_tsne").click().run()
+    assert begun == [(place_of(run), ["trainers.tsne", str(run.path)])]
     monkeypatch.setattr(access, "may_edit", lambda: False)
-    with pytest.raises(AccessError):
-        compute_places(run, drawn_rows(run))
-    assert not (run.path / FILE).exists()
+    app.button(key="maps_tsne").click().run()  # of a page that an editor opened
+    assert len(begun) == 1
+    assert app.button(key="maps_tsne").disabled
+    assert "Only editors may start it" in text(app)
 
 
-def test_a_failure_is_told_and_leaves_no_file(run, monkeypatch):
-    rows = drawn_rows(run)
-    few = {name: each[:2] for name, each in rows.items()}
-    with pytest.raises(RunError, match="t-SNE failed: ValueError: features must be"):
-        compute_places(run, few)
-    monkeypatch.setattr(places, "PATIENCE", 0.01)
-    with pytest.raises(RunError, match="took more than"):
-        compute_places(run, rows)
-    assert not (run.path / FILE).exists()
+def test_while_it_runs_there_is_its_progress_and_a_stop(open_page, run, monkeypatch):
+    log, ended = "[t-SNE] Iteration 250: error = 1\n", []
+    errand = Errand(RUNNING, (), time.time(), None, log)
+    monkeypatch.setattr(errands, "look", lambda _: errand)
+    monkeypatch.setattr(errands, "end", ended.append)
+    app = shown(open_page)
+    (bar,) = app.get("progress")
+    assert (bar.proto.value, bar.proto.text) == (25, "Laying the examples out: 25 %")
+    app.button(key="maps_tsne_stop").click().run()
+    assert ended == [place_of(run)]
+    failed = Errand(FAILED, (), time.time(), 2, "error: too few")
+    monkeypatch.setattr(errands, "look", lambda _: failed)
+    app.run()
+    assert "t-SNE did not end well" in errors(app)
+    assert "error: too few" in [each.value for each in app.code]

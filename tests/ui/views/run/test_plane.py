@@ -33,6 +33,7 @@ def test_what_is_drawn_is_chosen_in_the_address(open_page, root):
     assert drawn(app) == {"map-entropy"}
     kinds = [trace["type"] for trace in charts(app)["map-entropy"]["figure"]["data"]]
     assert kinds == ["heatmap"]
+    assert "training points" not in charts(app)["map-entropy"]["alt"]
     assert "Choose a map to draw" in text(shown(open_page, maps_drawn=""))
 
 

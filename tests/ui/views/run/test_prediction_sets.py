@@ -16,6 +16,7 @@ from ui.views.run.prediction_sets import (
     conformal_sets,
     sets_table,
     sizes_figure,
+    worst_first,
 )
 
 NAMES = [f"*{k}*" for k in range(10)]
@@ -70,6 +71,19 @@ def test_classes_stand_worst_first_and_are_not_too_many():
     assert len(dots["y"]) == MAX_CLASSES
     assert dots["y"] == sorted(dots["y"])
     assert dots["y"][0] == float(report.worst_class_coverage)
+
+
+def test_a_class_that_no_set_holds_is_the_worst_and_one_without_examples_is_none():
+    labels = np.repeat([0, 1], 30)  # of three classes
+    sets = np.zeros((60, 3), bool)
+    sets[:, 0] = True
+    report = evaluate_sets(sets, labels)
+    built = classes_figure(report, ["<b>a</b>", "b" * 40, "c"], 0.9)
+    assert built["data"][1]["y"] == [0.0, 1.0]
+    shown = ["b" * 19 + "…", "&lt;b&gt;a&lt;/b&gt;"]
+    assert built["layout"]["xaxis"]["ticktext"] == shown
+    assert [name for name, _ in built["data"][1]["customdata"]] == shown
+    assert [k for _, k in worst_first(report)] == [1, 0]
 
 
 def test_the_page_has_the_level_and_the_method_of_the_address(open_page, run):

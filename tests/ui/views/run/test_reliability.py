@@ -43,6 +43,14 @@ def test_accuracy_carries_its_interval():
     np.testing.assert_allclose(y - drawn["error_y"]["arrayminus"], BINS.accuracy_low)
 
 
+def test_the_outcome_is_named():
+    shown = reliability_figure({"a": BINS}, "Probability of owl", "Share that is owl")
+    assert shown["layout"]["yaxis"]["title"]["text"] == "Share that is owl"
+    drawn = next(each for each in shown["data"] if "error_y" in each)
+    assert drawn["name"] == "Share that is owl, 95 % interval"
+    assert "Accuracy" not in str(shown)
+
+
 def test_counts_stand_below_with_their_numbers():
     drawn = named(BINS)["Examples"]
     assert (drawn["yaxis"], sum(drawn["y"])) == ("y2", 1200)

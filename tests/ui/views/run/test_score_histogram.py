@@ -31,6 +31,12 @@ def test_both_sets_are_shown_as_shares_over_the_same_bins():
     assert "shapes" not in built()["layout"]
 
 
+def test_names_are_text():
+    drawn = histogram_figure(HISTOGRAM, "<b>in</b>", "%{x}", "Entropy, nats")["data"]
+    names = [trace["name"] for trace in drawn]
+    assert names == ["&lt;b&gt;in&lt;/b&gt; (in)", "% {x} (out)"]
+
+
 def test_the_threshold_is_a_line():
     shown = go.Figure(painted(built(threshold=1.25, log=True)))
     assert shown.layout.shapes[0].x0 == shown.layout.shapes[0].x1 == 1.25

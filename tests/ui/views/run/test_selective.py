@@ -6,8 +6,7 @@ import pytest
 from calibration.report.measuring.selective import selective
 from tests.ui import fakes
 from tests.ui.seen import charts, errors, text
-from ui.components.predictions import part
-from ui.views.run.selective import ranked, uncertainty
+from ui.views.run.selective import ranked
 
 
 @pytest.fixture
@@ -63,9 +62,12 @@ def test_decisions_come_from_the_address(open_page, run):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"sel_risk": "-1"}, {"sel_risk": "x"}, {"sel_coverage": "0"},
-            {"sel_coverage": "1e9"}, {"sel_by": "luck"}, {"sel_promised": "100"}],
-)  # fmt: skip
+    "bad",
+    [
+        {"sel_risk": "-1", "sel_coverage": "0", "sel_by": "luck"},
+        {"sel_risk": "x", "sel_coverage": "1e9", "sel_promised": "100"},
+    ],
+)
 def test_bad_choices_in_the_address_are_not_taken(open_page, run, bad):
     app = open_page("run", run="a", tab="Selective prediction", **bad)
     assert not app.exception
@@ -88,17 +90,6 @@ def test_one_set_of_weights_cannot_be_ranked_by_disagreement(open_page, root):
         "Maximum probability", "Predictive entropy",
     ]  # fmt: skip
     assert "one set of weights" in text(app)
-
-
-def test_scores_are_those_of_the_part(run):
-    test = part(run)
-    np.testing.assert_array_equal(uncertainty(test, "entropy"), test.total)
-    np.testing.assert_array_equal(
-        uncertainty(test, "mutual_information"), test.mutual_information
-    )
-    np.testing.assert_array_equal(
-        uncertainty(test, "max_probability"), 1 - test.confidence
-    )
 
 
 def test_damaged_predictions_cost_the_tab_only(open_page, run):

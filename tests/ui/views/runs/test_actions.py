@@ -45,12 +45,17 @@ def test_stop_stops_the_live_ones_of_the_selection(open_page, table, monkeypatch
     assert stopped == ["2-live"]
 
 
-def test_delete_asks_first_and_deletes_what_is_named(open_page, table):
+def test_delete_asks_first_and_deletes_what_is_named(open_page, table, monkeypatch):
     app = select(open_page("runs"), 0, 3)
     app.button(key="delete").click().run()
     assert "4-damaged\n1-done" in [item.value for item in app.code]
     assert len(list_runs()) == 4
+    forgotten = []
+    monkeypatch.setattr(
+        "ui.components.predictions.forget", lambda run: forgotten.append(run.id)
+    )
     confirm(app, "delete_for_good")
+    assert forgotten == ["4-damaged", "1-done"]
     assert not app.exception
     assert [run.id for run in list_runs()] == ["3-lost", "2-live"]
 
@@ -127,12 +132,18 @@ def test_runs_are_set_side_by_side_and_reported(open_page, table):
         assert app.query_params["runs"] == "3-lost,1-done"
 
 
-def test_more_than_ten_are_not_compared(open_page, root):
-    for k in range(11):
-        fakes.write_run(root, f"r{k:02d}")
+def test_more_than_ten_are_compared_only_as_seeds_of_ten_settings(open_page, root):
+    for k in range(12):  # the two oldest differ in nothing
+        fakes.write_run(root, f"r{k:02d}", epochs=max(1, k))
     app = select(open_page("runs"), *range(11))
     assert app.button(key="compare").disabled
     assert not select(app, *range(10)).button(key="compare").disabled
+    app = select(app, *range(1, 12))
+    assert app.button(key="report").disabled
+    app.button(key="compare").click().run()
+    assert not app.exception
+    assert app.query_params["by"] == "seeds"
+    assert len(app.query_params["runs"].split(",")) == 11
 
 
 def test_viewers_change_nothing(open_page, queue, monkeypatch):
@@ -145,3 +156,4 @@ def test_viewers_change_nothing(open_page, queue, monkeypatch):
     assert {"stop", "resume", "delete", "archive"} <= disabled
     assert not app.button(key="compare").disabled
     assert "front" not in {item.key for item in app.button}
+    assert select(app, 6).button(key="clone").disabled

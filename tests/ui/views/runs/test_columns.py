@@ -1,8 +1,13 @@
 """Tests of `ui/views/runs/columns.py`."""
 
+import time
+
+import pytest
+
 from tests.ui import fakes
 from trainers import jobs
 from trainers.annotations import Annotations, write_annotations
+from trainers.status import Process
 from ui.components import reading
 from ui.views.runs.columns import ALWAYS, DEFAULT, catalogue
 
@@ -31,6 +36,13 @@ def test_a_finished_run_tells_its_numbers(root):
     assert len(told["curve"]) == 5
     assert told["message"] == ""
     assert told["archived"] is None
+
+
+def test_pauses_of_a_resumed_run_are_no_minutes(root):
+    resumed = Process(pid=1, started=time.time() - 100)
+    view = reading.summary(fakes.write_run(root, "a", trainer=resumed))
+    minutes = catalogue([view])["minutes"]
+    assert minutes.value(view) == pytest.approx(10 / 60)  # 500 steps of 0.02 seconds
 
 
 def test_a_queued_run_tells_its_group_and_its_priority(root):

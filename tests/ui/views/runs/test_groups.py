@@ -2,6 +2,7 @@
 
 import json
 import statistics
+from dataclasses import replace
 
 import pytest
 
@@ -64,6 +65,32 @@ def test_a_seed_that_ran_twice_counts_once(sweep):
     assert line["NLL"] == pytest.approx(statistics.fmean([0.1, 0.44, 0.45]))
 
 
+def test_one_lucky_seed_is_no_match_for_a_mean_of_two(sweep):
+    for run in sweep[1:4]:  # one seed of the first setting is left, two of the second
+        run.evaluation.unlink()
+    sweep[0].evaluation.write_text(json.dumps({"metrics": {"nll": 0.01}}))
+    (group,) = groups(seen(sweep))
+    assert [view.run for view in group.best] == sweep[4:]
+
+
+def test_as_long_as_a_run_is_alive_the_best_is_so_so_far(sweep):
+    views = [replace(view, state="running") for view in seen(sweep[:1])]
+    (group,) = groups([*views, *seen(sweep[1:])])
+    (line,) = arrow([group], None).to_pylist()
+    assert line["Best setting"] == "batch size 64 (so far)"
+
+
+def test_on_different_data_nothing_is_best(sweep):
+    other = jobs.engine().submit([fakes.config("moons")], group="mine")
+    other[0].evaluation.write_text(json.dumps({"metrics": {"nll": 0.01}}))
+    (group,) = groups(seen([*sweep, *other]))
+    (line,) = arrow([group], None).to_pylist()
+    assert group.best == ()
+    assert line["Dataset"] == "Digits (8x8), Two moons"
+    assert line["NLL"] is line["Best setting"] is None
+    assert line["Seeds"] == 0
+
+
 def test_a_single_seed_has_no_deviation(sweep):
     for run in sweep[1:]:
         run.evaluation.unlink()
@@ -96,4 +123,6 @@ def test_the_latest_group_comes_first_and_single_runs_are_left_out(sweep, root):
 
 
 def test_every_column_has_a_look(sweep):
-    assert set(drawn("open")) == set(arrow(groups(seen(sweep)), None).column_names)
+    assert set(drawn("open", "compare")) == set(
+        arrow(groups(seen(sweep)), None).column_names
+    )

@@ -4,6 +4,8 @@ from tests.ui import fakes
 from tests.ui.seen import text
 from tests.ui.selecting import select
 from trainers.runs import list_runs
+from ui.views.runs import lists
+from ui.views.runs.groups import Group
 from ui.views.runs.lists import Courses
 
 
@@ -47,3 +49,18 @@ def test_rows_are_counted(open_page, queue):
     assert "Select rows to act on them" in text(app)
     assert "1 selected" in text(select(app, 0))
     assert len(list_runs()) == 7
+
+
+def test_a_group_goes_to_the_comparison_averaged_over_its_seeds(open_page, queue):
+    app = open_page("runs", group="mine")
+    app.button(key="compare_group").click().run()
+    assert not app.exception
+    assert (app.query_params["runs"], app.query_params["by"]) == ("group:mine", "seeds")
+
+
+def test_a_click_in_a_row_means_its_group(monkeypatch):
+    found = [Group(name, (), 0, (), ()) for name in "ab"]
+    clicks = {"here": {"row": 1}, "gone": {"row": 2}}
+    monkeypatch.setattr(lists.st, "session_state", clicks)
+    assert lists._clicked("here", found) == found[1]
+    assert lists._clicked("gone", found) is lists._clicked("other", found) is None

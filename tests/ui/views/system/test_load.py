@@ -1,11 +1,11 @@
 """Tests of `ui/views/system/load.py`."""
 
+import time
+
 from tests.ui.seen import charts
 from trainers.jobs import nvml
-from trainers.jobs.devices import CPU, GPU, Device
-from trainers.jobs.inventory import Inventory
-from trainers.jobs.store import Lease
-from ui.views.system.load import device_rows, disk_rows
+from ui.views.system import load
+from ui.views.system.load import Look, gpu_figure, load_figure
 
 GIB = 2**30
 
@@ -18,30 +18,46 @@ def test_processor_memory_and_load_are_shown(open_page):
     app.run()
     assert not app.exception
     assert len(app.session_state["system_load"]) == 2
-    (chart,) = [each for key, each in charts(app).items() if key == "load"]
+    (chart,) = [each for key, each in charts(app).items() if key.startswith("load")]
     assert [len(trace["x"]) for trace in chart["figure"]["data"]] == [2, 2]
     assert chart["figure"]["layout"]["yaxis"]["range"] == [0, 101]
 
 
-def test_devices_tell_who_has_them_and_what_is_free():
-    gpu = nvml.Gpu("GPU-1", 0, "H200", 140 * GIB, 100 * GIB)
-    devices = [
-        Device("GPU-1", GPU, "GPU 0 (H200)"),
-        Device("GPU-2", GPU, "GPU 1 (H200)"),
-        Device("cpu:0", CPU, "CPU slot 0"),
+def test_a_look_right_after_another_is_no_idle_moment(monkeypatch):
+    monkeypatch.setattr(load.psutil, "cpu_percent", lambda interval: 0.0)
+    now = time.time()
+    assert load._processor([Look(now, 80.0, 2, {})]) == 80.0
+    assert load._processor([Look(now - 2, 80.0, 2, {})]) == 0.0
+    assert load._processor([]) == 0.0
+
+
+def test_gpus_are_shown_with_what_their_driver_tells(open_page, monkeypatch):
+    told = nvml.Gpu(
+        "GPU-1", 0, "H200", 140 * GIB, 35 * GIB,
+        utilisation=87.0, temperature=62.0, power=412.4,
+    )  # fmt: skip
+    monkeypatch.setattr(nvml, "gpus", lambda: [told, nvml.Gpu("GPU-2", 1, "Old", 0, 0)])
+    app = open_page("system")
+    assert not app.exception
+    found = [(each.label, each.value, each.delta) for each in app.metric][3:]
+    assert found == [
+        ("GPU 0", "87 %", "62 °C, 412 W"),
+        ("GPU 0 memory", "75 %", "35.0 GiB of 140.0 GiB free"),
+        ("GPU 1", "-", "not told by the driver"),
+        ("GPU 1 memory", "-", "not told by the driver"),
     ]
-    inventory = Inventory(devices, {"GPU-2": "used by process 7 (python)"})
-    rows = device_rows(inventory, [Lease("GPU-1", "/runs/a")], [gpu])
-    assert [row["In use by"] for row in rows] == [
-        "run a", "used by process 7 (python)", "nobody",
-    ]  # fmt: skip
-    assert rows[0]["Free memory"] == "100.0 GiB of 140.0 GiB"
-    assert rows[2]["Free memory"] == "shared with the machine"
+    chart = charts(app)["load-gpus"]
+    assert chart["alt"] == "Share of the time in which GPUs computed, now: GPU 0 87 %."
+    (trace,) = chart["figure"]["data"]  # none of a GPU that says nothing
+    assert (trace["name"], trace["y"]) == ("GPU 0", [87.0])
 
 
-def test_the_folders_are_those_of_this_server(root):
-    rows = {row["Folder"]: row for row in disk_rows()}
-    assert rows["Runs"]["Path"] == str(root)
-    assert rows["Job engine"]["Path"] == str(root / ".jobs")
-    assert all(0 <= row["Disk in use"] <= 1 for row in rows.values())
-    assert rows["Runs"]["Can be written"] == "yes"
+def test_curves_go_back_in_time_and_lines_differ():
+    names = [f"GPU {k}" for k in range(9)]
+    past = [Look(10.0, 1, 2, {}), Look(12.0, 3, 4, dict.fromkeys(names, 5.0))]
+    processor, memory = load_figure(past)["data"]
+    assert (processor["x"], processor["y"], memory["y"]) == ([-2, 0], [1, 3], [2, 4])
+    traces = gpu_figure(past)["data"]
+    assert traces[0]["y"] == [None, 5.0]  # it was not there yet
+    looks = {(trace["line"]["color"], trace["line"]["dash"]) for trace in traces}
+    assert len(looks) == 9

@@ -1,0 +1,75 @@
+"""The numbers that the posterior has for a layer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ui.components.formats import compact, percent
+from ui.components.series import Value, value
+
+Layer = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number of a layer.
+
+    Args:
+        key: Its name in the address.
+        title: Its name for people.
+        note: What it says, in plain words.
+        of: Computes it from a row of `trainers.layers`, None where it is not known.
+        told: Writes it.
+        share: Whether it is a share of one.
+    """
+
+    key: str
+    title: str
+    note: str
+    of: Callable[[Layer], Value]
+    told: Callable[[Any], str] = compact
+    share: bool = False
+
+
+def per_weight(key: str) -> Callable[[Layer], Value]:
+    """A sum over the weights of a layer, divided by their number."""
+
+    def of(layer: Layer) -> Value:
+        total, number = value(layer.get(key)), value(layer.get("num_parameters"))
+        return total / number if total is not None and number else None
+
+    return of
+
+
+MEASURES = (
+    Measure(
+        "deviation", "Deviation",
+        "How far a weight may be off, on average. Small: the data determine it.",
+        lambda layer: value(layer.get("deviation")),
+    ),
+    Measure(
+        "signal_to_noise", "Signal-to-noise",
+        "A typical weight over its deviation. Above 1 its sign is sure; far below, the "
+        "weight could as well be 0.",
+        lambda layer: value(layer.get("signal_to_noise")),
+    ),
+    Measure(
+        "effective_share", "Effective parameters",
+        "Share of the weights that the data pin down, each counted by how far it is "
+        "narrower than the prior. A weight may be pinned down close to 0: then its "
+        "signal-to-noise is low all the same.",
+        per_weight("effective_parameters"), percent, share=True,
+    ),
+    Measure(
+        "kl", "KL a weight",
+        "Nats that the data have taught a weight: how far it has left the prior.",
+        per_weight("kl"),
+    ),
+)  # fmt: skip
+
+
+def known(layers: Sequence[Layer]) -> list[Measure]:
+    """The measures that at least one layer has."""
+    return [
+        each for each in MEASURES if any(each.of(row) is not None for row in layers)
+    ]
