@@ -81,7 +81,7 @@ def arrivals(browser: Any, runs: Path, effort: Effort) -> Iterator[tuple[str, fl
     with serving(runs) as address:
         first = Visitor(browser, address)
         yield "cold", first.arrive()
-        first.page.wait_for_timeout(8000)  # until everything was read once
+        first.page.wait_for_timeout(8 * effort.num_runs)  # until all was read once
         first.close()
         for _ in range(effort.repeats):
             visitor = Visitor(browser, address)

@@ -1,7 +1,6 @@
 """A dashboard of its own and a Chromium to visit it, for the browser tests.
 
-With `VOGN_SCREENSHOTS=FOLDER` each page is also saved as a picture; those of
-docs/screenshots come from here.
+With `VOGN_SCREENSHOTS=FOLDER` each page is also saved as a picture.
 """
 
 import os
