@@ -39,22 +39,29 @@ def prefill() -> None:
     source = next((key for key in _SOURCES if st.query_params.get(key)), "")
     name = st.query_params.get(source, "") if source else ""
     before, blank = st.session_state.get(_FILLED, (("", ""), {}))
+    config, values = _named(source, name)
     if (source, name) != before:
+        taking_back = {}
+        if config is not None:
+            taking_back = blank_values(config) | plan_values(None)
         # Set and not removed: a field in sight would go on showing the old value.
-        st.session_state.update(blank)
-        st.session_state[_FILLED] = ((source, name), {})
+        st.session_state.update(blank | values)
+        # Last: at each touch of the session this run may end in favour of another one,
+        # which must then fill what is still to be filled.
+        st.session_state[_FILLED] = ((source, name), taking_back)
+    if config is not None:
+        _told(source, name)
+
+
+def _named(source: str, name: str) -> tuple[RunConfig | None, dict[str, Any]]:
+    """What the address names and the values of its fields; nothing if it is absent."""
     if not name:
-        return
+        return None, {}
     try:
-        config, values = _SOURCES[source](name[:128])
+        return _SOURCES[source](name[:128])
     except _AbsentError as problem:
         st.warning(str(problem), icon=":material/search_off:")
-        return
-    if (source, name) != before:
-        st.session_state.update(values)
-        taking_back = blank_values(config) | plan_values(None)
-        st.session_state[_FILLED] = ((source, name), taking_back)
-    _told(source, name)
+        return None, {}
 
 
 def begin_with(source: str = "", name: str = "") -> None:

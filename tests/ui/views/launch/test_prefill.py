@@ -20,9 +20,11 @@ from trainers.config import (
     RunConfig,
     TrainingConfig,
 )
+from trainers.presets import PRESETS
 from trainers.saved import save_config
-from ui.views.launch import page
+from ui.views.launch import page, prefill
 from ui.views.launch.prefill import blank_values, widget_values
+from ui.views.launch.presets import plan_values
 
 
 def test_every_field_is_set_once_under_its_key():
@@ -174,3 +176,49 @@ def test_one_configuration_after_another_leaves_nothing_behind(
         assert shown[-1] == chosen
     app.button(key="defaults").click().run()
     assert shown[-1] == first
+
+
+class Interrupted(Exception):
+    """What ends a script in favour of another one."""
+
+
+class Session(dict):
+    """A session at whose touch number `last` the script ends, once."""
+
+    last = 0
+
+    def touch(self):
+        self.last -= 1
+        if self.last == 0:
+            raise Interrupted
+
+    def get(self, key, default=None):
+        self.touch()
+        return super().get(key, default)
+
+    def __setitem__(self, key, value):
+        self.touch()
+        super().__setitem__(key, value)
+
+    def update(self, values):
+        for key, value in values.items():
+            self[key] = value
+
+
+@pytest.mark.parametrize("last", [1, 2, 3, 9, 20])
+def test_a_script_that_is_interrupted_leaves_the_rest_to_the_next(monkeypatch, last):
+    session = Session()
+    monkeypatch.setattr(prefill.st, "session_state", session)
+    monkeypatch.setattr(prefill.st, "query_params", {"preset": next(iter(PRESETS))})
+    monkeypatch.setattr(prefill, "_told", lambda source, name: None)
+    session.last = last
+    with pytest.raises(Interrupted):
+        prefill.prefill()
+    prefill.prefill()
+    preset = next(iter(PRESETS.values()))
+    expected = widget_values(preset.config) | plan_values(preset)
+    assert {key: session[key] for key in expected} == expected
+    session["epochs-digits"] = 77  # what a person types later stays
+    filled = dict(session)
+    prefill.prefill()
+    assert session == filled
