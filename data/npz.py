@@ -20,7 +20,7 @@ from data.system_files import is_system_file
 Layout = tuple[tuple[int, ...], bool, np.dtype[Any]]  # shape, columns first, kind
 _CHUNK = 2**23  # bytes of rows at a time
 _MAX_WHOLE = 2**28  # bytes of an array that is read in one go
-_MAX_HEADER = 2**16  # bytes; ours have 118
+_MAX_HEADER = 10_000  # bytes, as NumPy has it; ours have 118
 _LENGTH_BYTES = {(1, 0): 2, (2, 0): 4, (3, 0): 4}  # of a header's length, by version
 _LOCAL_HEADER = struct.Struct("<26xHH")  # lengths of name and extra field at its end
 # The last ones are what NumPy makes of a header that is no Python, or nests too deep.

@@ -24,10 +24,6 @@ MAX_FILES = 20_000  # images of a folder, that are counted
 MAX_OPENED = 200  # images of a folder, whose size is looked at
 MAX_SAMPLED = 20  # classes of which images are shown
 THUMBNAIL = 96  # pixels of the longer side of what is shown
-SMALL = 20  # images of a class, below which its measures say little
-UNEVEN = 3  # times the images of the smallest class
-
-_NAMED = 3  # classes without images
 
 Size = tuple[int, int]
 T = TypeVar("T")

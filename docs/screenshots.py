@@ -3,9 +3,9 @@
     python docs/screenshots.py RUNS
 
 RUNS is a folder with finished runs called fm-vogn, fm-adamw and fm-sp_ngd, made by
-`python -m trainers run --dataset fashion-mnist --model lenet5 --optimizer NAME
---epochs 12 --run-dir RUNS/fm-NAME` and `python -m trainers shift RUNS/fm-NAME`, and
-one on two moons called moons. Needs Chromium and `pip install -e ".[app,dev]"`.
+`python -m trainers submit --dataset fashion-mnist --model lenet5 --optimizer NAME
+--epochs 12 --run-dir RUNS/fm-NAME --follow` and `python -m trainers shift RUNS/fm-NAME`,
+and one on two moons called moons. Needs Chromium and `pip install -e ".[app,dev]"`.
 """
 
 import sys

@@ -23,7 +23,7 @@ from trainers.runs import Run, RunError
 
 PERPLEXITY, DIMENSIONS, SEED = 30.0, 50, 0
 SMALLEST = 5  # examples
-ITERATIONS = 1000  # as scikit-learn has it; it tells of each fiftieth
+ITERATIONS = 1000  # scikit-learn tells of each fiftieth
 FILE = "embedding.npz"
 
 
@@ -59,7 +59,7 @@ def tsne(features: NDArray[np.floating], tell: bool = False) -> NDArray[np.float
     perplexity = min(PERPLEXITY, (len(features) - 1) / 3)
     fitted = TSNE(
         perplexity=perplexity, init=_start(reduced), random_state=SEED,
-        verbose=2 * tell,
+        max_iter=ITERATIONS, verbose=2 * tell,
     )  # fmt: skip
     places: NDArray[np.float32] = fitted.fit_transform(reduced)
     return places

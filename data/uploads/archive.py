@@ -52,8 +52,8 @@ class Budget:
         if self._pixels > self._limits.decoded:
             raise DatasetError(
                 "All images together must have at most "
-                f"{self._limits.decoded / 1e6:,.0f} million pixels as they come, got "
-                f"more at {name!r}."
+                f"{self._limits.decoded / 1e9:g} thousand million pixels as they come, "
+                f"got more at {name!r}."
             )
 
 

@@ -7,7 +7,6 @@ MEGABYTE = 2**20
 UPLOAD_VARIABLE = "VOGN_MAX_UPLOAD"
 KEPT_VARIABLE = "VOGN_MAX_UPLOADS"
 DEFAULT_UPLOAD = 500  # MB; `.streamlit/config.toml` says the same
-_PIXELS_PER_BYTE = 60  # of drawings; photographs have fewer than ten
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +24,9 @@ class Limits:
         small: Bytes; what a small member unpacks to harms nobody.
         image: Bytes of one image's file.
         pixels: Pixels of one image.
-        decoded: Pixels of all images as they come, which says how long it takes.
+        decoded: Pixels of all images as they come, which says how long it takes. It
+            has nothing to do with bytes: a photograph has fewer than ten pixels a byte,
+            a scanned page in black and white hundreds.
         free: Bytes that stay free on the disk.
     """
 
@@ -38,7 +39,7 @@ class Limits:
     small: int = MEGABYTE
     image: int = 100 * MEGABYTE
     pixels: int = 50_000_000
-    decoded: int = _PIXELS_PER_BYTE * DEFAULT_UPLOAD * MEGABYTE
+    decoded: int = 100_000_000_000
     free: int = 500 * MEGABYTE
 
 
@@ -52,8 +53,7 @@ def limits() -> Limits:
     """
     upload = _megabytes(UPLOAD_VARIABLE, Limits.upload)
     kept = _megabytes(KEPT_VARIABLE, Limits.kept)
-    decoded = _PIXELS_PER_BYTE * upload
-    return Limits(upload=upload, unpacked=4 * upload, kept=kept, decoded=decoded)
+    return Limits(upload=upload, unpacked=4 * upload, kept=kept)
 
 
 def _megabytes(variable: str, default: int) -> int:

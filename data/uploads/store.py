@@ -1,5 +1,6 @@
 """The folder of uploaded datasets: one file each, and what is told of it."""
 
+import errno
 import fcntl
 import json
 import os
@@ -23,6 +24,8 @@ SUFFIX = ".npz"
 ABOUT = "about"  # an array of the file: text, in JSON
 _PART = ".part"  # what is not finished begins with a dot and ends so
 _MAX_ABOUT = 2**22  # bytes of what is told of a dataset
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_UNSUPPORTED = (errno.EOPNOTSUPP, errno.EINVAL)  # a disk that can give no room away
 
 
 @dataclass(frozen=True)
@@ -193,10 +196,37 @@ def reserve(unfinished: Path, size: int, limits: Limits) -> None:
 
     Raises:
         DatasetError: If there is no room.
+        OSError: If the disk fails otherwise.
     """
-    with _locked(unfinished.parent):
-        check_space(unfinished.parent, size, limits)
-        os.truncate(unfinished, size)
+    folder = unfinished.parent
+    with _locked(folder):
+        check_space(folder, size, limits)
+        try:
+            _allocate(unfinished, size)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            raise DatasetError(_no_room(folder, size, limits, "less")) from None
+
+
+def _allocate(path: Path, size: int) -> None:
+    """Give a file its size, and blocks of the disk for it where the system can."""
+    with path.open("r+b") as file:
+        if hasattr(os, "posix_fallocate"):  # macOS has none
+            try:
+                # A longer file alone takes nothing: the disk would look as free to
+                # the next one as to this.
+                os.posix_fallocate(file.fileno(), 0, size)
+                return
+            except OSError as error:
+                if error.errno not in _UNSUPPORTED:
+                    raise
+        file.truncate(size)
+
+
+def _no_room(folder: Path, size: int, limits: Limits, got: str) -> str:
+    wanted = megabytes(limits.free + size)
+    return f"The disk of {folder} must have {wanted} free, got {got}."
 
 
 def check_space(folder: Path, size: int, limits: Limits) -> None:
@@ -212,10 +242,7 @@ def check_space(folder: Path, size: int, limits: Limits) -> None:
     """
     free = shutil.disk_usage(folder).free
     if free - size < limits.free:
-        raise DatasetError(
-            f"The disk of {folder} must have {megabytes(limits.free + size)} free, got "
-            f"{megabytes(free)}."
-        )
+        raise DatasetError(_no_room(folder, size, limits, megabytes(free)))
     kept = sum(map(_size, [*folder.glob(f"*{SUFFIX}"), *folder.glob(f".*{_PART}")]))
     if kept + size > limits.kept:
         raise DatasetError(

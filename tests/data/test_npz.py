@@ -89,6 +89,12 @@ def test_a_long_header_is_refused_before_it_is_read():
         opened(long_header())
 
 
+def test_a_header_that_numpy_would_refuse_is_refused_in_our_words():
+    many = np.zeros(2, [(f"field{k:04}", "<f4") for k in range(600)])  # 15,000 bytes
+    with pytest.raises(DatasetError, match="its header must have at most 10,000 bytes"):
+        opened(stored(labels=many))
+
+
 def test_what_a_mac_puts_beside_the_arrays_is_passed_over():
     file = stored(labels=np.arange(3))
     with zipfile.ZipFile(file, "a") as archive:

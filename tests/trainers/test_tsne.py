@@ -33,6 +33,14 @@ def test_clusters_stay_apart_and_places_are_the_same_each_time():
     np.testing.assert_array_equal(labels[distances.argmin(axis=1)], labels)
 
 
+def test_it_goes_on_for_as_long_as_is_told(monkeypatch, capsys):
+    monkeypatch.setattr("trainers.tsne.ITERATIONS", 250)
+    tsne(clusters()[0], tell=True)
+    told = capsys.readouterr().out
+    assert "Iteration 250:" in told
+    assert "Iteration 300:" not in told
+
+
 @pytest.mark.parametrize("features", [np.ones((6, 1)), np.zeros((7, 3)), np.eye(5)])
 def test_features_that_say_little_are_laid_out_all_the_same(features):
     places = tsne(features)

@@ -26,11 +26,12 @@ from trainers.jobs.schema import VERSION, jobs, settings
 from trainers.jobs.start import REPOSITORY
 from trainers.jobs.store import PAUSED, Job, Store
 from trainers.jobs.switch import dispatchers_of
-from trainers.runs import Run, RunError
+from trainers.runs import Run, RunError, is_there
 from trainers.status import ALIVE, LOST, Status, observed
 
 MIB = 2**20
 SETTLING = 60.0  # seconds after its end in which a run may still have processes
+ERRAND = "errand"
 ENDING = ("run", "supervisor", "mirror")  # processes that end with their run
 # What the dispatcher takes from where it was started, not from who submits.
 DISPATCHERS = (
@@ -216,7 +217,8 @@ def processes() -> Iterator[Finding]:
     for member in left:
         pid = member.process.pid
         text = f"Process {pid} ({member.part} {member.run.id if member.run else ''})"
-        text += " goes on although its run has ended."
+        lost = "folder is gone" if member.part == ERRAND else "run has ended"
+        text += f" goes on although its {lost}."
         yield Finding(WARN, "orphan", text, f"End it: kill -9 {pid}")
     if not left:
         yield Finding(OK, "orphans", "No run has left a process behind.")
@@ -225,7 +227,9 @@ def processes() -> Iterator[Finding]:
 def _is_left(member: Member, active: set[str]) -> bool:
     if member.run is None or str(member.run.path) in active:
         return False
-    if member.part not in ENDING:  # predictors and errands work on ended runs
+    if member.part == ERRAND:  # it works on an ended run, but not on a deleted one
+        return not is_there(member.run.path.parent)
+    if member.part not in ENDING:  # predictors work on ended runs
         return False
     status = _state(member.run)
     return status.state not in ALIVE and not _ended_just_now(status)

@@ -5,7 +5,8 @@ started when, and how it ended), `PLACE.log` (what it printed) and `PLACE.lock`,
 its keeper and the errand itself hold: at one place there is one at a time. The keeper
 (`trainers.errands.keeper`) is a process of its own, so that an errand goes on when the
 page, the browser or the server is closed, and is found again afterwards. `PLACE.stop`
-asks it to end the errand, also one that just begins.
+asks it to end the errand, also one that just begins. `.PLACE.begin` is held by whoever
+begins or ends one, and stays.
 """
 
 import os
@@ -21,6 +22,7 @@ from typing import Any
 
 import psutil
 
+from trainers.jobs.home import Home
 from trainers.jobs.locks import FileLock, is_held
 from trainers.jobs.processes import ROLE, with_role
 from trainers.jobs.start import spawn
@@ -66,7 +68,7 @@ def begin(place: Path, arguments: Sequence[str]) -> None:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         # Of two that begin at once, the second sees what the first has noted.
-        with FileLock(place.with_name(f".{place.name}.begin")) as turn:
+        with FileLock(_turn(place)) as turn:
             if not turn.acquire() or _is_running(place):
                 raise RunError(
                     "This is under way already: wait for its end, or stop it."
@@ -82,7 +84,8 @@ def begin(place: Path, arguments: Sequence[str]) -> None:
 
 
 def _spawned(place: Path, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
-    environment = {**os.environ, ROLE: _role(place)}
+    # With the home, by which the doctor knows its own.
+    environment = {**os.environ, **Home.here().environment(), ROLE: _role(place)}
     words = [str(place), *arguments]
     return spawn(KEEPER, words, environment, suffixed(place, "log"), detached=True)
 
@@ -100,16 +103,9 @@ def look(place: Path) -> Errand | None:
     """
     # Before the record: a keeper writes its last word and then gives up its lock.
     held = is_held(suffixed(place, "lock"))
-    record = suffixed(place, "json")
-    if not is_there(record):
+    if not is_there(suffixed(place, "json")):
         return None
-    content = read_json(record)
-    try:
-        started, code = float(content["started"]), content["code"]
-        code = None if code is None else int(code)
-        arguments = tuple(map(str, content["arguments"]))
-    except (TypeError, KeyError, ValueError):
-        raise RunError(f"{record} is damaged; delete it.") from None
+    arguments, started, code = _content(place)
     booting = 0 <= time.time() - started < BOOT
     if held or (code is None and booting):
         state, code = RUNNING, None
@@ -117,6 +113,18 @@ def look(place: Path) -> Errand | None:
         state = {None: LOST, 0: DONE, SIGNALLED: STOPPED}.get(code, FAILED)
     tail = log_tail(suffixed(place, "log"), within=place.parent)
     return Errand(state, arguments, started, code, tail)
+
+
+def _content(place: Path) -> tuple[tuple[str, ...], float, int | None]:
+    """Arguments, start and code of the record; RunError if it is damaged."""
+    record = suffixed(place, "json")
+    content = read_json(record)
+    try:
+        started, code = float(content["started"]), content["code"]
+        code = None if code is None else int(code)
+        return tuple(map(str, content["arguments"])), started, code
+    except (TypeError, KeyError, ValueError):
+        raise RunError(f"{record} is damaged; delete it.") from None
 
 
 def end(place: Path) -> None:
@@ -128,7 +136,14 @@ def end(place: Path) -> None:
     if not _may_run(place):
         return
     try:
-        suffixed(place, "stop").touch()
+        # Nobody begins meanwhile, who would obey what was meant for an earlier one.
+        with FileLock(_turn(place)) as turn:
+            if not turn.acquire():
+                raise RunError(
+                    f"{place.name} is just being started; stop it in a moment."
+                )
+            if not _may_run(place) or not _ask(place):
+                return
     except OSError as error:
         raise RunError(f"{place.name} cannot be stopped: {error}") from None
     found = with_role(_role(place))
@@ -136,6 +151,33 @@ def end(place: Path) -> None:
         for process in found:
             with suppress(psutil.Error):
                 process.terminate()
+
+
+def _ask(place: Path) -> bool:
+    """Leave the wish to end for the keeper; whether that was in time.
+
+    A keeper notes the code and then removes the wish: who sees the code may have come
+    after that, and removes it too.
+    """
+    wish = suffixed(place, "stop")
+    wish.touch()
+    with suppress(RunError):
+        if _content(place)[2] is not None:
+            wish.unlink(missing_ok=True)
+            return False
+    return True
+
+
+def is_at_work(folder: Path) -> bool:
+    """Whether an errand is under way at a place in a folder, or in one right below."""
+    begun = [*folder.glob(".*.begin"), *folder.glob("*/.*.begin")]
+    return any(
+        _may_run(turn.with_name(turn.name[1:].removesuffix(".begin"))) for turn in begun
+    )
+
+
+def _turn(place: Path) -> Path:
+    return place.with_name(f".{place.name}.begin")
 
 
 def _may_run(place: Path) -> bool:

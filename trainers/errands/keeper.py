@@ -1,7 +1,8 @@
 """The keeper of an errand: `python -m trainers.errands.keeper PLACE MODULE WORDS...`.
 
 It holds the place's lock, starts the errand, and notes how it ended. `PLACE.stop` and
-SIGTERM end the errand with all of its children, and then the keeper.
+SIGTERM end the errand with all of its children, and then the keeper; so does the loss
+of the place, as when the run's folder is deleted at the command line.
 """
 
 import os
@@ -26,20 +27,38 @@ def main(words: Sequence[str]) -> int:
     """Keep one errand; the exit code is its own."""
     place, arguments = Path(words[0]), list(words[1:])
     started = time.time()
+    if _is_gone(place.parent):  # the lock would make it again
+        sys.stderr.write("The folder is gone.\n")
+        return 3
     with FileLock(suffixed(place, "lock")) as lock:
         if not lock.acquire():
             sys.stderr.write("Another one is under way here.\n")
             return 3
         lock.write(str(os.getpid()))
         note(place, arguments, started)
-        request = suffixed(place, "stop")
-        code = _kept([sys.executable, "-u", "-m", *arguments], lock, request)
-        note(place, arguments, started, code)
-        request.unlink(missing_ok=True)
+        code = _kept([sys.executable, "-u", "-m", *arguments], lock, place)
+        if not _is_gone(suffixed(place, "lock")):
+            note(place, arguments, started, code)
+            suffixed(place, "stop").unlink(missing_ok=True)  # last, see `errands._ask`
     return code
 
 
-def _kept(command: Sequence[str], lock: FileLock, request: Path) -> int:
+def _is_gone(path: Path) -> bool:
+    """Whether there is nothing at a path; not if its disk only fails to tell."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _is_to_end(place: Path) -> bool:
+    return suffixed(place, "stop").exists() or _is_gone(suffixed(place, "lock"))
+
+
+def _kept(command: Sequence[str], lock: FileLock, place: Path) -> int:
     """Run a command to its end, or to ours.
 
     It holds the lock with us: if we are killed, the place is not free before its end.
@@ -52,11 +71,13 @@ def _kept(command: Sequence[str], lock: FileLock, request: Path) -> int:
             env={**os.environ, LAUNCHER: str(os.getpid())},
         )  # fmt: skip
         lock.write(f"{os.getpid()} {process.pid}")
-        while not asked and not request.exists():
+        while not asked and not _is_to_end(place):
             try:
                 return _code(process.wait(timeout=POLL))
             except subprocess.TimeoutExpired:
                 continue
+        if process.poll() is not None:  # it was faster than the wish
+            return _code(process.returncode)
         family = psutil.Process(process.pid).children(recursive=True)
         end_children([psutil.Process(process.pid), *family], GRACE)
         process.wait()

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from trainers import errands
 from trainers.config import RunConfig
 from trainers.jobs import devices
 from trainers.jobs.endings import Endings
@@ -223,7 +224,7 @@ class Engine:
         """Remove a run's folder for good.
 
         Raises:
-            RunError: If the run is alive.
+            RunError: If the run is alive, or a measurement or report of it is made.
         """
         job, places = self._settled(run), self._places()
         state = job.stage if job and job.stage != ENDED else ""
@@ -231,6 +232,11 @@ class Engine:
             state = self._seen(run, job, places).status.state
         if state in ALIVE or state == ACTIVE:
             raise RunError(f"Run {run.id} cannot be deleted: it is {state}.")
+        if errands.is_at_work(run.path):
+            raise RunError(
+                f"Run {run.id} cannot be deleted: a measurement or a report of it is "
+                "being made. Stop that first."
+            )
         self.store.forget(run.path)
         # Renamed first: a half-removed folder is never taken for a run.
         grave = run.path.with_name(f".deleted-{run.id}-{secrets.token_hex(4)}")

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 
 from trainers.parcel.archive import Parcel
@@ -67,7 +66,7 @@ def version(files: Mapping[str, bytes]) -> str:
 
 
 def build_wheel(root: Path = ROOT) -> Parcel:
-    """Build the wheel, or give the one that was built of the same sources.
+    """Build the wheel; of the same sources it has the same bytes.
 
     Args:
         root: The checkout.
@@ -78,7 +77,15 @@ def build_wheel(root: Path = ROOT) -> Parcel:
     Raises:
         ParcelError: If it cannot be built; the message says why.
     """
-    return _built(tuple(wheel_files(root).items()))
+    with tempfile.TemporaryDirectory(prefix="vogn-wheel-") as folder:
+        source, target = Path(folder, "source"), Path(folder, "wheel")
+        for name, content in wheel_files(root).items():
+            path = source / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        _run_builder(source, target)
+        (wheel,) = target.glob("*.whl")
+        return Parcel(wheel.name, wheel.read_bytes())
 
 
 def wheel_files(root: Path = ROOT) -> dict[str, bytes]:
@@ -88,19 +95,6 @@ def wheel_files(root: Path = ROOT) -> dict[str, bytes]:
         ParcelError: If a file cannot be read, or there is no library.
     """
     return {**library_files(root), **_read(root, list(_DESCRIPTION))}
-
-
-@lru_cache(maxsize=2)
-def _built(files: tuple[tuple[str, bytes], ...]) -> Parcel:
-    with tempfile.TemporaryDirectory(prefix="vogn-wheel-") as folder:
-        source, target = Path(folder, "source"), Path(folder, "wheel")
-        for name, content in files:
-            path = source / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        _run_builder(source, target)
-        (wheel,) = target.glob("*.whl")
-        return Parcel(wheel.name, wheel.read_bytes())
 
 
 def _run_builder(source: Path, target: Path) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from trainers.jobs.launcher import Archive
 from trainers.runs import Run
-from ui.components import predictions
+from ui.components import predictions, reading
 from ui.components.engine import attempt
 
 
@@ -44,6 +44,7 @@ def _delete(
     def delete(run: Run) -> None:
         archive.delete(run)
         predictions.forget(run)
+        reading.forget(run)
         left.remove(run)
         if then is not None and not left:
             then()

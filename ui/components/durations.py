@@ -1,13 +1,17 @@
 """How long a run was at work, without the pauses between a stop and a resume."""
 
-from trainers.runs import Run
+import json
+from contextlib import suppress
+from typing import Any
+
+from trainers.runs import Run, read_metrics
 from trainers.status import Status
-from ui.components import reading
-from ui.components.latest import Latest, stamp_of
+from ui.components.latest import Latest, bytes_before, stamp_of
 from ui.components.reading import Summary
 from ui.components.series import unbroken, value
 
 START = 60.0  # seconds in which the processes of one start come up, ranks after others
+TAIL = 2**13  # bytes; the newest rows, of a deep network one row
 _trained: Latest[float] = Latest()
 
 
@@ -30,7 +34,7 @@ def worked(view: Summary) -> float | None:
         return max(0.0, until - status.started)
     # A copied folder may have newer files: then the time of the training alone is left.
     after = max(status.trainer.started, stamp_of(view.run.metrics)[0] / 1e9)
-    return _training(view.run) + max(0.0, until - after)
+    return _training(view.run, status.trainer.started) + max(0.0, until - after)
 
 
 def was_resumed(status: Status) -> bool:
@@ -44,12 +48,37 @@ def was_resumed(status: Status) -> bool:
     return status.trainer.started > status.started + START
 
 
-def _training(run: Run) -> float:
-    """Seconds of training as the newest row tells."""
+def _training(run: Run, resumed: float) -> float:
+    """Seconds of training as the newest row tells.
+
+    Trainings of early versions began to count anew when they were resumed: where the
+    row tells no more than the time since then, all rows are read.
+    """
     stamp = stamp_of(run.metrics)
     known = _trained.get(run.metrics, stamp)
     if known is not None:
         return known
-    rows = unbroken(reading.metrics(run))
-    spans = [value(row.get("seconds")) or 0.0 for row in rows[-1:]]
-    return _trained.put(run.metrics, stamp, max(spans, default=0.0))
+    seconds = _newest_seconds(run, stamp[1])
+    if seconds <= stamp[0] / 1e9 - resumed:
+        rows = unbroken(read_metrics(run)[0])
+        seconds = max((_seconds(row) for row in rows[-1:]), default=0.0)
+    return _trained.put(run.metrics, stamp, seconds)
+
+
+def _newest_seconds(run: Run, size: int) -> float:
+    """`seconds` of the last whole row among the first bytes of the file."""
+    reach = TAIL
+    while True:
+        content = bytes_before(run.metrics, size, reach)
+        lines = content[: content.rfind(b"\n") + 1].splitlines()
+        for line in reversed(lines if reach >= size else lines[1:]):
+            with suppress(ValueError):
+                if isinstance(row := json.loads(line), dict):
+                    return _seconds(row)
+        if reach >= size:
+            return 0.0
+        reach *= 8
+
+
+def _seconds(row: dict[str, Any]) -> float:
+    return max(0.0, value(row.get("seconds")) or 0.0)

@@ -18,8 +18,10 @@ BROKEN = (
     KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError,
     OSError, RunError,
 )  # fmt: skip
+MOST = 256  # faults that are remembered
 P = ParamSpec("P")
 logger = logging.getLogger(__name__)
+_logged: set[tuple[str, str]] = set()
 
 
 @contextmanager
@@ -45,11 +47,22 @@ def _cause(what: str, error: Exception) -> str:
         return f"{Path(str(error.filename)).name} is missing."
     if isinstance(error, RunError | OSError):
         return f"its file is damaged: {error}"
-    logger.error("%s cannot be shown.", what, exc_info=error)
+    _log_once(what, error)
     return (
         f"its file is damaged or the program is at fault: {error!r}. The server's log "
         "says where."
     )
+
+
+def _log_once(what: str, error: Exception) -> None:
+    """Log where a fault is; a page that runs by itself has it every second."""
+    fault = (what, repr(error)[:1000])
+    if fault in _logged:
+        return
+    if len(_logged) >= MOST:
+        _logged.clear()
+    _logged.add(fault)
+    logger.error("%s cannot be shown.", what, exc_info=error)
 
 
 def fragment(

@@ -22,11 +22,11 @@ from trainers.predictor.process import Predictor, PredictorError
 from trainers.predictor.protocol import Message
 from trainers.runs import Run
 from ui.components import access
-from ui.components.reading import stamp_of
+from ui.components.latest import Stamp, stamp_of
 
 MAX_ALIVE = 2  # processes a server
 
-Key = tuple[str, tuple[int, int, int]]
+Key = tuple[str, Stamp]
 
 
 def predict(run: Run, inputs: NDArray[Any]) -> NDArray[Any]:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,7 +25,7 @@ from ui.components.series import Row
 from ui.components.states import DAMAGED
 
 __all__ = [
-    "MetricsReader", "Seen", "Summary", "evaluation", "find", "metrics",
+    "MetricsReader", "Seen", "Summary", "evaluation", "find", "forget", "metrics",
     "once_given", "stamp_of", "summaries", "summary", "told",
 ]  # fmt: skip
 
@@ -61,7 +61,8 @@ class MetricsReader:
 
 
 # As many as a page may compare, and more: each look at a run without one reads it all.
-@st.cache_resource(max_entries=256, show_spinner=False)
+# The time is for rows at which nobody looks any more: a long run has many megabytes.
+@st.cache_resource(max_entries=256, ttl=timedelta(hours=1), show_spinner=False)
 def _reader(path: str) -> MetricsReader:
     return MetricsReader(Run(Path(path)))
 
@@ -69,6 +70,11 @@ def _reader(path: str) -> MetricsReader:
 def metrics(run: Run) -> list[Row]:
     """The metric rows of a run."""
     return _reader(str(run.path)).rows()
+
+
+def forget(run: Run) -> None:
+    """Let go of the metric rows of a run, as when it was deleted."""
+    _reader.clear(str(run.path))
 
 
 @dataclass(frozen=True, kw_only=True)

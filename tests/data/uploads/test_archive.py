@@ -58,3 +58,6 @@ def test_pixels_are_counted():
     budget.decode(60, "a")
     with pytest.raises(DatasetError, match="pixels as they come, got more at 'b'"):
         budget.decode(41, "b")
+    told = "at most 100 thousand million pixels"
+    with pytest.raises(DatasetError, match=told):
+        Budget(Limits()).decode(10**11 + 1, "c")

@@ -1,6 +1,8 @@
 """Tests of `data/uploads/store.py`."""
 
+import errno
 import fcntl
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -125,3 +127,41 @@ def test_room_that_is_taken_is_not_given_twice():
         with pytest.raises(DatasetError, match="All uploads together must have"):
             reserve(second, 60, within)
         reserve(second, 40, within)
+
+
+def test_room_that_is_taken_is_taken_from_the_disk():
+    with adding("a", Limits()) as unfinished:
+        reserve(unfinished, 2**20, Limits())
+        found = unfinished.stat()
+        assert (found.st_size, found.st_blocks * 512 >= 2**20) == (2**20, True)
+
+
+@pytest.mark.parametrize("number", [None, errno.EOPNOTSUPP, errno.EINVAL])
+def test_where_no_room_can_be_taken_a_file_gets_its_size(number, monkeypatch):
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    if number is not None:
+        monkeypatch.setattr(os, "posix_fallocate", failing(number), raising=False)
+    with adding("a", Limits()) as unfinished:
+        reserve(unfinished, 5_000, Limits())
+        assert unfinished.stat().st_size == 5_000
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(errno.ENOSPC, "must have 500 MB free, got less"),
+     (errno.EDQUOT, "must have 500 MB free, got less"), (errno.EIO, "cannot be kept")],
+)  # fmt: skip
+def test_a_disk_that_gives_no_room_is_told(number, told, monkeypatch):
+    monkeypatch.setattr(os, "posix_fallocate", failing(number), raising=False)
+    with (
+        pytest.raises(DatasetError, match=told),
+        adding("a", Limits()) as unfinished,
+    ):
+        reserve(unfinished, 5_000, Limits())
+
+
+def failing(number):
+    def allocate(file, offset, size):
+        raise OSError(number, os.strerror(number))
+
+    return allocate

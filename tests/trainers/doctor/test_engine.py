@@ -199,6 +199,22 @@ def test_what_ended_runs_left_behind_is_told(engine, tmp_path, monkeypatch):
     assert only(module.processes()).text == "No run has left a process behind."
 
 
+def test_an_errand_of_a_deleted_run_is_told(engine, tmp_path):
+    places = [tmp_path / name / "log" / "shift" for name in ("here", "gone")]
+    errands = [left(f"errand {place}", engine.home.folder) for place in places]
+    places[0].parent.mkdir(parents=True)  # of which the errand may be at work
+    engine.home.prepare()
+    try:
+        finding = only(module.processes())
+        assert finding.level == WARN
+        assert f"Process {errands[1].pid} (errand shift)" in finding.text
+        assert finding.text.endswith("goes on although its folder is gone.")
+    finally:
+        for process in errands:
+            process.kill()
+            process.wait()
+
+
 def test_processes_of_runs_at_work_are_no_orphans(busy, monkeypatch):
     monkeypatch.setattr(module, "SETTLING", -1.0)
     assert only(module.processes()).level == OK

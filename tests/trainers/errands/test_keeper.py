@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
 
 import psutil
 import pytest
@@ -19,10 +20,12 @@ from trainers.errands import (
     STOPPED,
     begin,
     end,
+    is_at_work,
     look,
     note,
     suffixed,
 )
+from trainers.errands import keeper as keeping
 from trainers.jobs.locks import FileLock
 from trainers.runs import RunError
 
@@ -118,6 +121,76 @@ def test_a_stop_hits_nobody_whose_number_an_earlier_errand_had(place):
     finally:
         stranger.kill()
         stranger.wait()
+
+
+def test_a_stop_that_comes_after_the_last_word_leaves_no_file(place):
+    with FileLock(suffixed(place, "lock")) as lock:
+        assert lock.acquire()
+        note(place, ["x"], time.time(), 0)  # and it has looked for wishes
+        end(place)
+    assert not suffixed(place, "stop").exists()
+
+
+def test_a_stop_waits_for_one_that_is_just_being_begun(place):
+    with FileLock(place.with_name(f".{place.name}.begin")) as turn:
+        assert turn.acquire()
+        note(place, ["x"], time.time())
+        asking = Thread(target=end, args=(place,))
+        asking.start()
+        time.sleep(0.1)
+        assert not suffixed(place, "stop").exists()
+        note(place, ["x"], time.time(), 0)  # it was over at once
+    asking.join()
+    assert not suffixed(place, "stop").exists()
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_one_that_was_faster_than_its_stop_is_not_called_stopped(
+    tmp_path, monkeypatch, code
+):
+    def slowly(_):
+        time.sleep(0.3)
+        return True
+
+    monkeypatch.setattr(keeping, "_is_to_end", slowly)
+    with FileLock(tmp_path / "lock") as lock:
+        assert lock.acquire()
+        words = ["sh", "-c", f"exit {code}"]
+        assert keeping._kept(words, lock, tmp_path / "report") == code
+
+
+def test_a_keeper_makes_no_folder_again_that_was_deleted(place, capsys):
+    assert keeping.main([str(place), "nothing"]) == 3
+    assert not place.parent.exists()
+    assert capsys.readouterr().err == "The folder is gone.\n"
+
+
+def test_an_errand_ends_when_its_folder_is_deleted(place):
+    name = module(place, "import time; print('on', flush=True); time.sleep(600)")
+    begin(place, [name])
+    until(lambda: look(place).log)
+    pids = [*map(int, suffixed(place, "lock").read_text().split())]
+    place.parent.rename(place.parent.with_name("grave"))
+    until(lambda: not any(map(is_at_large, pids)))
+    assert not place.parent.exists()
+
+
+def is_at_large(pid):
+    return psutil.pid_exists(pid) and not is_zombie(pid)
+
+
+def test_it_is_known_whether_a_folder_is_worked_in(tmp_path):
+    assert not is_at_work(tmp_path)
+    for place in (tmp_path / ".report-making", tmp_path / "log" / "shift"):
+        place.parent.mkdir(exist_ok=True)
+        place.with_name(f".{place.name}.begin").touch()
+        note(place, ["x"], time.time())  # which its keeper has yet to see
+        assert is_at_work(tmp_path)
+        note(place, ["x"], time.time(), 0)
+        assert not is_at_work(tmp_path)
+        with FileLock(suffixed(place, "lock")) as lock:
+            assert lock.acquire()
+            assert is_at_work(tmp_path)
 
 
 def test_a_stop_ends_the_children_too(place):

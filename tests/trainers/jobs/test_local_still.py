@@ -1,6 +1,7 @@
 """Tests of the engine's queue and states of runs while no dispatcher works on them."""
 
 import signal
+import time
 
 import psutil
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tests.trainers.examples import config, run_of
 from tests.trainers.jobs.conftest import fake
 from tests.trainers.jobs.waiting import state_of
+from trainers import errands
 from trainers.jobs import local
 from trainers.runs import RunError, find_run, list_runs, load_config
 from trainers.status import (
@@ -41,6 +43,21 @@ def test_a_queued_run_tells_its_place_and_is_taken_from_the_queue(still):
     assert read_status(first).state == "stopped"
     still.stop(first)  # nothing happens
     assert still.queue() == [second]
+
+
+def test_a_run_that_is_being_measured_is_not_deleted(still, tmp_path):
+    (run,) = still.submit([fake("ok")])
+    still.stop(run)
+    place = run.path / "log" / "shift"
+    place.parent.mkdir()
+    place.with_name(".shift.begin").touch()
+    errands.note(place, ["x"], time.time())
+    with pytest.raises(RunError, match=r"is being made\. Stop that first\."):
+        still.delete(run)
+    assert still.store.get(run.path) is not None
+    errands.note(place, ["x"], time.time(), 0)
+    still.delete(run)
+    assert not run.path.exists()
 
 
 def test_a_claimed_run_is_not_what_it_was_before(still):

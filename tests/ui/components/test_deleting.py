@@ -6,7 +6,7 @@ from tests.ui import fakes
 from tests.ui.seen import errors
 from trainers.jobs.local import Engine
 from trainers.runs import RunError
-from ui.components import access
+from ui.components import access, deleting, engine, predictions, reading
 
 
 def asked(open_page):
@@ -30,6 +30,15 @@ def test_a_run_is_deleted_from_its_page_once_confirmed(open_page, root):
     assert not app.exception
     assert not run.path.exists()
     assert "## Runs" in [item.value for item in app.markdown]
+
+
+def test_nothing_is_remembered_of_a_run_that_was_deleted(root, monkeypatch):
+    forgotten = []
+    for module in (predictions, reading):
+        monkeypatch.setattr(module, "forget", forgotten.append)
+    run = fakes.write_run(root, "a")
+    deleting._delete(engine.archive(), [run], None)
+    assert forgotten == [run, run]
 
 
 def test_a_run_that_cannot_be_deleted_stays_open(open_page, root, monkeypatch):

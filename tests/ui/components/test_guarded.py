@@ -4,6 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.ui.seen import errors, text
+from ui.components import guarded
 
 
 def page(kind: str) -> None:
@@ -31,6 +32,11 @@ def page(kind: str) -> None:
     st.markdown("after")
 
 
+@pytest.fixture(autouse=True)
+def nothing_logged(monkeypatch):
+    monkeypatch.setattr(guarded, "_logged", set())
+
+
 def opened(kind):
     return AppTest.from_function(page, args=(kind,)).run()
 
@@ -55,6 +61,22 @@ def test_what_fails_is_told_and_the_rest_is_shown(kind, told, caplog):
     assert "before" in text(app)
     assert "after" in text(app)
     assert "whole" not in text(app)
+
+
+def test_a_fault_is_logged_once_and_another_one_too(caplog, monkeypatch):
+    def fail(what, error):
+        with guarded.guarded(what):
+            raise error
+
+    monkeypatch.setattr(guarded, "MOST", 3)
+    for what, error in (
+        ("The log", KeyError("a")), ("The log", KeyError("b")), ("It", KeyError("a")),
+    ):  # fmt: skip
+        for _ in range(3):
+            fail(what, error)
+    assert len([each for each in caplog.records if each.exc_info]) == 3
+    fail("The log", ValueError("c"))
+    assert len(guarded._logged) == 1
 
 
 @pytest.mark.parametrize(
@@ -99,7 +121,5 @@ def test_a_whole_part_is_left_alone():
 
 
 def test_mistakes_of_ours_are_not_hidden():
-    from ui.components.guarded import guarded
-
-    with pytest.raises(AssertionError), guarded("It"):
+    with pytest.raises(AssertionError), guarded.guarded("It"):
         raise AssertionError

@@ -1,8 +1,10 @@
 """Tests of `ui/components/reading.py`."""
 
 import json
+from unittest.mock import Mock
 
 import pytest
+from streamlit.runtime.caching import cache_utils
 
 from tests.ui import fakes
 from trainers.annotations import Annotations, write_annotations
@@ -67,6 +69,26 @@ def test_a_file_that_did_not_change_is_not_read_again(root, monkeypatch):
     before = reader.rows()
     monkeypatch.setattr(reading, "read_new_metrics", None)
     assert reader.rows() == before
+
+
+@pytest.mark.parametrize("hours", [0.0, 1.1])
+def test_rows_are_not_kept_for_good(root, monkeypatch, hours):
+    clock = [0.0]
+    monkeypatch.setattr(cache_utils, "TTLCACHE_TIMER", lambda: clock[0])
+    reading._reader.clear()
+    monkeypatch.setattr(reading, "MetricsReader", Mock())
+    runs = [fakes.write_run(root, name) for name in "ab"]
+    for run in (*runs, *runs):
+        reading.metrics(run)
+    assert reading.MetricsReader.call_count == 2
+    clock[0] += 3600 * hours
+    if not hours:
+        reading.forget(runs[0])
+        reading.forget(runs[0])
+    for run in runs:
+        reading.metrics(run)
+    assert reading.MetricsReader.call_count == (4 if hours else 3)
+    reading._reader.clear()
 
 
 def test_a_run_at_a_glance(root):

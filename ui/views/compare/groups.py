@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainers.catalogue import model_spec, optimizer_spec
-from trainers.config import DatasetConfig, RunConfig
+from trainers.config import RunConfig
 from trainers.families import (
     data_name,
     families,
@@ -16,6 +16,7 @@ from trainers.families import (
 from trainers.status import ALIVE
 from trainers.sweep import CHOICES, differing, label
 from ui.components.reading import Summary
+from ui.components.same_data import by_data
 
 MOST = 10  # entries; more cannot be told apart
 MOST_SEEDS = 20  # runs of a family that are read
@@ -141,20 +142,14 @@ def newest_of_each(views: Sequence[Summary]) -> list[Summary]:
 
 def datasets(entries: Sequence[Entry]) -> list[str]:
     """What the data that runs were trained on are called, for each that there are."""
-    configs = [view.config for entry in entries for view in entry.views]
-    known = {identity(config.dataset): config for config in configs if config}
-    names = {key: data_name(config.dataset) for key, config in known.items()}
-    # Two uploads of one name lie in two folders.
-    alike = Counter(names.values())
+    sets = by_data([view for entry in entries for view in entry.views])
+    data = [views[0].config.dataset for views in sets if views[0].config]
+    # Two folders of one name may hold different data.
+    alike = Counter(map(data_name, data))
     return sorted(
-        name if alike[name] < 2 else f"{name} of {key[1]}"
-        for key, name in names.items()
+        f"{name} of {each.folder}" if alike[name] > 1 and each.folder else name
+        for each, name in zip(data, map(data_name, data), strict=True)
     )
-
-
-def identity(data: DatasetConfig) -> tuple[str, str]:
-    """What tells data from others: the name, and of a person's own the folder."""
-    return data.name, data.folder or ""
 
 
 def _family(view: Summary) -> str:

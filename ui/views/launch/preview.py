@@ -17,8 +17,8 @@ from ui.components.figure import Figure, axis, figure
 from ui.components.formats import count, counted, plain
 from ui.components.images import data_url
 from ui.components.labels import label
+from ui.components.latest import Stamp, stamp_of
 from ui.components.plot import plot
-from ui.components.reading import stamp_of
 
 MAX_BARS = 30
 ALIKE = 1.5  # times the images of the smallest class, that need no order
@@ -30,12 +30,12 @@ _LOOKING = "Looking at the images"
 
 
 @st.cache_data(max_entries=16, show_spinner=_LOOKING)
-def _of_file(path: str, stamp: tuple[int, ...]) -> Overview:  # noqa: ARG001 - the key
+def _of_file(path: str, stamp: Stamp) -> Overview:  # noqa: ARG001 - the key
     return overview(path)
 
 
 @st.cache_data(max_entries=16, ttl=_AGE, show_spinner=_LOOKING)
-def _of_folder(path: str, stamp: tuple[int, ...]) -> Overview:  # noqa: ARG001 - the key
+def _of_folder(path: str, stamp: Stamp) -> Overview:  # noqa: ARG001 - the key
     return overview(path)  # of which the stamp says nothing of what lies deeper
 
 
@@ -51,7 +51,7 @@ def preview(path: str, *, key: str, notes: Sequence[str] = ()) -> None:
     path = os.path.expanduser(path)
     try:
         seen = _of_file if is_image_file(Path(path)) else _of_folder
-        found = seen(path, tuple(stamp_of(Path(path))))
+        found = seen(path, stamp_of(Path(path)))
     except (DatasetError, OSError, ValueError) as error:
         st.error(plain(str(error)), icon=":material/error:")
         return

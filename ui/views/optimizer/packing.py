@@ -5,7 +5,7 @@ gigabyte.
 """
 
 from collections.abc import Callable
-from threading import Lock
+from threading import Lock, Timer
 
 import streamlit as st
 
@@ -15,6 +15,8 @@ from trainers.runs import RunError
 from ui.components.formats import plain
 
 MOST = 4  # parcels that are kept
+BYTES = 256 * 10**6  # that they have together, but for a single one that is larger
+LARGE_TIME = 600.0  # seconds for which such a one is kept
 
 
 class Shelf:
@@ -39,10 +41,27 @@ class Shelf:
             known = self.get(content)
             if known is None:
                 known = make()
-                self._parcels[content] = known
-                while len(self._parcels) > MOST:
-                    del self._parcels[next(iter(self._parcels))]
+                self._keep(content, known)
             return known
+
+    def _keep(self, content: str, parcel: Parcel) -> None:
+        self._parcels[content] = parcel
+        while len(self._parcels) > 1 and (
+            len(self._parcels) > MOST or self._size() > BYTES
+        ):
+            del self._parcels[next(iter(self._parcels))]
+        if self._size() > BYTES:
+            # Not at a later look: there may be none for days.
+            timer = Timer(LARGE_TIME, self._drop, [content])
+            timer.daemon = True
+            timer.start()
+
+    def _size(self) -> int:
+        return sum(len(parcel.content) for parcel in self._parcels.values())
+
+    def _drop(self, content: str) -> None:
+        with self._packing:
+            self._parcels.pop(content, None)
 
 
 @st.cache_resource(show_spinner=False)

@@ -18,6 +18,7 @@ from trainers.status import ALIVE
 from trainers.sweep import differing, label
 from ui.components.latest import Latest, stamp_of
 from ui.components.reading import Summary
+from ui.components.same_data import by_data
 from ui.components.states import LOOKS
 
 MEASURES = {"accuracy": "Accuracy", "nll": "NLL", "ece": "ECE"}
@@ -60,12 +61,11 @@ def _group(name: str, views: Sequence[Summary]) -> Group:
         if view.config is not None:
             settings.setdefault(family(view), []).append(view)
     configs = [view.config for view in views if view.config is not None]
-    data = {(config.dataset.name, config.dataset.folder) for config in configs}
     return Group(
         name=name,
         views=tuple(views),
         num_settings=len(settings),
-        best=_best_of([*settings.values()]) if len(data) == 1 else (),
+        best=_best_of([*settings.values()]) if len(by_data(views)) == 1 else (),
         axes=tuple(axis for axis in differing(configs) if axis != SEED),
     )
 

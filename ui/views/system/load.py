@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import streamlit as st
@@ -18,11 +18,19 @@ from ui.views.system.gpus import Card
 
 REFRESH = 2.0  # seconds between two looks at the load
 SHORTEST = 0.5  # seconds between two looks at the processor
+FIRST = 0.1  # seconds that a session's first look at it takes
 _HISTORY = "system_load"
 _LENGTH = 60  # looks that the curves go back
 _ROW = 4  # cards beside each other
 _COLORS = 8
 _DASHES = ("solid", "dash", "dot")  # beyond the colours
+
+
+class Spent(NamedTuple):
+    """Seconds of all cores together since the machine began: at work, and all."""
+
+    busy: float
+    total: float
 
 
 @dataclass(frozen=True)
@@ -31,15 +39,17 @@ class Look:
 
     Args:
         time: Unix time.
-        processor: Of all cores.
+        processor: Of all cores; None where the system does not tell.
         memory: Of the machine's memory.
         gpus: Of each GPU, by its title; None where the driver does not tell.
+        spent: Until when `processor` counts.
     """
 
     time: float
-    processor: float
+    processor: float | None
     memory: float
     gpus: Mapping[str, float | None]
+    spent: Spent
 
 
 def load() -> None:
@@ -47,13 +57,15 @@ def load() -> None:
     past: deque[Look] = st.session_state.setdefault(_HISTORY, deque(maxlen=_LENGTH))
     boards = gpus.found()
     memory = psutil.virtual_memory()
-    busy = _processor(past)
-    past.append(Look(time.time(), busy, memory.percent, gpus.utilisation(boards)))
+    busy, spent = _processor(past)
+    past.append(
+        Look(time.time(), busy, memory.percent, gpus.utilisation(boards), spent)
+    )
     _shown(_machine(busy, memory))
     _shown(gpus.cards(boards))
     panel(
         "The last minutes", load_figure(past), key="load",
-        alt=f"Processor, now {busy:.0f} %, and memory, now {memory.percent:.0f} %, "
+        alt=f"Processor, now {_share(busy)}, and memory, now {_share(memory.percent)}, "
         f"at the last {len(past)} looks.",
         note="In use, as this page saw it.",
     )  # fmt: skip
@@ -67,21 +79,42 @@ def load() -> None:
         )  # fmt: skip
 
 
-def _processor(past: Sequence[Look]) -> float:
-    """Per cent of all cores in use since the last look."""
-    if past and time.time() - past[-1].time < SHORTEST:
-        return past[-1].processor  # of a moment psutil says 0
-    # Without an interval the first answer is about the time since the server began.
-    return float(psutil.cpu_percent(interval=None if past else 0.1))
+def _processor(past: Sequence[Look]) -> tuple[float | None, Spent]:
+    """Per cent of all cores in use since the last look, and until when.
+
+    Not by `psutil.cpu_percent`, which remembers for each thread: every run of a page
+    is a new one, of which it says 0.
+    """
+    before = past[-1].spent if past else _spent()
+    if not past:
+        time.sleep(FIRST)
+    now = _spent()
+    passed = now.total - before.total
+    if past and passed < SHORTEST * (psutil.cpu_count() or 1):
+        return past[-1].processor, before  # of a moment it would say little
+    if passed <= 0:
+        return None, now
+    return min(100.0, max(0.0, 100 * (now.busy - before.busy) / passed)), now
 
 
-def _machine(busy: float, memory: Any) -> list[Card]:
+def _spent() -> Spent:
+    times = psutil.cpu_times()._asdict()
+    # What guests use is among what users do already.
+    total = sum(times.values()) - times.get("guest", 0.0) - times.get("guest_nice", 0.0)
+    return Spent(total - times["idle"] - times.get("iowait", 0.0), total)
+
+
+def _share(value: float | None) -> str:
+    return percent(None if value is None else value / 100, 0)
+
+
+def _machine(busy: float | None, memory: Any) -> list[Card]:
     cores = psutil.cpu_count() or 1
     one, _, fifteen = (value / cores for value in psutil.getloadavg())
     return [
-        ("Processor", percent(busy / 100, 0), f"{cores} cores",
+        ("Processor", _share(busy), f"{cores} cores",
          "Share of all cores in use."),
-        ("Memory", percent(memory.percent / 100, 0),
+        ("Memory", _share(memory.percent),
          f"{gib(memory.available)} of {gib(memory.total)} free", None),
         ("Load of a core", f"{one:.2f}", f"{fifteen:.2f} over 15 minutes",
          "Processes that want to run, over the last minute, a core. Above 1 they wait "
@@ -107,7 +140,7 @@ def load_figure(past: Sequence[Look]) -> Figure:
     Args:
         past: What was seen, oldest first.
     """
-    lines = {
+    lines: dict[str, list[float | None]] = {
         "Processor": [look.processor for look in past],
         "Memory": [look.memory for look in past],
     }

@@ -153,3 +153,14 @@ def test_uploads_are_data_of_their_own(root):
     assert datasets(entries_of(one, of("4", "/old/cats.npz", "sgd"))) == [
         "cats of /data/uploads/cats.npz", "cats of /old/cats.npz",
     ]  # fmt: skip
+
+
+def test_the_same_upload_of_another_machine_is_no_other_data(root):
+    runs = [
+        run_of(
+            root, name,
+            settings={"dataset": {"name": "folder", "folder": f"/{name}/cats.npz"}},
+        )
+        for name in ("here", "there")
+    ]  # fmt: skip
+    assert datasets(entries_of(*runs, by_seeds=False)) == ["cats"]

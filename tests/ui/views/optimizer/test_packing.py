@@ -1,9 +1,12 @@
 """Tests of `ui/views/optimizer/packing.py`."""
 
+import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 from trainers.parcel.archive import Parcel
+from ui.views.optimizer import packing
 from ui.views.optimizer.packing import MOST, Shelf, sources
 
 
@@ -31,6 +34,33 @@ def test_the_oldest_is_forgotten():
         shelf.pack(str(k), lambda: Parcel("a", b""))
     assert shelf.get("0") is None
     assert all(shelf.get(str(k)) for k in range(1, MOST + 1))
+
+
+def sized(shelf, name, size):
+    return shelf.pack(name, lambda: Parcel(name, bytes(size)))
+
+
+def test_what_is_kept_has_few_bytes_together(monkeypatch):
+    monkeypatch.setattr(packing, "BYTES", 100)
+    shelf = Shelf()
+    for name in "abc":
+        sized(shelf, name, 40)
+    assert [shelf.get(name) is not None for name in "abc"] == [False, True, True]
+
+
+def test_one_that_is_larger_is_kept_alone_and_for_a_while(monkeypatch):
+    monkeypatch.setattr(packing, "BYTES", 100)
+    monkeypatch.setattr(packing, "LARGE_TIME", 0.2)
+    shelf = Shelf()
+    sized(shelf, "small", 1)
+    kept = weakref.ref(sized(shelf, "large", 101))
+    assert shelf.get("small") is None
+    assert shelf.get("large") is kept()
+    limit = time.monotonic() + 30
+    while kept() is not None and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert kept() is None
+    assert sized(shelf, "small", 1) is shelf.get("small")
 
 
 def test_sources_are_hashed_alike():

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from tests.ui import fakes
+from tests.ui.views.compare.examples import run_of
 from trainers import jobs
 from trainers.status import FINISHED, Status, write_status
 from ui.components import reading
-from ui.views.runs.groups import arrow, drawn, groups, spread
+from ui.views.runs.groups import _group, arrow, drawn, groups, spread
 
 
 @pytest.fixture
@@ -89,6 +90,21 @@ def test_on_different_data_nothing_is_best(sweep):
     assert line["Dataset"] == "Digits (8x8), Two moons"
     assert line["NLL"] is line["Best setting"] is None
     assert line["Seeds"] == 0
+
+
+def test_runs_of_another_machine_may_be_on_the_same_data(root):
+    runs = [
+        run_of(
+            root, name, optimizer=optimizer,
+            settings={"dataset": {"name": "folder", "folder": f"/{name}/cats"}},
+        )
+        for name, optimizer in (("a", "vogn"), ("b", "adamw"))
+    ]  # fmt: skip
+    views = seen(runs)
+    group = _group("mine", views)
+    assert [view.run.id for view in group.best] in (["a"], ["b"])
+    runs[1].predictions.unlink()  # nothing tells any more
+    assert _group("mine", views).best == ()
 
 
 def test_a_single_seed_has_no_deviation(sweep):

@@ -1,11 +1,14 @@
 """Tests of `ui/views/system/load.py`."""
 
-import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import pytest
 
 from tests.ui.seen import charts
 from trainers.jobs import nvml
 from ui.views.system import load
-from ui.views.system.load import Look, gpu_figure, load_figure
+from ui.views.system.load import Look, Spent, gpu_figure, load_figure
 
 GIB = 2**30
 
@@ -23,12 +26,45 @@ def test_processor_memory_and_load_are_shown(open_page):
     assert chart["figure"]["layout"]["yaxis"]["range"] == [0, 101]
 
 
-def test_a_look_right_after_another_is_no_idle_moment(monkeypatch):
-    monkeypatch.setattr(load.psutil, "cpu_percent", lambda interval: 0.0)
-    now = time.time()
-    assert load._processor([Look(now, 80.0, 2, {})]) == 80.0
-    assert load._processor([Look(now - 2, 80.0, 2, {})]) == 0.0
-    assert load._processor([]) == 0.0
+@pytest.fixture
+def clock(monkeypatch):
+    """What two cores did; a test says how it goes on."""
+
+    class Times(NamedTuple):
+        user: float = 100.0
+        guest: float = 50.0
+        idle: float = 40.0
+        iowait: float = 10.0
+
+    told = []
+    monkeypatch.setattr(load.psutil, "cpu_count", lambda: 2)
+    monkeypatch.setattr(load.psutil, "cpu_times", lambda: told.pop(0))
+    monkeypatch.setattr(load.time, "sleep", lambda seconds: None)
+    return lambda *several: told.extend(Times(**each) for each in several)
+
+
+def processor(*past):
+    """As Streamlit asks: each time in a thread of its own."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(load._processor, past).result()
+
+
+def test_the_processor_is_counted_from_look_to_look(clock):
+    # Guests are among users, and waiting for a disk is no work.
+    clock({}, {"user": 103.0, "guest": 52.0, "idle": 40.5, "iowait": 10.5})
+    share, spent = processor()
+    assert (share, spent) == (75.0, Spent(103.0, 154.0))
+    before = Look(1.0, share, 2, {}, spent)
+    clock({"user": 104.0, "idle": 43.0, "iowait": 11.0})
+    assert processor(before) == (25.0, Spent(104.0, 158.0))
+
+
+def test_of_a_moment_nothing_new_is_told_and_of_no_time_nothing(clock):
+    before = Look(1.0, 80.0, 2, {}, Spent(100.0, 149.1))
+    clock({})
+    assert processor(before) == (80.0, before.spent)
+    clock({}, {})
+    assert processor()[0] is None
 
 
 def test_gpus_are_shown_with_what_their_driver_tells(open_page, monkeypatch):
@@ -54,7 +90,11 @@ def test_gpus_are_shown_with_what_their_driver_tells(open_page, monkeypatch):
 
 def test_curves_go_back_in_time_and_lines_differ():
     names = [f"GPU {k}" for k in range(9)]
-    past = [Look(10.0, 1, 2, {}), Look(12.0, 3, 4, dict.fromkeys(names, 5.0))]
+    spent = Spent(0.0, 0.0)
+    past = [
+        Look(10.0, 1, 2, {}, spent),
+        Look(12.0, 3, 4, dict.fromkeys(names, 5.0), spent),
+    ]
     processor, memory = load_figure(past)["data"]
     assert (processor["x"], processor["y"], memory["y"]) == ([-2, 0], [1, 3], [2, 4])
     traces = gpu_figure(past)["data"]
