@@ -2,10 +2,14 @@
 
     python docs/screenshots.py RUNS
 
-RUNS is a folder with finished runs called fm-vogn, fm-adamw and fm-sp_ngd, made by
-`python -m trainers submit --dataset fashion-mnist --model lenet5 --optimizer NAME
---epochs 12 --run-dir RUNS/fm-NAME --follow` and `python -m trainers shift RUNS/fm-NAME`,
-and one on two moons called moons. Needs Chromium and `pip install -e ".[app,dev]"`.
+RUNS is a folder with finished runs: one on two moons called moons, and fm-vogn,
+fm-adamw and fm-sp_ngd, each made by these two:
+
+    python -m trainers submit --dataset fashion-mnist --model lenet5 --epochs 12
+        --optimizer NAME --run-dir RUNS/fm-NAME --follow
+    python -m trainers shift RUNS/fm-NAME
+
+Needs Chromium and `pip install -e ".[app,dev]"`.
 """
 
 import sys
