@@ -49,7 +49,11 @@ PAGES = {
 
 def main(runs: Path) -> None:
     """Take all pictures."""
-    with serving(runs, slots=1) as server, sync_api.sync_playwright() as playwright:
+    cache = {"VOGN_CACHE": str(runs.with_name("datasets"))}  # which System shows
+    with (
+        serving(runs, slots=1, environment=cache) as server,
+        sync_api.sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=chromium(), args=SWITCHES)
         for scheme in ("light", "dark"):
             page = browser.new_page(color_scheme=scheme, base_url=server.address)
