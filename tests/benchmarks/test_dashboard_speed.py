@@ -1,7 +1,10 @@
 """benchmarks/dashboard_speed.py, and what a page view costs the server."""
 
 import re
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from benchmarks.many_runs import write_runs
 from ui.components import reading
 from ui.components import results as results_module
 
+ROOT = Path(__file__).resolve().parents[2]
 FIELDS = [
     "situation", "num_runs", "seconds", "seconds_low", "seconds_high", "repeats",
     "load", "wanted",
@@ -46,6 +50,14 @@ def test_it_takes_what_its_first_lines_say(capsys):
     said = set(re.findall(r"--[a-z]+", dashboard_speed.__doc__))
     assert said == set(re.findall(r"--[a-z]+", told)) - {"--help"}
     assert said == {"--quick", "--json", "--runs"}
+
+
+def test_it_runs_as_a_script():
+    told = subprocess.run(
+        [sys.executable, "benchmarks/dashboard_speed.py", "--help"],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=120,
+    ).stdout  # fmt: skip
+    assert "--quick" in told
 
 
 def test_a_second_look_at_many_runs_parses_nothing_and_takes_little_time(

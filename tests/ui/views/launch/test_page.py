@@ -1,7 +1,6 @@
 """Tests of `ui/views/launch/page.py`."""
 
 import json
-import re
 
 import pytest
 
@@ -10,7 +9,7 @@ from tests.ui import fakes
 from tests.ui.seen import errors, text
 from trainers import errands, jobs
 from trainers.catalogue import OPTIMIZERS
-from trainers.config import EvaluationConfig, OptimizerConfig, RunConfig
+from trainers.config import RunConfig
 from trainers.jobs.local import Engine
 from trainers.jobs.store import Store
 from trainers.recipes import RECIPES, recipe_settings
@@ -215,113 +214,6 @@ def test_without_an_engine_the_form_says_why(open_page, monkeypatch):
     assert app.button(key="launch").disabled
 
 
-def test_a_race_queues_a_run_an_optimizer_and_goes_to_their_group(open_page):
-    app = open_page("launch")
-    app.number_input(key="vogn-prior_precision").set_value(20.0).run()
-    app.segmented_control(key="kind").set_value("race").run()
-    app.text_input(key="seeds").set_value("0, 1").run()
-    app.text_input(key="group").set_value("who wins").run()
-    app.multiselect(key="race").set_value(["vogn", "adamw", "sgd"]).run()
-    assert app.button(key="launch").label == "Queue 6 runs"
-    assert "the first starts at once, the others follow" in text(app)
-    assert list(app.dataframe[0].value["Optimizer"]) == [
-        "VOGN", "VOGN", "AdamW", "AdamW", "SGD", "SGD",
-    ]  # fmt: skip
-    # No command line gives a value to one of several: there is one for each.
-    assert command(app).count("python -m trainers submit --dataset digits") == 6
-    assert "--optimizer adamw --epochs 60 --seed 1 --group 'who wins'" in command(app)
-    app.button(key="launch").click().run()
-    assert not app.exception
-    assert app.query_params["group"] == "who wins"
-    assert app.main.markdown[0].value == "## Runs"
-    runs = jobs.engine().queue()
-    configs = [load_config(run) for run in runs]
-    assert [c.training.seed for c in configs] == [0, 1] * 3
-    assert configs[0].optimizer.hyperparameters["prior_precision"] == 20.0
-    assert configs[2].optimizer == OptimizerConfig(name="adamw")
-    assert {jobs.engine().state(run).group for run in runs} == {"who wins"}
-
-
-def test_a_race_needs_somebody_who_runs(open_page):
-    app = open_page("launch")
-    app.segmented_control(key="kind").set_value("race").run()
-    app.multiselect(key="race").set_value([]).run()
-    assert "Choose two optimizers or more" in text(app)
-    assert app.button(key="launch").disabled
-    assert not app.error
-
-
-def test_a_sweep_takes_lists_as_the_command_line_does(open_page):
-    app = open_page("launch")
-    app.segmented_control(key="kind").set_value("sweep").run()
-    assert "Choose a setting and type its values" in text(app)
-    app.selectbox(key="axis-0").set_value("lr").run()
-    app.text_input(key="values-0").set_value("auto, 1e-1").run()
-    app.selectbox(key="axis-1").set_value("batch_size").run()
-    app.text_input(key="values-1").set_value("32, 64").run()
-    app.text_input(key="seeds").set_value("0, 1, 2").run()
-    assert app.button(key="launch").label == "Queue 12 runs"
-    assert "--lr auto 1e-1" in command(app)
-    app.button(key="launch").click().run()
-    configs = [load_config(run) for run in jobs.engine().queue()]
-    assert len(configs) == 12
-    assert {c.optimizer.hyperparameters["lr"] for c in configs} == {"auto", 0.1}
-    assert {c.training.batch_size for c in configs} == {32, 64}
-    (group,) = {jobs.engine().state(run).group for run in jobs.engine().queue()}
-    assert app.query_params["group"] == group
-
-
-def test_a_sweep_side_by_side_takes_first_with_first(open_page):
-    app = open_page("launch")
-    app.segmented_control(key="kind").set_value("sweep").run()
-    app.selectbox(key="axis-0").set_value("lr").run()
-    app.text_input(key="values-0").set_value("0.1, 0.2").run()
-    app.text_input(key="seeds").set_value("7, 8").run()
-    app.radio(key="sweep-mode").set_value("list").run()
-    assert app.dataframe[0].value.values.tolist() == [["7", "0.1"], ["8", "0.2"]]
-    assert "--sweep list" in command(app)
-    app.text_input(key="seeds").set_value("7, 8, 9").run()
-    assert "as many values each" in errors(app)
-
-
-def test_a_bad_value_of_a_sweep_is_told_with_its_row(open_page):
-    app = open_page("launch")
-    app.segmented_control(key="kind").set_value("sweep").run()
-    app.selectbox(key="axis-0").set_value("lr").run()
-    app.text_input(key="values-0").set_value("0.1, x").run()
-    app.selectbox(key="axis-1").set_value("momentum").run()
-    app.text_input(key="values-1").set_value("0.5, 2").run()
-    assert "Momentum, 2: momentum must be a number in" in errors(app)
-    assert "Learning rate, x: lr must be a number in" in errors(app)
-    assert "0.5" not in errors(app)
-    assert app.button(key="launch").disabled
-
-
-def test_ranges_make_a_sweep_and_its_command_has_them_written_out(open_page):
-    app = open_page("launch")
-    app.segmented_control(key="kind").set_value("sweep").run()
-    app.selectbox(key="axis-0").set_value("lr").run()
-    app.text_input(key="values-0").set_value("0.001..0.1 log 3").run()
-    app.selectbox(key="axis-1").set_value("log_interval").run()
-    app.text_input(key="values-1").set_value("5..6").run()
-    app.text_input(key="seeds").set_value("0..4").run()
-    assert not app.error
-    assert "Learning rate 3 × Log interval 2 × Seeds 5 = 30 runs" in text(app)  # noqa: RUF001
-    assert "--lr 0.001 0.01 0.1" in command(app)
-    assert "--seed 0 1 2 3 4" in command(app)
-    assert app.button(key="launch").label == "Queue 30 runs"
-    assert len(app.dataframe[0].value) == 30
-
-
-def test_a_range_that_is_none_is_told_with_its_row(open_page):
-    app = open_page("launch")
-    app.segmented_control(key="kind").set_value("sweep").run()
-    app.selectbox(key="axis-0").set_value("lr").run()
-    app.text_input(key="values-0").set_value("0.1..").run()
-    assert "Learning rate: a range is written like" in errors(app)
-    assert app.button(key="launch").disabled
-
-
 def test_a_pretrained_network_is_launched_with_what_was_chosen(open_page, typed, root):
     app = open_page("launch")
     app.selectbox(key="model-image").set_value("timm:resnet10t").run()
@@ -376,58 +268,6 @@ def test_the_configuration_can_be_copied_and_taken_home(open_page):
     assert button is not None
 
 
-def test_a_clone_begins_with_the_settings_of_its_run(open_page, root):
-    original = RunConfig(
-        dataset=fakes.config("fashion-mnist").dataset,
-        model=fakes.config(model="lenet5").model,
-        optimizer=OptimizerConfig(name="adamw", hyperparameters={"lr": 0.007}),
-        training=fakes.config(epochs=9, seed=4, batch_size=32).training,
-        evaluation=EvaluationConfig(test_samples=3, ood="digits"),
-    )
-    (run,) = jobs.engine().submit([original])
-    app = open_page("launch", clone=run.id)
-    assert not app.exception
-    assert "The form began with the settings of" in text(app)
-    app.button(key="launch").click().run()
-    _, copy = jobs.engine().queue()
-    assert load_config(copy) == original
-
-
-def test_a_clone_can_be_changed(open_page, root):
-    fakes.write_run(root, "a", optimizer="sgd", epochs=3)
-    app = open_page("launch", clone="a")
-    app.number_input(key="sgd-lr").set_value(0.2).run()
-    app.number_input(key="seed").set_value(5).run()
-    assert "--epochs 3" in command(app)
-    assert "--lr 0.2" in command(app)
-    assert "--seed 5" in command(app)
-
-
-def test_without_the_parameter_the_form_begins_anew(open_page, root):
-    fakes.write_run(root, "a", optimizer="sgd", epochs=3)
-    app = open_page("launch", clone="a")
-    assert "--optimizer sgd" in command(app)
-    del app.query_params["clone"]
-    app.run()
-    assert "--optimizer vogn" in command(app)
-    assert "--epochs 60" in command(app)
-
-
-@pytest.mark.parametrize("name", ["nobody", "../../etc", "<b>"])
-def test_a_clone_of_nothing_is_said_plainly(open_page, root, name):
-    app = open_page("launch", clone=name)
-    assert not app.exception
-    assert "to begin with; these are the defaults" in app.warning[0].value
-    assert "--optimizer vogn" in command(app)
-
-
-def test_a_clone_of_a_damaged_run_is_said_plainly(open_page, root):
-    fakes.write_run(root, "a").config.write_text("{")
-    app = open_page("launch", clone="a")
-    assert not app.exception
-    assert "cannot be cloned" in app.warning[0].value
-
-
 def test_options_of_the_training_are_asked_for_and_told(open_page):
     app = open_page("launch")
     app.segmented_control(key="optimizer").set_value("sgd").run()
@@ -477,42 +317,6 @@ def test_without_a_batch_size_there_is_no_recipe(open_page):
     app.number_input(key="batch_size").set_value(0).run()
     assert not app.exception
     assert app.button(key="recipe-sp_ngd").disabled
-
-
-def test_a_race_is_queued_and_copied_under_one_name(open_page):
-    app = open_page("launch")
-    app.number_input(key="vogn-prior_precision").set_value(20.0).run()
-    app.segmented_control(key="kind").set_value("race").run()
-    app.multiselect(key="race").set_value(["vogn", "sgd"]).run()
-    (first,) = set(re.findall(r"--group (\S+)", command(app)))
-    app.run()
-    assert set(re.findall(r"--group (\S+)", command(app))) == {first}
-    app.text_input(key="seeds").set_value("5").run()  # other runs, another group
-    (group,) = set(re.findall(r"--group (\S+)", command(app)))
-    assert group != first
-    app.button(key="launch").click().run()
-    assert {jobs.engine().state(run).group for run in jobs.engine().queue()} == {group}
-
-
-def test_seeds_that_stand_there_twice_count_once(open_page):
-    app = open_page("launch")
-    app.segmented_control(key="kind").set_value("sweep").run()
-    app.text_input(key="seeds").set_value("1..3, 2").run()
-    assert "Seeds 3 = 3 runs" in text(app)
-    assert app.button(key="launch").label == "Queue 3 runs"
-
-
-def test_runs_are_not_counted_while_something_is_wrong(open_page):
-    app = open_page("launch")
-    app.segmented_control(key="kind").set_value("sweep").run()
-    app.selectbox(key="axis-0").set_value("lr").run()
-    app.text_input(key="values-0").set_value("0.1, 0.2").run()
-    assert "= 2 runs" in text(app)
-    for typed in ("0..1 step 1e-320", "0..4 1e400", "1e308..-1e308 3"):
-        app.text_input(key="seeds").set_value(typed).run()
-        assert not app.exception
-        assert "Seeds: a number of a range must be 0" in errors(app)
-        assert "= 2 runs" not in text(app)
 
 
 def test_a_switch_that_is_out_of_sight_can_be_reset(open_page):

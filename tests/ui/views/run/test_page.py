@@ -1,7 +1,5 @@
 """Tests of `ui/views/run/page.py`."""
 
-from dataclasses import replace
-
 import pytest
 
 from tests.ui import fakes
@@ -184,54 +182,6 @@ def test_a_run_that_just_began_waits_visibly(open_page, root, alive):
     assert "Waiting for the first logged steps" in text(app)
 
 
-def test_a_lost_run_is_told_and_can_be_resumed(open_page, root):
-    fakes.write_run(root, "a", state="running", done=0.5)
-    app = open_page("run", run="a")
-    assert "Lost" in app.main.markdown[0].value
-    assert "ended without a word" in app.warning[0].value
-    assert "curve-loss" in charts(app)
-    assert "loss 0.6" in text(app)  # the end of its log
-    app.button(key="resume").click().run()
-    assert [run.id for run in jobs.engine().queue()] == ["a"]
-    assert "Queued #1" in app.main.markdown[0].value
-    assert "It goes on from step 250." in app.info[0].value
-
-
-def test_a_resume_that_is_refused_is_told(open_page, root, monkeypatch):
-    def refuse(self, run):
-        raise RunError("Run a cannot be resumed: it is running.")
-
-    monkeypatch.setattr(Engine, "resume", refuse)
-    fakes.write_run(root, "a", state="stopped")
-    app = open_page("run", run="a")
-    app.button(key="resume").click().run()
-    assert "Run a cannot be resumed" in errors(app)
-
-
-def test_a_failed_run_tells_class_message_suggestion_and_log(open_page, root):
-    fakes.write_run(
-        root, "a", state="failed", error_class="diverged", error_tail="Trace [0]",
-        message="The loss was not finite at step 200.",
-    )  # fmt: skip
-    app = open_page("run", run="a")
-    (told,) = [item.value for item in app.error]
-    assert "**Diverged.** The loss was not finite at step 200." in told
-    assert "Lower the learning rate" in told
-    assert "Trace [0]" in [item.value for item in app.code]
-
-
-def test_a_failure_of_a_class_from_elsewhere_gets_the_general_advice(open_page, root):
-    fakes.write_run(root, "a", state="failed", error_class="cosmic rays", message="x")
-    assert "Read the last lines of the log" in errors(open_page("run", run="a"))
-
-
-def test_a_stopped_run_says_so(open_page, root):
-    fakes.write_run(root, "a", state="stopped", message="Stopped on request.")
-    app = open_page("run", run="a")
-    assert app.info[0].value == "Stopped on request."
-    assert not [button for button in app.button if button.key == "stop"]
-
-
 def switch(app, tab):
     app.session_state["tab"] = tab
     app.run()
@@ -304,71 +254,11 @@ def queued(number=1, **options):
     return jobs.engine().submit([fakes.config()] * number, **options)
 
 
-def test_a_queued_run_tells_its_place_what_is_before_it_and_why(open_page):
-    runs = queued(7, group="mine")
-    app = open_page("run", run=runs[-1].id)
-    assert not app.exception
-    assert "Queued #7" in app.main.markdown[0].value
-    assert "group mine" in text(app)
-    assert app.info[0].value.startswith("**It is #7 in the queue.**")
-    links = [item.proto.label for item in app.get("page_link")]
-    assert links == [run.id for run in runs[:4]]
-    assert "and 2 more" in text(app)
-    assert not app.progress
-    assert "The curves appear here" in text(app)
-
-
 def test_a_name_of_markup_is_shown_as_it_stands(open_page, root):
     queued(2, paths=[root / "a _b_ c", root / "z"])
     app = open_page("run", run="z")
     (link,) = [item.proto.label for item in app.get("page_link")]
     assert link == "a \\_b\\_ c"
-
-
-def test_the_reason_of_the_dispatcher_is_shown(open_page, monkeypatch):
-    (run,) = queued()
-    state = jobs.engine().state(run)
-    told = replace(state, reason="Waits for GPU 0: used by process 7 (python).")
-    monkeypatch.setattr(Engine, "states", lambda self, runs: {run: told})
-    app = open_page("run", run=run.id)
-    assert app.info[0].value.startswith("**It is the next one.** Waits for GPU 0")
-    assert "Before it" not in text(app)
-
-
-def test_a_queued_run_is_taken_from_the_queue(open_page):
-    (run,) = queued()
-    app = open_page("run", run=run.id)
-    assert app.button(key="stop").label == "Take from the queue"
-    app.button(key="stop").click().run()
-    assert jobs.engine().queue() == []
-    assert "Stopped" in app.main.markdown[0].value
-    assert "Taken from the queue before it started." in app.info[0].value
-
-
-def test_a_queued_run_goes_to_the_front(open_page):
-    first, second = queued(2)
-    app = open_page("run", run=second.id)
-    app.button(key="to_front").click().run()
-    assert jobs.engine().queue() == [second, first]
-    assert "Queued #1" in app.main.markdown[0].value
-    assert not [button for button in app.button if button.key == "to_front"]
-
-
-def test_a_paused_queue_is_told_to_who_waits(open_page):
-    (run,) = queued()
-    jobs.engine().pause()
-    app = open_page("run", run=run.id)
-    assert "The queue is paused" in app.warning[0].value
-    app.button(key="go_on").click().run()
-    assert not jobs.engine().paused
-    assert not app.warning
-
-
-def test_a_run_that_is_in_no_queue_is_not_taken_for_queued(open_page, root):
-    fakes.write_run(root, "a", state="queued", done=0.0)
-    app = open_page("run", run="a")
-    assert "Lost" in app.main.markdown[0].value
-    assert "in no queue any more" in app.warning[0].value
 
 
 @pytest.mark.parametrize("page", ["compare", "report"])
