@@ -196,7 +196,8 @@ def summary(content: dict[str, Any]) -> str:
     lines = []
     samples = content["num_samples"]
     plural = "s" if samples > 1 else ""
-    label = f"{samples} posterior sample{plural}" if content["mean"] else "single model"
+    single = samples < 2 and not content["mean"]
+    label = "single model" if single else f"{samples} posterior sample{plural}"
     for name, metrics in (
         (label, content["metrics"]),
         ("at the mean", content["mean"]),

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from data.arrays import Normalisation, Split
+from trainers.config import TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ class DeviceSplit:
         """Normalised inputs and labels of the given rows."""
         return self.normalised(self.inputs[rows]), self.labels[rows]
 
+    def labelled(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Normalised inputs and labels, a batch at a time, in order."""
+        labels = torch.split(self.labels, batch_size)
+        yield from zip(self.in_order(batch_size), labels, strict=True)
+
     def in_order(self, batch_size: int) -> Iterator[Tensor]:
         """Normalised inputs, a batch at a time, in order."""
         for inputs in torch.split(self.inputs, batch_size):
@@ -71,6 +77,11 @@ def batch_sizes(num_examples: int, batch_size: int) -> list[int]:
     sizes = [batch_size] * (num_examples // batch_size)
     rest = num_examples % batch_size
     return sizes + [rest] if rest > 1 or (rest and not sizes) else sizes
+
+
+def num_steps(num_examples: int, config: TrainingConfig) -> int:
+    """Steps of a whole training on so many examples."""
+    return len(batch_sizes(num_examples, config.batch_size)) * config.epochs
 
 
 def epoch_rows(

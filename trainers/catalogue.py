@@ -7,13 +7,9 @@ hyper-parameter is written once. Nothing here imports torch; `trainers.optimizer
 
 from dataclasses import dataclass
 
-from trainers.hyperparameters import (
-    NESTEROV,
-    VELOCITY,
-    HyperParameter,
-    OptimizerSpec,
-    learning_rate,
-)
+from trainers.ensembles import ENSEMBLE, MULTI_VOGN
+from trainers.first_order import ADAMW, LAMB, SGD
+from trainers.hyperparameters import OptimizerSpec
 from trainers.natural import KFAC, NOISY_KFAC, SP_NGD, VOGN
 from trainers.timm_catalogue import TIMM_MODELS, TIMM_PREFIX, timm_spec
 
@@ -31,80 +27,9 @@ class ModelSpec:
     inputs: tuple[str, ...]
 
 
-# Of the averages of Adam and its kin.
-_BETAS = (
-    HyperParameter(
-        name="beta1", kind="float", default=0.9, minimum=0.0, maximum=1.0,
-        open_maximum=True, help="Weight of the past in the gradient average.",
-    ),
-    HyperParameter(
-        name="beta2", kind="float", default=0.999, minimum=0.0, maximum=1.0,
-        open_maximum=True, help="Weight of the past in the squared average.",
-    ),
-)  # fmt: skip
-
-_ADAMW = OptimizerSpec(
-    name="adamw",
-    title="AdamW",
-    summary="Adam with decoupled weight decay: the everyday baseline, one set of "
-    "weights.",
-    paper="Loshchilov and Hutter (2019), Decoupled Weight Decay Regularization, "
-    "arXiv:1711.05101",
-    bayesian=False,
-    hyperparameters=(
-        learning_rate(1e-3, "Learning rate."),
-        *_BETAS,
-        HyperParameter(
-            name="weight_decay", kind="float", default=0.01, minimum=0.0,
-            maximum=1e3, help="Decoupled weight decay.",
-        ),
-    ),
-)  # fmt: skip
-
-_SGD = OptimizerSpec(
-    name="sgd",
-    title="SGD",
-    summary="Stochastic gradient descent with momentum: the classic, one set of "
-    "weights.",
-    paper="Robbins and Monro (1951); Sutskever et al. (2013)",
-    bayesian=False,
-    hyperparameters=(
-        learning_rate(0.05, "Learning rate."),
-        VELOCITY,
-        HyperParameter(
-            name="weight_decay", kind="float", default=5e-4, minimum=0.0,
-            maximum=1e3, help="L2 penalty on the weights.",
-        ),
-        NESTEROV,
-    ),
-)  # fmt: skip
-
-_LAMB = OptimizerSpec(
-    name="lamb",
-    title="LAMB",
-    summary="Adam whose step is scaled, layer by layer, to the size of the weights: "
-    "made for large batches, one set of weights.",
-    paper="You et al. (2020), Large Batch Optimization for Deep Learning: Training "
-    "BERT in 76 minutes, arXiv:1904.00962",
-    bayesian=False,
-    hyperparameters=(
-        learning_rate(
-            1e-3, "Learning rate: about the relative change of a layer in a step."
-        ),
-        *_BETAS,
-        HyperParameter(
-            name="weight_decay", kind="float", default=0.01, minimum=0.0,
-            maximum=1e3, help="Decay of matrices and filters, before the scaling.",
-        ),
-        HyperParameter(
-            name="max_grad_norm", kind="float", default=1.0, minimum=0.0, maximum=1e6,
-            help="Largest norm of the gradient, to which it is clipped; 0 for none.",
-        ),
-    ),
-)  # fmt: skip
-
 OPTIMIZERS: dict[str, OptimizerSpec] = {
-    spec.name: spec for spec in (VOGN, KFAC, NOISY_KFAC, SP_NGD, _ADAMW, _SGD, _LAMB)
+    spec.name: spec
+    for spec in (VOGN, KFAC, NOISY_KFAC, SP_NGD, ADAMW, SGD, LAMB, ENSEMBLE, MULTI_VOGN)
 }
 
 MODELS: dict[str, ModelSpec] = {

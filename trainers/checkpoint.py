@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from trainers.augmentation import Augmentation
+from trainers.lanes import Lanes
 from trainers.runs import Run, RunError, write_atomically
 
 SCHEMA = 1
@@ -37,7 +37,7 @@ def save_checkpoint(
     model: nn.Module,
     optimizer: Optimizer,
     scheduler: LRScheduler,
-    augmentation: Augmentation,
+    lanes: Lanes,
     progress: dict[str, Any],
 ) -> None:
     """Write everything that training needs to go on exactly as if never interrupted.
@@ -48,7 +48,7 @@ def save_checkpoint(
         model: The network.
         optimizer: The optimizer, with curvature and noise generators if it has them.
         scheduler: The learning-rate scheduler.
-        augmentation: Of the batches, with the last mixed one if it keeps that.
+        lanes: Of the batches, with the last mixed one if they keep that.
         progress: The trainer's own position: numbers, strings, lists and dicts.
     """
     devices = [torch.get_rng_state()]
@@ -61,7 +61,7 @@ def save_checkpoint(
         "scheduler": scheduler.state_dict(),
         "generators": devices,
         "progress": progress,
-        "augmentation": augmentation.state_dict(),
+        "augmentation": lanes.state_dict(),
     }
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -74,7 +74,7 @@ def load_checkpoint(
     model: nn.Module,
     optimizer: Optimizer,
     scheduler: LRScheduler,
-    augmentation: Augmentation,
+    lanes: Lanes,
 ) -> dict[str, Any]:
     """Restore what `save_checkpoint` wrote.
 
@@ -83,7 +83,7 @@ def load_checkpoint(
         model: The network, changed.
         optimizer: The optimizer, changed.
         scheduler: The scheduler, changed.
-        augmentation: That of the batches, changed.
+        lanes: Those of the batches, changed.
 
     Returns:
         The trainer's own position.
@@ -94,7 +94,7 @@ def load_checkpoint(
     with _reading(path, model, optimizer) as content:
         scheduler.load_state_dict(content["scheduler"])
         # Checkpoints of before there was any have none.
-        augmentation.load_state_dict(content.get("augmentation", {}))
+        lanes.load_state_dict(content.get("augmentation", {}))
         _restore_generators(content["generators"])
         progress: dict[str, Any] = content["progress"]
     return progress

@@ -17,20 +17,19 @@ from torch import nn
 from torch.optim import Optimizer
 
 from data.arrays import Normalisation, Split
-from trainers.abilities import has_posterior
-from trainers.augmentation import Augmentation
-from trainers.batches import DeviceSplit
+from trainers.batches import DeviceSplit, num_steps
 from trainers.config import RunConfig
 from trainers.costs import Cost
 from trainers.evaluate import resolve_device
+from trainers.group import Group
 from trainers.jobs.devices import cores
+from trainers.lanes import Lanes
 from trainers.memory import free_memory, is_lack_of_memory, peak_memory
-from trainers.models import build_model
-from trainers.optimizers import build_optimizer
-from trainers.predict import BATCH_SIZE, predict
-from trainers.rescaling import rescale, rescaled_weights
+from trainers.models import build_model, seeded_networks
+from trainers.optimizers import Plan, build_optimizer
+from trainers.predict import BATCH_SIZE, draws_of, predict
+from trainers.rescaling import rescale
 from trainers.sizes import Sizes, data_sizes
-from trainers.steps import train_step
 from trainers.timing import median_seconds, span, timed_steps
 
 SECONDS = 10.0  # of measured steps
@@ -101,22 +100,29 @@ def _measured(
     training, sizes = config.training, cost.sizes
     torch.manual_seed(training.seed)
     began = time.monotonic()
-    model = build_model(config.model.name, sizes.input_shape, sizes.num_classes)
+    shapes = (sizes.input_shape, sizes.num_classes)
+    model = build_model(config.model.name, *shapes)
     model = model.to(device)
-    optimizer = build_optimizer(config.optimizer, model, sizes.train, training.seed)
+    plan = Plan(
+        num_data=sizes.train,
+        seed=training.seed,
+        num_steps=num_steps(sizes.train, training),
+        network=seeded_networks(config.model.name, *shapes, device),
+    )
+    optimizer = build_optimizer(config.optimizer, model, plan)
     start = cost.start + time.monotonic() - began
     batch = -(-min(training.batch_size, sizes.train) // training.num_processes)
     # BatchNorm has no statistics of a single example.
     split = random_split(sizes, max(2, batch), device)
     step = _stepper(config, model, optimizer, split)
-    times, num_steps = timed_steps(step, device, seconds, period(config))
+    times, measured = timed_steps(step, device, seconds, period(config))
     per_example, per_draw = _prediction(model, optimizer, sizes, device)
     return replace(
         cost,
         parameters=sum(each.numel() for each in model.parameters()),
         batch_size=len(split),
         step=span(times),
-        num_steps=num_steps,
+        num_steps=measured,
         predict=per_example,
         draw=per_draw,
         start=start,
@@ -141,17 +147,14 @@ def _stepper(
     config: RunConfig, model: nn.Module, optimizer: Optimizer, split: DeviceSplit
 ) -> Callable[[int], None]:
     """One step of the training loop, by its number."""
-    rescaled = rescaled_weights(model) if config.training.rescale_weights else []
-    augmentation = Augmentation(config.training, split)
+    lanes = Lanes(config.training, model, optimizer, split, Group())
+    rescaled = lanes.rescaled_weights() if config.training.rescale_weights else []
     rows = torch.arange(len(split), device=split.labels.device)
-    model.train()
+    lanes.train()
 
     def step(number: int) -> None:
-        inputs, targets = augmentation.batch(rows, slice(None), number)
-        train_step(
-            model, optimizer, inputs, targets,
-            label_smoothing=config.training.label_smoothing,
-        )  # fmt: skip
+        lanes.passes([rows] * len(lanes.lanes), number)
+        optimizer.step()
         rescale(rescaled)
 
     return step
@@ -171,12 +174,13 @@ def _prediction(
     split = random_split(sizes, BATCH_SIZE, device)
     predict(model, [split])
     once = median_seconds(lambda: predict(model, [split]), device)
-    if not has_posterior(optimizer):
+    if not any(True for _ in draws_of(model, optimizer, 1)):
         return once / len(split), 0.0
 
     def draw() -> None:
-        with optimizer.sampled_params():
-            predict(model, [split])
+        for drawn in draws_of(model, optimizer, 1):
+            with drawn:
+                predict(model, [split])
 
     return once / len(split), max(0.0, median_seconds(draw, device) - once)
 

@@ -19,12 +19,17 @@ from trainers.config import RunConfig
 from trainers.features import NO_FEATURES, Outputs, outputs
 from trainers.layers import layer_rows
 from trainers.pictures import kept_images
-from trainers.predict import BATCH_SIZE, check_finite, predict_samples
+from trainers.predict import BATCH_SIZE, check_finite, draws_of, predict_samples
 from trainers.predictions import OOD, TEST, VALIDATION, arrays_of, training_examples
 from trainers.ranks import Ranks
 from trainers.reporting import Reporter
 from trainers.runs import Run, write_json
+from vogn_app.posterior import AnyPosterior
 
+ONE_OF_SEVERAL = (
+    "Logits and features are of one of several networks: there is none at the mean of "
+    "a mixture."
+)
 _GRID = "grid"  # the name of the map's points among what is predicted
 MAP_CELLS = 80  # along each side
 MAP_MARGIN = 0.4  # of the data's extent: where there are no data lies the interest
@@ -65,12 +70,12 @@ def evaluate_run(
     probabilities, at_mean = _predict(config, model, optimizer, splits, reporter)
     predicted = dict(zip(parts, probabilities, strict=True))
     at_means = dict(zip(parts, at_mean, strict=False))
+    posterior = optimizer.posterior() if has_posterior(optimizer) else None
+    has_mean = posterior is not None and posterior.has_mean
     content = evaluate(
         predicted[TEST],
         data.test.labels,
-        mean_probabilities=at_means[TEST].probabilities
-        if has_posterior(optimizer)
-        else None,
+        mean_probabilities=at_means[TEST].probabilities if has_mean else None,
         ood={name: predicted[OOD + name] for name in ood},
     )
     content["dataset"] = data.spec.name
@@ -88,7 +93,9 @@ def evaluate_run(
         "numpy": np.__version__,
     }
     content["notes"] = [NO_FEATURES] if at_means[TEST].features is None else []
-    content["posterior"] = _keep_posterior(run, optimizer)
+    if posterior is not None and not has_mean:
+        content["notes"].append(ONE_OF_SEVERAL)
+    content["posterior"] = _keep_posterior(run, posterior)
     arrays = arrays_of(data, predicted, at_means, (train, at_mean[-1]))
     write_arrays(run.predictions, arrays)
     if data.spec.kind != "points":
@@ -118,24 +125,26 @@ def _predict(
 ) -> tuple[list[NDArray[np.float32]], list[Outputs]]:
     """Predict all splits but the last with draws, and all at the mean."""
     batches = [-(-len(split) // BATCH_SIZE) for split in splits]
-    draws = config.evaluation.test_samples if has_posterior(optimizer) else 0
+    wanted = config.evaluation.test_samples
+    draws = sum(1 for _ in draws_of(model, optimizer, wanted))
     reporter.phase("evaluating", draws * sum(batches[:-1]) + sum(batches))
     at_mean = outputs(model, splits, reporter.advance)
     probabilities = [each.probabilities for each in at_mean[:-1]]
     if draws:
         probabilities = predict_samples(
-            model, optimizer, splits[:-1], draws, reporter.advance
+            model, optimizer, splits[:-1], wanted, reporter.advance
         )
     for values in (*probabilities, *(each.logits for each in at_mean)):
         check_finite(values, reporter.status.step)
     return probabilities, at_mean
 
 
-def _keep_posterior(run: Run, optimizer: Optimizer) -> list[dict[str, Any]] | None:
+def _keep_posterior(
+    run: Run, posterior: AnyPosterior | None
+) -> list[dict[str, Any]] | None:
     """Save the posterior, if there is one, and describe it layer by layer."""
-    if not has_posterior(optimizer):
+    if posterior is None:
         return None
-    posterior = optimizer.posterior()
     posterior.save(run.posterior)
     return layer_rows(posterior)
 

@@ -3,6 +3,7 @@
 The catalogue says what an optimizer takes, this what it does.
 """
 
+from trainers.ensembles_formulas import ENSEMBLE, MULTI_VOGN
 from trainers.formula import BETA, GRADIENT, LR, THETA, Formula, Symbol
 from trainers.natural_formulas import KFAC, NOISY_KFAC, SP_NGD, VOGN
 
@@ -99,4 +100,6 @@ FORMULAS: dict[str, Formula] = {
     "adamw": _ADAMW,
     "sgd": _SGD,
     "lamb": _LAMB,
+    "ensemble": ENSEMBLE,
+    "multi_vogn": MULTI_VOGN,
 }

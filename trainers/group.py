@@ -73,7 +73,7 @@ class Group:
         self,
         losses: Tensor,
         corrects: Tensor,
-        shares: Sequence[int],  # noqa: ARG002 - of one process it is all
+        shares: Sequence[float],  # noqa: ARG002 - of one process it is all
         counts: Sequence[int],  # noqa: ARG002
     ) -> tuple[list[float], list[float]]:
         """Mean losses and right predictions of whole batches, from those of shares.
@@ -81,7 +81,7 @@ class Group:
         Args:
             losses: Mean loss over this rank's share of each of K batches [K].
             corrects: Right predictions in it [K].
-            shares: Its numbers of examples.
+            shares: Its numbers of examples, or its weights.
             counts: Numbers of examples of the whole batches.
 
         Returns:
@@ -168,7 +168,7 @@ class RankGroup(Group):
         self,
         losses: Tensor,
         corrects: Tensor,
-        shares: Sequence[int],
+        shares: Sequence[float],
         counts: Sequence[int],
     ) -> tuple[list[float], list[float]]:
         """Mean losses and right predictions of whole batches, from those of shares."""

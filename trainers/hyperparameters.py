@@ -10,6 +10,11 @@ from typing import Any, Literal
 
 AUTO = "auto"  # a value that the optimizer derives from the number of examples
 
+# What kind of method an optimizer is; `trainers.kinds` says what each gives and costs.
+Kind = Literal[
+    "variational", "sampling", "ensembles", "post_hoc", "natural", "first_order"
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class HyperParameter:
@@ -117,6 +122,7 @@ class OptimizerSpec:
         bayesian: Whether it learns a distribution over the weights.
         hyperparameters: All that it takes, the most wanted first.
         damped_by: Hyper-parameters of which one must be > 0, most wanted first.
+        family: Its kind, by which long lists of optimizers are arranged.
     """
 
     name: str
@@ -126,6 +132,7 @@ class OptimizerSpec:
     bayesian: bool
     hyperparameters: tuple[HyperParameter, ...]
     damped_by: tuple[str, ...] = ()
+    family: Kind | Literal[""] = ""
 
     @property
     def keeps_velocity(self) -> bool:

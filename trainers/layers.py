@@ -3,12 +3,10 @@
 from dataclasses import asdict
 from typing import Any
 
-from vogn_app import GaussianPosterior, MatrixGaussianPosterior
+from vogn_app.posterior import Posterior
 
 
-def layer_rows(
-    posterior: GaussianPosterior | MatrixGaussianPosterior,
-) -> list[dict[str, Any]]:
+def layer_rows(posterior: Posterior) -> list[dict[str, Any]]:
     """The summary of a posterior, layer by layer.
 
     Args:
@@ -16,7 +14,7 @@ def layer_rows(
 
     Returns:
         One row a layer, with the fields of `vogn_app`'s `LayerSummary`. Numbers that
-        are none, such as a deviation without a precision, are null.
+        are none, such as a KL divergence from no prior, are null.
     """
     return [_finite(asdict(row)) for row in posterior.summary()]
 

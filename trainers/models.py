@@ -1,5 +1,8 @@
 """Networks by name. Every model takes `[N, *input_shape]` and gives logits `[N, C]`."""
 
+from collections.abc import Callable
+
+import torch
 from torch import nn
 
 from trainers.catalogue import model_spec
@@ -32,3 +35,33 @@ def build_model(name: str, input_shape: tuple[int, ...], num_classes: int) -> nn
     if name != "mlp" and len(input_shape) != 3:
         raise ValueError(f"model must take points for this data, got {name!r}.")
     return NETWORKS[name](input_shape, num_classes)
+
+
+def seeded_networks(
+    name: str,
+    input_shape: tuple[int, ...],
+    num_classes: int,
+    device: torch.device,
+    begin: Callable[[nn.Module], None] = lambda _: None,
+) -> Callable[[int], nn.Module]:
+    """What builds networks of one kind, each from a seed of its own.
+
+    Args:
+        name: As for `build_model`, as are the next two.
+        input_shape: Shape of an input.
+        num_classes: Number of logits.
+        device: Where the networks go.
+        begin: Gives a fresh network, on the CPU, the weights that it begins with.
+
+    Returns:
+        Makes the network of a seed, and leaves torch's global generators as they are.
+    """
+
+    def network(seed: int) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):  # what is built is built on the CPU
+            torch.default_generator.manual_seed(seed)
+            model = build_model(name, input_shape, num_classes)
+        begin(model)
+        return model.to(device)
+
+    return network

@@ -43,6 +43,7 @@ _BATCH_NORM = HyperParameter(
 VOGN = OptimizerSpec(
     name="vogn",
     title="VOGN",
+    family="variational",
     summary="Variational online Gauss-Newton: learns a Gaussian over the weights, "
     "so predictions come with uncertainty.",
     paper="Osawa et al. (2019), Practical Deep Learning with Bayesian Principles, "
@@ -159,6 +160,7 @@ _SHARING = HyperParameter(
 KFAC = OptimizerSpec(
     name="kfac",
     title="K-FAC",
+    family="natural",
     summary="Natural gradient with Kronecker-factored curvature: fewer steps than "
     "first-order methods, the more so the larger the batch; one set of weights.",
     paper="Martens and Grosse (2015), Optimizing Neural Networks with "
@@ -190,6 +192,7 @@ KFAC = OptimizerSpec(
 NOISY_KFAC = OptimizerSpec(
     name="noisy_kfac",
     title="Noisy K-FAC",
+    family="variational",
     summary="Natural-gradient variational inference with a matrix Gaussian for each "
     "layer: as VOGN, with weights that are correlated along inputs and outputs.",
     paper="Zhang et al. (2018), Noisy Natural Gradient as Variational Inference, "
@@ -228,6 +231,7 @@ NOISY_KFAC = OptimizerSpec(
 SP_NGD = OptimizerSpec(
     name="sp_ngd",
     title="SP-NGD",
+    family="natural",
     summary="Scalable natural gradient: K-FAC that refreshes each statistic only when "
     "it has changed and shares the work between processes; one set of weights.",
     paper="Osawa et al. (2020), Scalable and Practical Natural Gradient for "

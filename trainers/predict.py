@@ -1,7 +1,7 @@
 """Class probabilities of a model, under draws of its weights if it has a posterior."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.optim import Optimizer
 
-from trainers.abilities import has_posterior
+from trainers.abilities import Collecting, has_posterior
 from trainers.batches import DeviceSplit
 
 BATCH_SIZE = 250  # examples at a time; more leave the cache
@@ -92,16 +92,42 @@ def predict_samples(
         model: The network.
         optimizer: Its optimizer; without a posterior the weights are taken as they are.
         splits: Data to predict.
-        num_samples: Number of draws S.
+        num_samples: Number of draws S; fewer where a posterior has fewer.
         tick: Called once a batch.
 
     Returns:
         Probabilities [S, N, C], or [N, C] without a posterior, one array a split.
     """
-    if not has_posterior(optimizer):
-        return predict(model, splits, tick)
     draws = []
-    for _ in range(num_samples):
-        with optimizer.sampled_params():
+    for drawn in draws_of(model, optimizer, num_samples):
+        with drawn:
             draws.append(predict(model, splits, tick))
+    if not draws:
+        return predict(model, splits, tick)
     return [np.stack(parts) for parts in zip(*draws, strict=True)]
+
+
+def draws_of(
+    model: nn.Module, optimizer: Optimizer, num_samples: int
+) -> Iterator[AbstractContextManager[None]]:
+    """Blocks that put one draw after the other into a network.
+
+    Args:
+        model: The network, which has its own weights back after each block.
+        optimizer: Its optimizer; the draws of a run that was just loaded are those that
+            it was evaluated with.
+        num_samples: Number of draws wanted.
+
+    Yields:
+        The blocks: none without a posterior, fewer where a posterior has fewer draws
+        that differ.
+    """
+    if not has_posterior(optimizer):
+        return
+    if isinstance(optimizer, Collecting):
+        posterior = optimizer.posterior()
+        for index in range(posterior.num_draws(num_samples)):
+            yield posterior.sampled(model, index=index)
+        return
+    for _ in range(num_samples):
+        yield optimizer.sampled_params()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from trainers.abilities import Scheduled
 from trainers.config import COSINE, POLYNOMIAL, TrainingConfig
 
 
@@ -16,12 +17,14 @@ def build_scheduler(
 
     Args:
         config: Its `schedule` decides, and `couple_momentum`.
-        optimizer: The optimizer.
+        optimizer: The optimizer; one that is `Scheduled` decides itself.
         total_steps: Steps of the whole run, >= 1.
 
     Returns:
         A scheduler to step after each optimizer step.
     """
+    if isinstance(optimizer, Scheduled):
+        return LambdaLR(optimizer, optimizer.lr_factor)
     kind = CoupledSchedule if config.couple_momentum else LambdaLR
     return kind(optimizer, _shape(config, total_steps))
 

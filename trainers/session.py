@@ -19,13 +19,13 @@ from torch.optim import Optimizer
 from data import DatasetError, dataset_spec
 from data.arrays import LoadedDataset, Split
 from data.loaders import choose_ood, load_dataset, load_ood
-from trainers.batches import DeviceSplit
+from trainers.batches import DeviceSplit, num_steps
 from trainers.checkpoint import LAST
 from trainers.config import OOD_AUTO, OOD_NONE, RunConfig
 from trainers.evaluate import evaluate_run, resolve_device
 from trainers.group import DistributedError, Group, joined
-from trainers.models import build_model
-from trainers.optimizers import build_optimizer
+from trainers.models import build_model, seeded_networks
+from trainers.optimizers import Plan, build_optimizer
 from trainers.predict import DivergedError
 from trainers.ranks import Ranks, launcher_is_gone
 from trainers.reporting import Reporter, SilentReporter
@@ -151,16 +151,18 @@ def _fit(
     if group.ranks.size > 1 and device.type == "cuda":
         torch.cuda.set_device(device)
     torch.manual_seed(config.training.seed)
-    model = build_model(config.model.name, data.input_shape, data.num_classes)
-    if config.model.begins_trained and not group.told(_has_checkpoint(run)):
-        from trainers.timm_weights import begin_trained  # timm takes seconds
-
-        begin = partial(begin_trained, config.model, model, data.input_shape)
-        model.load_state_dict(group.from_main(begin))  # one rank reads or downloads
+    name, shapes = config.model.name, (data.input_shape, data.num_classes)
+    begin = partial(_begin, run, config, data.input_shape, group)
+    model = build_model(name, *shapes)
+    begin(model)
     model = model.to(device)
-    optimizer = build_optimizer(
-        config.optimizer, model, len(data.train), config.training.seed
+    plan = Plan(
+        num_data=len(data.train),
+        seed=config.training.seed,
+        num_steps=num_steps(len(data.train), config.training),
+        network=seeded_networks(name, *shapes, device, begin),
     )
+    optimizer = build_optimizer(config.optimizer, model, plan)
     train = DeviceSplit.of(data.train, data.normalisation, device)
     validation = None
     if len(data.validation):
@@ -174,6 +176,21 @@ def _fit(
     if not finished:  # it was another rank that was asked
         raise KeyboardInterrupt
     return model, optimizer
+
+
+def _begin(
+    run: Run,
+    config: RunConfig,
+    input_shape: tuple[int, ...],
+    group: Group,
+    model: nn.Module,
+) -> None:
+    """Give a fresh network the weights that it begins with, if it has no checkpoint."""
+    if config.model.begins_trained and not group.told(_has_checkpoint(run)):
+        from trainers.timm_weights import begin_trained  # timm takes seconds
+
+        begin = partial(begin_trained, config.model, model, input_shape)
+        model.load_state_dict(group.from_main(begin))  # one rank reads or downloads
 
 
 def _has_checkpoint(run: Run) -> bool:

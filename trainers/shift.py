@@ -131,7 +131,11 @@ def _predictor(trained: Trained, num_samples: int) -> Predictor:
             return predict(model, [split])[0]
         inputs = split.normalised(split.inputs)
         mean = posterior.predict_proba(
-            model, inputs, num_samples, batch_size=BATCH_SIZE, seed=SEED
+            model,
+            inputs,
+            posterior.num_draws(num_samples),
+            batch_size=BATCH_SIZE,
+            seed=SEED,
         )
         array: NDArray[np.float32] = mean.float().cpu().numpy()
         return array

@@ -20,6 +20,32 @@ def train_step(
 
     Args:
         model: The network.
+        optimizer: Its optimizer, as are all arguments those of `gradients`.
+        inputs: Normalised inputs.
+        targets: Classes, or probabilities of classes.
+        weight: Factor of the gradient.
+        label_smoothing: Share of a target that goes to all classes alike.
+
+    Returns:
+        Mean loss, and number of right predictions, as tensors on the device.
+    """
+    result = gradients(model, optimizer, inputs, targets, weight, label_smoothing)
+    optimizer.step()
+    return result
+
+
+def gradients(
+    model: nn.Module,
+    optimizer: Optimizer,
+    inputs: Tensor,
+    targets: Tensor,
+    weight: float = 1.0,
+    label_smoothing: float = 0.0,
+) -> tuple[Tensor, Tensor]:
+    """What an optimizer needs for a step: forward and backward passes.
+
+    Args:
+        model: The network.
         optimizer: Its optimizer; one that is `Sampled` draws its weights
             `num_samples` times.
         inputs: Normalised inputs [N, ...]; N may be 0 if it averages over the ranks by
@@ -33,11 +59,7 @@ def train_step(
     """
     if not isinstance(optimizer, Sampled):
         optimizer.zero_grad()
-        loss, correct = _forward_backward(
-            model, inputs, targets, weight, label_smoothing
-        )
-        optimizer.step()
-        return loss, correct
+        return _forward_backward(model, inputs, targets, weight, label_smoothing)
     losses, corrects = [], []
     for _ in range(optimizer.num_samples):
         with optimizer.sampled_params(train=True):
@@ -46,7 +68,6 @@ def train_step(
             )
         losses.append(loss)
         corrects.append(correct)
-    optimizer.step()
     return torch.stack(losses).mean(), torch.stack(corrects).float().mean()
 
 

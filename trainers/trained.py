@@ -7,11 +7,12 @@ from torch import nn
 from torch.optim import Optimizer
 
 from data.arrays import LoadedDataset
+from trainers.batches import num_steps
 from trainers.checkpoint import LAST, load_weights
 from trainers.config import RunConfig
 from trainers.evaluate import resolve_device
-from trainers.models import build_model
-from trainers.optimizers import build_optimizer
+from trainers.models import seeded_networks
+from trainers.optimizers import Plan, build_optimizer
 from trainers.runs import Run, load_config
 from trainers.session import load_data
 from trainers.status import check_finished
@@ -57,10 +58,16 @@ def load_trained(run: Run) -> Trained:
     config = load_config(run)
     device = resolve_device(config.training.device)
     data = load_data(config)
-    model = build_model(config.model.name, data.input_shape, data.num_classes)
-    model = model.to(device)
-    optimizer = build_optimizer(
-        config.optimizer, model, len(data.train), config.training.seed
+    network = seeded_networks(
+        config.model.name, data.input_shape, data.num_classes, device
     )
+    plan = Plan(
+        num_data=len(data.train),
+        seed=config.training.seed,
+        num_steps=num_steps(len(data.train), config.training),
+        network=network,
+    )
+    model = network(config.training.seed)
+    optimizer = build_optimizer(config.optimizer, model, plan)
     load_weights(run.checkpoint / LAST, model, optimizer)
     return Trained(config, data, model, optimizer)

@@ -6,6 +6,7 @@ computes on its share of every batch; rank 0 validates, logs and saves.
 
 import math
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
@@ -16,26 +17,31 @@ from torch.optim import Optimizer
 
 from calibration import headline
 from trainers.abilities import (
+    Finishing,
+    OfMembers,
     Sampled,
     Sharded,
     TellsFigures,
-    averages_over_ranks,
     has_posterior,
 )
-from trainers.augmentation import Augmentation
-from trainers.batches import DeviceSplit, batch_sizes, epoch_rows
+from trainers.batches import DeviceSplit, num_steps
 from trainers.checkpoint import BEST, LAST, load_checkpoint, save_checkpoint
 from trainers.config import RunConfig
 from trainers.group import Group
+from trainers.lanes import Lanes, Passes
 from trainers.layers import layer_rows
-from trainers.predict import DivergedError, check_finite, predict_samples
+from trainers.predict import (
+    BATCH_SIZE,
+    DivergedError,
+    check_finite,
+    predict_samples,
+)
 from trainers.progress import Progress
-from trainers.ranks import rank_seed, share
+from trainers.ranks import rank_seed
 from trainers.reporting import Reporter
-from trainers.rescaling import rescale, rescaled_weights
+from trainers.rescaling import rescale
 from trainers.runs import Run, truncate_metrics
 from trainers.schedules import build_scheduler
-from trainers.steps import train_step
 from trainers.stopping import StopSignal
 
 CHECKPOINT_INTERVAL = 20.0  # seconds of work that a crash may cost
@@ -76,18 +82,15 @@ class Trainer:
         self.data, self.validation = train, validation
         self.reporter, self.stop = reporter, stop
         self.group = group or Group()
-        self._averages = averages_over_ranks(optimizer)
-        self.network = model if self._averages else self.group.parallel(model)
-        sizes = batch_sizes(len(train), config.training.batch_size)
-        self.steps_per_epoch = len(sizes)
-        self.total_steps = self.steps_per_epoch * config.training.epochs
+        self.lanes = Lanes(config.training, model, optimizer, train, self.group)
+        self.total_steps = num_steps(len(train), config.training)
+        self.steps_per_epoch = self.total_steps // config.training.epochs
         self.scheduler = build_scheduler(config.training, optimizer, self.total_steps)
-        self.augmentation = Augmentation(config.training, train)
         self._rescaled: list[Tensor] = []
         if config.training.rescale_weights:
-            self._rescaled = rescaled_weights(model)
+            self._rescaled = self.lanes.rescaled_weights()
         self.progress = Progress()
-        self._pending: list[tuple[Tensor, Tensor, int, int]] = []
+        self._pending: list[Passes] = []
         self._shown: dict[str, float] = {}
 
     def restore(self) -> None:
@@ -95,7 +98,7 @@ class Trainer:
         path = self.run.checkpoint / LAST
         if self.group.told(path.exists()):
             saved = load_checkpoint(
-                path, self.model, self.optimizer, self.scheduler, self.augmentation
+                path, self.model, self.optimizer, self.scheduler, self.lanes
             )
             self.progress = Progress(**saved)
         if self.group.is_main:
@@ -112,24 +115,26 @@ class Trainer:
             holds the state.
         """
         self.reporter.phase("training", self.total_steps, self.progress.step)
-        self.model.train()
+        self.lanes.train()
         self._clock = self._saved = time.monotonic()
         finished = True
         while finished and self.progress.epoch < self.config.training.epochs:
             finished = self._epoch()
         self._count_time(training=True)
+        if finished and isinstance(self.optimizer, Finishing):
+            self.group.from_main(self._finish)
         self.save(LAST)
         self.group.wait()  # none leaves before the checkpoint is whole
         return finished
 
+    def _finish(self) -> None:
+        """Let the optimizer complete its posterior; on rank 0, which evaluates."""
+        assert isinstance(self.optimizer, Finishing)
+        self.optimizer.finish(lambda: self.data.labelled(BATCH_SIZE))
+
     def _epoch(self) -> bool:
-        settings = self.config.training
-        rows = epoch_rows(
-            len(self.data), settings.batch_size, settings.seed, self.progress.epoch,
-            self.data.labels.device,
-        )  # fmt: skip
-        for batch in rows[self.progress.batch :]:
-            self._step(batch)
+        for batches in self.lanes.epoch(self.progress.epoch)[self.progress.batch :]:
+            self._step(batches)
             stopped, due = self.group.any(bool(self.stop.requested), self._is_due())
             if stopped or due:
                 self._collect()
@@ -146,22 +151,11 @@ class Trainer:
         late = time.monotonic() - self._saved > CHECKPOINT_INTERVAL
         return self.group.is_main and late
 
-    def _step(self, batch: Tensor) -> None:
-        ranks, total = self.group.ranks, len(batch)
-        rows = share(total, ranks)
-        own = len(batch[rows])
-        # Who waits for others' gradients has to compute some: without rows of its own
-        # a rank takes all of such a small batch, with no weight.
-        rows = rows if own or self._averages else slice(total)
-        weight = 1.0 if self._averages else own * ranks.size / total
-        loss, correct = train_step(
-            self.network, self.optimizer,
-            *self.augmentation.batch(batch, rows, self.progress.step),
-            weight, self.config.training.label_smoothing,
-        )  # fmt: skip
+    def _step(self, batches: Sequence[Tensor]) -> None:
+        self._pending.append(self.lanes.passes(batches, self.progress.step))
+        self.optimizer.step()
         rescale(self._rescaled)
         self.scheduler.step()
-        self._pending.append((loss, correct, own, total))
         self.progress.step += 1
         self.progress.batch += 1
         self.reporter.advance()
@@ -172,9 +166,12 @@ class Trainer:
         """Fetch what steps left on the device, and add it up."""
         if not self._pending:
             return
-        each_loss, each_correct, shares, counts = zip(*self._pending, strict=True)
+        counts = [each.total for each in self._pending]
         losses, corrects = self.group.totals(
-            torch.stack(each_loss), torch.stack(each_correct), shares, counts
+            torch.stack([each.loss for each in self._pending]),
+            torch.stack([each.correct for each in self._pending]),
+            [each.share for each in self._pending],
+            counts,
         )
         self._pending.clear()
         self._check_losses(losses)
@@ -244,6 +241,8 @@ class Trainer:
             values["examples_per_second"] = speed
         progress.epoch_seconds = 0.0
         progress.loss_sum, progress.num_correct, progress.num_examples = 0.0, 0, 0
+        if isinstance(self.optimizer, OfMembers):
+            self.optimizer.consolidate_state_dict()  # rank 0 judges all of them
         values |= self.group.from_main(self._validate)
         self._keep_best(values)
         self._log(EPOCH, progress.epoch, values)
@@ -291,7 +290,7 @@ class Trainer:
             return
         save_checkpoint(
             self.run, name, self.model, self.optimizer, self.scheduler,
-            self.augmentation, asdict(self.progress),
+            self.lanes, asdict(self.progress),
         )  # fmt: skip
         if name == LAST:
             self._saved = time.monotonic()

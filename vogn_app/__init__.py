@@ -2,10 +2,21 @@
 
 from .errors import UnsupportedLayerError
 from .likelihoods import Bernoulli, Categorical, Gaussian
-from .optim import KFAC, SPNGD, VOGN, KroneckerPreconditioner, NoisyKFAC, optimizer_for
+from .optim import (
+    KFAC,
+    SPNGD,
+    VOGN,
+    Ensemble,
+    KroneckerPreconditioner,
+    NoisyKFAC,
+    optimizer_for,
+)
 from .posterior import (
+    DropoutPosterior,
     GaussianPosterior,
+    LowRankPosterior,
     MatrixGaussianPosterior,
+    MixturePosterior,
     PosteriorError,
     load_posterior,
 )
@@ -16,10 +27,14 @@ __all__ = [
     "VOGN",
     "Bernoulli",
     "Categorical",
+    "DropoutPosterior",
+    "Ensemble",
     "Gaussian",
     "GaussianPosterior",
     "KroneckerPreconditioner",
+    "LowRankPosterior",
     "MatrixGaussianPosterior",
+    "MixturePosterior",
     "NoisyKFAC",
     "PosteriorError",
     "UnsupportedLayerError",

@@ -14,7 +14,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from trainers.config import OptimizerConfig
-from trainers.optimizers import build_optimizer
+from trainers.optimizers import Plan, build_optimizer
 
 FRESH = 2_560  # examples between two refreshes of K-FAC's curvature
 
@@ -80,4 +80,5 @@ def build_contender(
 ) -> Optimizer:
     """The optimizer of a network, as `config_of` has it."""
     config = config_of(method, setting, batch_size)
-    return build_optimizer(config, model, num_data=0, seed=0)
+    plan = Plan(num_data=0, seed=0, num_steps=0, network=lambda _: model)
+    return build_optimizer(config, model, plan)

@@ -8,10 +8,9 @@ import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own idiom
 
-from benchmarks.peers.training import Predictions, fit, fresh_model
+from benchmarks.peers.training import Predictions, fit_product, fresh_model, optimizer_of
 from benchmarks.tasks import Problem
 from trainers.config import OptimizerConfig, TrainingConfig
-from trainers.optimizers import build_optimizer
 from trainers.predict import predict
 
 RATE = 0.3
@@ -58,8 +57,8 @@ def with_dropout(model: nn.Module) -> nn.Sequential:
 def mc_dropout(problem: Problem, training: TrainingConfig) -> Predictions:
     """Train with dropout, and predict with it as often as the task says."""
     model = with_dropout(fresh_model(problem, training.seed))
-    optimizer = build_optimizer(ADAMW, model, len(problem.train), training.seed)
-    fit(model, optimizer, problem.train, training)
+    optimizer = optimizer_of(ADAMW, model, problem, training)
+    fit_product(model, optimizer, problem.train, training)
     passes = [predict(model, problem.judged) for _ in range(problem.task.num_samples)]
     probabilities = [np.stack(part) for part in zip(*passes, strict=True)]
     settings = {**ADAMW.hyperparameters, "dropout": RATE}

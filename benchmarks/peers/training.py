@@ -15,13 +15,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from benchmarks.tasks import Problem
-from trainers.batches import DeviceSplit, batch_sizes, epoch_rows
+from trainers.abilities import Finishing
+from trainers.batches import DeviceSplit, epoch_rows, num_steps
 from trainers.config import OptimizerConfig, TrainingConfig
-from trainers.models import build_model
-from trainers.optimizers import build_optimizer
-from trainers.predict import predict_samples
+from trainers.group import Group
+from trainers.lanes import Lanes
+from trainers.models import build_model, seeded_networks
+from trainers.optimizers import Plan, build_optimizer
+from trainers.predict import BATCH_SIZE, predict_samples
 from trainers.schedules import build_scheduler
-from trainers.steps import train_step
 
 Step = Callable[[nn.Module, Any, Tensor, Tensor], object]
 
@@ -47,14 +49,47 @@ def fresh_model(problem: Problem, seed: int) -> nn.Module:
     return model.to(problem.train.labels.device)
 
 
+def optimizer_of(
+    config: OptimizerConfig, model: nn.Module, problem: Problem, training: TrainingConfig
+) -> Optimizer:
+    """One of the product's optimizers, as a run has it."""
+    shapes = (problem.data.input_shape, problem.data.num_classes)
+    device = problem.train.labels.device
+    plan = Plan(
+        num_data=len(problem.train),
+        seed=training.seed,
+        num_steps=num_steps(len(problem.train), training),
+        network=seeded_networks(problem.task.model, *shapes, device),
+    )
+    return build_optimizer(config, model, plan)
+
+
+def fit_product(
+    model: nn.Module, optimizer: Optimizer, train: DeviceSplit, training: TrainingConfig
+) -> None:
+    """Train one of the product's methods to the end, as its trainer does."""
+    total = num_steps(len(train), training)
+    scheduler = build_scheduler(training, optimizer, total)
+    lanes, step = Lanes(training, model, optimizer, train, Group()), 0
+    lanes.train()
+    for epoch in range(training.epochs):
+        for batches in lanes.epoch(epoch):
+            lanes.passes(batches, step)
+            optimizer.step()
+            scheduler.step()
+            step += 1
+    if isinstance(optimizer, Finishing):
+        optimizer.finish(lambda: train.labelled(BATCH_SIZE))
+
+
 def fit(
     model: nn.Module,
     optimizer: Optimizer,
     train: DeviceSplit,
     training: TrainingConfig,
-    step: Step = train_step,
+    step: Step,
 ) -> None:
-    """Train a network to the end.
+    """Train a network to the end, by steps of another library.
 
     Args:
         model: The network.
@@ -63,8 +98,8 @@ def fit(
         training: Length, batch size, schedule and seed of the order.
         step: Makes one step.
     """
-    sizes = batch_sizes(len(train), training.batch_size)
-    scheduler = build_scheduler(training, optimizer, len(sizes) * training.epochs)
+    total = num_steps(len(train), training)
+    scheduler = build_scheduler(training, optimizer, total)
     model.train()
     for epoch in range(training.epochs):
         for rows in epoch_rows(
@@ -80,8 +115,8 @@ def product_method(
     """Train and predict with one of the product's optimizers at its defaults."""
     config = OptimizerConfig(name=name)
     model = fresh_model(problem, training.seed)
-    optimizer = build_optimizer(config, model, len(problem.train), training.seed)
-    fit(model, optimizer, problem.train, training)
+    optimizer = optimizer_of(config, model, problem, training)
+    fit_product(model, optimizer, problem.train, training)
     num_samples = problem.task.num_samples
     probabilities = predict_samples(model, optimizer, problem.judged, num_samples)
     return Predictions(list(probabilities), dict(config.hyperparameters))

@@ -19,6 +19,7 @@ class Axis:
         high: Where it ends; None for where the data do.
         percent: Whether its numbers are shares, to be read as per cent.
         ticks: Positions and their labels, instead of numbers.
+        log: Whether it is logarithmic; it then starts and ends where the data do.
     """
 
     title: str = ""
@@ -26,6 +27,7 @@ class Axis:
     high: float | None = None
     percent: bool = False
     ticks: dict[float, str] = field(default_factory=dict)
+    log: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,7 +62,9 @@ def _domains(panels: Any) -> list[list[float]]:
 
 def _axis(axis: Axis) -> Data:
     made: Data = {"title": {"text": plain(axis.title)}}
-    if axis.low is not None and axis.high is not None:
+    if axis.log:
+        made["type"] = "log"
+    elif axis.low is not None and axis.high is not None:
         made["range"] = [axis.low, axis.high]
     elif axis.low == 0:
         made["rangemode"] = "tozero"

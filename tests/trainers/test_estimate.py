@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.trainers.examples import config
-from trainers import estimate
+from trainers import estimate, lanes
 from trainers.batches import DeviceSplit
 from trainers.estimate import measure, period, random_split
 from trainers.models import build_model
@@ -70,7 +70,7 @@ def test_what_does_not_fit_is_told(monkeypatch):
     def full(*given, **named):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(estimate, "train_step", full)
+    monkeypatch.setattr(lanes, "gradients", full)
     cost = measure(config(training={"device": "cpu"}), QUICK)
     assert not cost.fits
     assert cost.problem.startswith("A batch of 100 does not fit into the memory of the")
@@ -96,7 +96,7 @@ def test_other_errors_are_not_hidden(monkeypatch):
     def wrong(*given, **named):
         raise RuntimeError("shapes do not fit")
 
-    monkeypatch.setattr(estimate, "train_step", wrong)
+    monkeypatch.setattr(lanes, "gradients", wrong)
     with pytest.raises(RuntimeError, match="shapes"):
         measure(config(training={"device": "cpu"}), QUICK)
     with pytest.raises(ValueError, match="model must be a name that timm knows"):

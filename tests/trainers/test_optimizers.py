@@ -6,11 +6,12 @@ from timm.optim.lamb import Lamb
 from torch import nn
 from torch.optim import SGD, AdamW
 
+from tests.trainers.building import built
 from trainers import optimizers as module
 from trainers.catalogue import OPTIMIZERS
 from trainers.config import OptimizerConfig
-from trainers.optimizers import build_optimizer
-from vogn_app import KFAC, SPNGD, VOGN, NoisyKFAC
+from trainers.ensembles import MEMBERS
+from vogn_app import KFAC, SPNGD, VOGN, Ensemble, NoisyKFAC
 
 CLASSES = {
     "vogn": VOGN,
@@ -20,12 +21,14 @@ CLASSES = {
     "adamw": AdamW,
     "sgd": SGD,
     "lamb": Lamb,
+    "ensemble": Ensemble,
+    "multi_vogn": Ensemble,
 }
 
 
 def build(name, **hyperparameters):
     settings = OptimizerConfig(name=name, hyperparameters=hyperparameters)
-    return build_optimizer(settings, nn.Linear(2, 3), 100, 5)
+    return built(settings, nn.Linear(2, 3), 100, 5)
 
 
 def test_every_optimizer_of_the_catalogue_is_built():
@@ -36,7 +39,8 @@ def test_every_optimizer_of_the_catalogue_is_built():
 def test_the_name_decides_the_class(name):
     optimizer = build(name)
     assert type(optimizer) is CLASSES[name]
-    assert sum(len(group["params"]) for group in optimizer.param_groups) == 2
+    members = OPTIMIZERS[name].defaults().get(MEMBERS, 1)
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == 2 * members
 
 
 @pytest.fixture
@@ -61,6 +65,8 @@ def test_every_hyper_parameter_arrives(given, name):
         for item in OPTIMIZERS[name].hyperparameters
     }
     build(name, **values)
+    if MEMBERS in values:
+        assert len(given["seeds"]) == values.pop(MEMBERS)
     betas = values.pop("beta1", None), values.pop("beta2", None)
     assert betas in ((None, None), given.get("betas"))
     if name == "lamb":
@@ -107,8 +113,8 @@ def test_lamb_decays_and_scales_matrices_alone():
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Linear(3, 4))
     model[2].weight.requires_grad_(False)
     settings = OptimizerConfig(name="lamb", hyperparameters={"weight_decay": 0.2})
-    decayed, others = build_optimizer(settings, model, 10, 0).param_groups
+    decayed, others = built(settings, model, 10, 0).param_groups
     assert [tuple(p.shape) for p in decayed["params"]] == [(2, 1, 3, 3)]
     assert [p.ndim for p in others["params"]] == [1, 1, 1, 1]
     assert (decayed["weight_decay"], others["weight_decay"]) == (0.2, 0.0)
-    assert build_optimizer(settings, nn.PReLU(), 10, 0).param_groups[0]["lr"] == 0.001
+    assert built(settings, nn.PReLU(), 10, 0).param_groups[0]["lr"] == 0.001

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from tests.trainers.building import built
 from trainers.config import OptimizerConfig
-from trainers.optimizers import build_optimizer
 from trainers.steps import train_step
 
 
@@ -25,7 +25,7 @@ from trainers.steps import train_step
 def test_steps_lower_the_loss(name, hyperparameters):
     model = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 2))
     settings = OptimizerConfig(name=name, hyperparameters=hyperparameters)
-    optimizer = build_optimizer(settings, model, 1000, 0)
+    optimizer = built(settings, model, 1000, 0)
     inputs = torch.randn(64, 2)
     labels = (inputs.sum(1) > 0).long()
     losses = [train_step(model, optimizer, inputs, labels)[0] for _ in range(60)]
@@ -35,7 +35,7 @@ def test_steps_lower_the_loss(name, hyperparameters):
 def test_a_step_tells_the_loss_before_it_and_counts_what_was_right():
     model = nn.Linear(2, 2)
     settings = OptimizerConfig(name="sgd")
-    optimizer = build_optimizer(settings, model, 10, 0)
+    optimizer = built(settings, model, 10, 0)
     inputs, labels = torch.randn(10, 2), torch.randint(2, (10,))
     logits = model(inputs).detach()
     loss, correct = train_step(model, optimizer, inputs, labels)
@@ -47,7 +47,7 @@ def test_a_step_tells_the_loss_before_it_and_counts_what_was_right():
 def test_weighted_shares_add_up_to_the_batch(size):
     model = nn.Linear(2, 2)
     inputs, labels = torch.randn(10, 2), torch.randint(2, (10,))
-    optimizer = build_optimizer(OptimizerConfig(name="sgd"), model, 10, 0)
+    optimizer = built(OptimizerConfig(name="sgd"), model, 10, 0)
     optimizer.step = lambda: None  # only the gradients are of interest
     train_step(model, optimizer, inputs, labels)
     expected, found = model.weight.grad, torch.zeros(2, 2)
@@ -64,7 +64,7 @@ def test_without_rows_an_optimizer_that_draws_takes_part_with_nothing(
     monkeypatch, name
 ):
     model = nn.Linear(2, 2)
-    optimizer = build_optimizer(
+    optimizer = built(
         OptimizerConfig(name=name, hyperparameters={"num_samples": 3}), model, 10, 0
     )
     blocks, real = [], optimizer.sampled_params
@@ -84,7 +84,7 @@ def test_without_rows_an_optimizer_that_draws_takes_part_with_nothing(
 
 def test_targets_may_be_probabilities_and_smoothed():
     model = nn.Linear(2, 3)
-    optimizer = build_optimizer(OptimizerConfig(name="sgd"), model, 10, 0)
+    optimizer = built(OptimizerConfig(name="sgd"), model, 10, 0)
     inputs, targets = torch.randn(10, 2), torch.rand(10, 3).softmax(1)
     logits = model(inputs).detach()
     loss, correct = train_step(model, optimizer, inputs, targets, label_smoothing=0.25)
@@ -99,7 +99,7 @@ def test_classes_as_probabilities_are_the_same():
     inputs, labels = torch.randn(10, 2), torch.randint(3, (10,))
     found = []
     for targets in (labels, torch.eye(3)[labels]):
-        optimizer = build_optimizer(OptimizerConfig(name="sgd"), model, 10, 0)
+        optimizer = built(OptimizerConfig(name="sgd"), model, 10, 0)
         optimizer.step = lambda: None
         loss, correct = train_step(model, optimizer, inputs, targets)
         found.append((loss, correct, model.weight.grad.clone()))

@@ -10,7 +10,9 @@ from torch import nn
 from torch.nn import functional
 
 from data.loaders import load_dataset
+from tests.trainers.building import built
 from tests.trainers.examples import Signals, config, rows_of, run_of
+from trainers import lanes
 from trainers import trainer as module
 from trainers.augmentation import Augmentation
 from trainers.batches import DeviceSplit, epoch_rows
@@ -18,7 +20,6 @@ from trainers.checkpoint import BEST, LAST
 from trainers.group import Group
 from trainers.layers import layer_rows
 from trainers.models import build_model
-from trainers.optimizers import build_optimizer
 from trainers.predict import DivergedError
 from trainers.ranks import Ranks
 from trainers.reporting import Reporter
@@ -38,7 +39,7 @@ def trainer_of(run, stop=None, model=None, group=None):
     model = model or build_model(
         settings.model.name, data.input_shape, data.num_classes
     )
-    optimizer = build_optimizer(settings.optimizer, model, len(data.train), 0)
+    optimizer = built(settings.optimizer, model, len(data.train), 0)
     train = DeviceSplit.of(data.train, data.normalisation, CPU)
     validation = None
     if len(data.validation):
@@ -379,7 +380,8 @@ def test_those_that_average_by_themselves_train_the_bare_network(
         tmp_path / name, optimizer=name, training={"epochs": 1, "batch_size": 349}
     )
     trainer = trainer_of(run, group=Wrapping())
-    monkeypatch.setattr(module, "train_step", step)
+    monkeypatch.setattr(lanes, "gradients", step)
+    monkeypatch.setattr(trainer.optimizer, "step", lambda: None)
     monkeypatch.setattr(trainer.scheduler, "step", lambda: None)
     trainer.fit()
     models, sizes, weights = zip(*calls, strict=True)

@@ -21,6 +21,7 @@ from trainers.commands import (
     serve,
     shift,
     stop,
+    study,
     submit,
 )
 from trainers.ranks import Ranks
@@ -49,6 +50,7 @@ COMMANDS: dict[str, Command] = {
     "estimate": estimate,
     "shift": shift,
     "report": report,
+    "study": study,
     "mirror": mirror,
 }
 

@@ -1,8 +1,9 @@
 """Queue runs and return: one, or all of a sweep.
 
 Every flag of a setting takes several values; `--sweep grid` makes every combination of
-them, `--sweep list` the first values together, the second ones together, and so on. The
-last lines on stdout are the run folders.
+them, `--sweep list` the first values together, the second ones together, and so on.
+`--study NAME` gives a setting the values of a study, and three seeds. The last lines on
+stdout are the run folders.
 """
 
 import argparse
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING
 
 from trainers import jobs
 from trainers.commands.following import INTERRUPTED, follow
+from trainers.commands.study import NAMES, study_runs
 from trainers.commands.tables import standing, table, what
 from trainers.config import RunConfig
 from trainers.flags import add_config_flag, add_setting_flags, configs_from_options
 from trainers.jobs.launcher import checked_group, checked_priority
 from trainers.runs import Run
+from trainers.studies import find_study
 from trainers.sweep import GRID, MODES, new_group
 
 if TYPE_CHECKING:
@@ -29,6 +32,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `submit`."""
     add_config_flag(parser)
     parser.add_argument("--sweep", choices=MODES, default=GRID, help=f"default {GRID}")
+    parser.add_argument(
+        "--study", metavar="NAME", help=f"{NAMES}: the runs that answer its question"
+    )
     add_queue_flags(parser)
     parser.add_argument(
         "--follow",
@@ -49,7 +55,11 @@ def add_queue_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Queue what the flags describe."""
-    configs, axes = configs_from_options(options, options.sweep)
+    if options.study is not None:
+        study = find_study(options.study)
+        configs, axes = study_runs(options, study, options.sweep)
+    else:
+        configs, axes = configs_from_options(options, options.sweep)
     engine = jobs.engine()
     runs = queue_runs(engine, configs, axes, options)
     code = 0

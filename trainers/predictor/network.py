@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from trainers.abilities import has_posterior
 from trainers.batches import DeviceSplit
-from trainers.predict import BATCH_SIZE
+from trainers.predict import BATCH_SIZE, draws_of
 from trainers.trained import Trained
 
 MAX_DRAWN = 2**30  # bytes of weights in all samples; of large networks fewer are kept
@@ -90,16 +89,16 @@ class Network:
 def _drawn(trained: Trained, max_drawn: int) -> list[Mapping[str, Tensor]] | None:
     """The samples of the evaluation: a run just loaded draws the same ones first."""
     optimizer, model = trained.optimizer, trained.model
-    if not has_posterior(optimizer):
-        return None
     size = sum(p.numel() * p.element_size() for p in model.parameters())
-    wanted = trained.config.evaluation.test_samples
+    wanted = min(trained.config.evaluation.test_samples, max_drawn // size)
     draws: list[Mapping[str, Tensor]] = []
-    for _ in range(max(1, min(wanted, max_drawn // size))):
-        with optimizer.sampled_params():
+    for drawn in draws_of(model, optimizer, max(1, wanted)):
+        with drawn:
             draws.append(_copies(model))
-    return draws
+    return draws or None
 
 
 def _copies(model: nn.Module) -> Mapping[str, Tensor]:
-    return {name: p.detach().clone() for name, p in model.named_parameters()}
+    """Weights and buffers: members of an ensemble have statistics of their own."""
+    tensors = (*model.named_parameters(), *model.named_buffers())
+    return {name: tensor.detach().clone() for name, tensor in tensors}

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from trainers.catalogue import OPTIMIZERS
 from trainers.hyperparameters import AUTO, HyperParameter, OptimizerSpec
 from ui.components.formats import plain, words
 
@@ -30,6 +31,15 @@ def label(item: HyperParameter) -> str:
     """The name of a hyper-parameter for people, with its unit."""
     unit = f" ({item.unit})" if item.unit else ""
     return _LABELS.get(item.name, words(item.name)) + unit
+
+
+def setting_title(name: str) -> str:
+    """The name of any setting for people, that of a hyper-parameter or another."""
+    for spec in OPTIMIZERS.values():
+        for item in spec.hyperparameters:
+            if item.name == name:
+                return label(item)
+    return words(name)
 
 
 def explanation(item: HyperParameter) -> str:

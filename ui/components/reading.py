@@ -87,6 +87,7 @@ class Summary:
     config: RunConfig | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     ood: Mapping[str, Numbers] = field(default_factory=dict)
+    at_mean: Numbers = field(default_factory=dict)
     annotations: Annotations = NONE
     problem: str = ""
     pending: bool = False  # whether its results are still to be read
@@ -171,6 +172,7 @@ def _summary(run: Run, job: JobState | None, read: bool) -> Summary:
         config=config,
         metrics=known.metrics,
         ood=known.ood,
+        at_mean=known.at_mean,
         annotations=said,
         problem=told(run, known.problem) or message or told(run, complaint),
         pending=numbers is None,

@@ -23,11 +23,13 @@ class Results:
     Args:
         metrics: Headline numbers by name, on the test split.
         ood: Numbers by name for each out-of-distribution set.
+        at_mean: Headline numbers at the posterior mean, {} where there is none.
         problem: What is wrong with the file, "" if nothing.
     """
 
     metrics: Numbers = field(default_factory=dict)
     ood: Mapping[str, Numbers] = field(default_factory=dict)
+    at_mean: Numbers = field(default_factory=dict)
     problem: str = ""
 
 
@@ -66,6 +68,7 @@ def _read(run: Run) -> Results:
     return Results(
         metrics=_numbers(content["metrics"]),
         ood={name: _numbers(values) for name, values in sets},
+        at_mean=_numbers(content.get("mean")),
     )
 
 

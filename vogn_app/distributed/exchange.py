@@ -42,17 +42,18 @@ class Weighing:
 
     Args:
         mean: Whether the loss is a mean over the rank's examples.
-        plain: Whether squares are of each example's own loss all the same.
+        power: How often squares carry that: twice, or not at all if they are of each
+            example's own loss all the same.
     """
 
     mean: bool
-    plain: bool = False
+    power: int = 2
 
     def factors(self, num_examples: int) -> tuple[float, float]:
         """Factors of gradients and of squares."""
         if not self.mean:
             return 1.0, 1.0
-        return num_examples, 1.0 if self.plain else num_examples**2
+        return num_examples, num_examples**self.power
 
 
 @dataclass(frozen=True)

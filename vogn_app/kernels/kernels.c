@@ -54,6 +54,7 @@ typedef double Vector_double __attribute__((vector_size(VECTOR_BYTES), aligned(8
 #include "sums.h"
 #include "tokens.h"
 #include "updates.h"
+#include "variational.h"
 #undef REAL
 #undef ROOT
 #undef NAME
@@ -64,3 +65,4 @@ typedef double Vector_double __attribute__((vector_size(VECTOR_BYTES), aligned(8
 #include "sums.h"
 #include "tokens.h"
 #include "updates.h"
+#include "variational.h"

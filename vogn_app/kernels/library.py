@@ -21,6 +21,9 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "token_norm_sums": (None, [POINTER] * 6 + [COUNT] * 2 + RANGE),
     "sample": (None, [POINTER] * 4 + [NUMBER] * 2 + [ctypes.c_uint64] + RANGE),
     "vogn_update": (None, [POINTER] * 7 + [NUMBER] * 4 + RANGE),
+    "product": (None, [POINTER] * 5 + RANGE),
+    "ivon_update": (None, [POINTER] * 7 + [NUMBER] * 8 + RANGE),
+    "vadam_update": (None, [POINTER] * 7 + [NUMBER] * 4 + RANGE),
 }
 KINDS = {torch.float32: "float", torch.float64: "double"}
 PLAIN = (Tensor, nn.Parameter)

@@ -35,14 +35,14 @@ def sample_(
     """
     if not samples:
         return
-    sizes = _sizes(samples, means, curvatures)
+    sizes = sizes_of(samples, means, curvatures)
     lists = [addresses(each) for each in (samples, means, curvatures)]
     call = function("sample", samples[0].dtype)
 
     def run(begin: int, end: int) -> None:
         call(*lists, sizes, slope, offset, key % 2**64, begin, end)
 
-    in_parts(run, _num_blocks(samples), 0.8 * sum(sizes))
+    in_parts(run, num_blocks(samples), 0.8 * sum(sizes))
     increment_version(samples)
 
 
@@ -55,14 +55,14 @@ def normals_(tensors: list[Tensor], key: int) -> None:
     """
     if not tensors:
         return
-    sizes = _sizes(tensors)
+    sizes = sizes_of(tensors)
     lists = [addresses(tensors), None, None]
     call = function("sample", tensors[0].dtype)
 
     def run(begin: int, end: int) -> None:
         call(*lists, sizes, 0.0, 1.0, key % 2**64, begin, end)
 
-    in_parts(run, _num_blocks(tensors), 0.5 * sum(sizes))
+    in_parts(run, num_blocks(tensors), 0.5 * sum(sizes))
     increment_version(tensors)
 
 
@@ -99,7 +99,7 @@ def vogn_update_(
     if not means:
         return
     every = (means, gradients, squares, momenta, curvatures)
-    sizes = _sizes(*(tensors for tensors in every if tensors is not None))
+    sizes = sizes_of(*(tensors for tensors in every if tensors is not None))
     assert len(rates) == len(means)
     lists = [None if tensors is None else addresses(tensors) for tensors in every]
     numbers = (momentum, decay, prior, damping + prior)
@@ -109,11 +109,13 @@ def vogn_update_(
     def run(begin: int, end: int) -> None:
         call(*lists, sizes, each, *numbers, begin, end)
 
-    in_parts(run, _num_blocks(means), 0.6 * sum(sizes))
+    in_parts(run, num_blocks(means), 0.6 * sum(sizes))
     increment_version([*means, *momenta, *([] if squares is None else curvatures)])
 
 
-def _sizes(first: list[Tensor], *others: list[Tensor]) -> ctypes.Array[ctypes.c_int64]:
+def sizes_of(
+    first: list[Tensor], *others: list[Tensor]
+) -> ctypes.Array[ctypes.c_int64]:
     """Numbers of elements; C would run over the end of a smaller tensor."""
     sizes = [tensor.numel() for tensor in first]
     for tensors in others:
@@ -121,5 +123,6 @@ def _sizes(first: list[Tensor], *others: list[Tensor]) -> ctypes.Array[ctypes.c_
     return (COUNT * len(sizes))(*sizes)
 
 
-def _num_blocks(tensors: list[Tensor]) -> int:
+def num_blocks(tensors: list[Tensor]) -> int:
+    """How many units of work a list has."""
     return sum(-(-tensor.numel() // BLOCK) for tensor in tensors)

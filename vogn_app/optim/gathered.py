@@ -14,16 +14,18 @@ class Block:
 
     Args:
         gradients: g of each parameter, None without one.
-        squares: h of each parameter, None without one.
+        squares: h of each parameter, None without one; or what an optimizer takes in
+            their place.
         num_examples: Examples in the block.
-        plain: Whether squares are of each example's own loss, whatever the user's loss
-            does: Fisher curvature.
+        power: How often squares carry what the user's loss does: twice, or once if they
+            are products with the gradient, or not at all if they are of each example's
+            own loss: Fisher curvature.
     """
 
     gradients: list[Tensor | None]
     squares: list[Tensor | None]
     num_examples: int
-    plain: bool = False
+    power: int = 2
 
     def per_example(self, loss_reduction: str) -> None:
         """Turn what backward left and sums of squares into means over examples.
@@ -32,22 +34,21 @@ class Block:
             loss_reduction: "mean" or "sum", what the loss does over the examples.
         """
         mean, num = loss_reduction == "mean", self.num_examples
+        factor = float(num) ** (self.power - 1) if mean else 1 / num
         for squares in self.squares:
-            if squares is not None:
-                squares.mul_(num if mean and not self.plain else 1 / num)
+            if squares is not None and factor != 1:
+                squares.mul_(factor)
         if not mean:
             for gradient in self.gradients:
                 if gradient is not None:
                     gradient.div_(num)
 
     def unscale_squares(self, loss_scale: LossScale) -> None:
-        """Undo the scale of the loss, which squares carry twice unless `plain`."""
-        if self.plain:
-            return
+        """Undo the scale of the loss, which squares carry `power` times."""
         loss_scale = scale_of(loss_scale)
         for squares in self.squares:
             if squares is not None:
-                squares.div_(loss_scale).div_(loss_scale)
+                divide(squares, loss_scale, self.power)
 
 
 def scale_of(loss_scale: LossScale) -> float | Tensor:
@@ -58,6 +59,12 @@ def scale_of(loss_scale: LossScale) -> float | Tensor:
     return 1.0 if used is None else used
 
 
+def divide(squares: Tensor, scale: float | Tensor, times: int) -> None:
+    """Divide in place so many times: a power of the scale might overflow."""
+    for _ in range(times):
+        squares.div_(scale)
+
+
 @dataclass
 class Gathered:
     """Averages over all blocks since the last step."""
@@ -66,6 +73,7 @@ class Gathered:
     with_gradient: set[nn.Parameter] = field(default_factory=set)
     num_examples: int = 0
     told: bool = False  # whether the scale of the loss is out of the squares
+    power: int = 2  # how often they carry it otherwise
     # Whether the blocks' losses add up to one mean, as losses of micro-batches do that
     # were divided by their number, instead of each being a mean of its own.
     together: bool = False
@@ -96,12 +104,11 @@ class Gathered:
         fresh = self.num_examples == 0
         self.check_kept(dict(zip(parameters, before, strict=True)))
         self._check_alike(fresh, told, together)
-        self.told, self.together = told, together
+        self.told, self.together, self.power = told, together, block.power
         past, new = self.num_examples, block.num_examples
         self.num_examples = past + new
-        of_gradients, _ = block_weights(past, new, together=together)
-        # Squares of examples' own losses are means, whatever the losses add up to.
-        _, of_squares = block_weights(past, new, together=together and not block.plain)
+        of_gradients = block_weights(past, new, together=together)
+        of_squares = block_weights(past, new, together=together, power=block.power)
         for i, parameter in enumerate(parameters):
             squares = self.squares.get(parameter)
             summed = _combined(squares, block.squares[i], of_squares)
@@ -149,28 +156,31 @@ class Gathered:
                 parameter.grad.div_(scale)
         if self.needs_loss_scale():
             for squares in self.squares.values():
-                squares.div_(scale).div_(scale)
+                divide(squares, scale, self.power)
 
 
 def block_weights(
-    past: int, new: int, *, together: bool
-) -> tuple[tuple[float, float], tuple[float, float]]:
+    past: int, new: int, *, together: bool, power: int = 1
+) -> tuple[float, float]:
     """Weights with which what was gathered and a new block go together.
 
     Args:
         past: Examples gathered so far.
         new: Examples of the block.
-        together: Whether the losses are parts of one mean over all examples. Then
-            squares of a block alone lack the square of a factor that only the number
-            of all examples gives.
+        together: Whether the losses are parts of one mean over all examples. Then what
+            a block has of squares lacks a factor that only the number of all examples
+            gives.
+        power: How often the statistic carries a factor of the loss: once as a gradient,
+            twice as its square, or not at all, which is a mean whatever the losses add
+            up to.
 
     Returns:
-        Weights of past and new, for gradients and for squares.
+        Weights of past and new.
     """
     share = new / (past + new)
     if not together:
-        return (1 - share, share), (1 - share, share)
-    return (1.0, 1.0), ((past + new) / past if past else 1.0, 1 / share)
+        return 1 - share, share
+    return (1 - share) ** (1 - power) if past else 1.0, share ** (1 - power)
 
 
 def _combined(

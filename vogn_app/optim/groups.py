@@ -1,6 +1,6 @@
 """Parameter groups: their settings, and what the settings amount to."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from numbers import Real
 from typing import Any
@@ -34,32 +34,33 @@ def plain(setting: Any) -> Any:
     return float(setting) if scalar or foreign else setting
 
 
-def resolved(group: dict[str, Any]) -> dict[str, Any]:
+Rules = Mapping[str, Callable[[float], float]]  # what "auto" stands for, of N
+AUTOMATIC: Rules = {
+    "lr": lambda num: AUTO_LR / num,
+    "initial_curvature": lambda num: AUTO_CURVATURE / num,
+    "damping": lambda num: AUTO_DAMPING / num,
+    "prior_precision": lambda num: AUTO_PRIOR * num,
+}
+
+
+def resolved(group: dict[str, Any], rules: Rules = AUTOMATIC) -> dict[str, Any]:
     """The settings of a group with numbers for "auto".
 
     Args:
         group: Settings, checked or not.
+        rules: What "auto" stands for, by name.
 
     Returns:
         Settings with numbers where they follow from the number of examples.
     """
-    asked = {name for name in AUTOMATIC if group[name] == AUTO}
+    asked = {name for name in rules if group[name] == AUTO}
     if not asked:
         return group
     check_count("num_data", group["num_data"])
     factor = group["augmentation_factor"]
     check_number("augmentation_factor", factor, minimum=0, open_minimum=True)
     num = num_effective(group)
-    numbers = {
-        "lr": AUTO_LR / num,
-        "initial_curvature": AUTO_CURVATURE / num,
-        "damping": AUTO_DAMPING / num,
-        "prior_precision": AUTO_PRIOR * num,
-    }
-    return {**group, **{name: numbers[name] for name in asked}}
-
-
-AUTOMATIC = ("lr", "initial_curvature", "damping", "prior_precision")
+    return {**group, **{name: rules[name](num) for name in asked}}
 
 
 def check_group(group: dict[str, Any]) -> None:
@@ -166,10 +167,18 @@ def prior_weight(group: dict[str, Any]) -> float:
     return float(weight)
 
 
-def precision_line(group: dict[str, Any]) -> tuple[float, float]:
-    """Slope and offset of the precision P as a function of the curvature s."""
+def precision_line(group: dict[str, Any], former: bool = False) -> tuple[float, float]:
+    """Slope and offset of the precision P as a function of the curvature s.
+
+    Args:
+        group: Settings, at their present temperature.
+        former: Whether the prior's precision is another for each weight, and so no part
+            of the offset.
+    """
     slope = num_effective(group) / group["temperature"]
-    return slope, slope * group["damping"] + group["prior_precision"]
+    return slope, slope * group["damping"] + (
+        0.0 if former else group["prior_precision"]
+    )
 
 
 def batch_norm_parameters(model: nn.Module) -> set[int]:

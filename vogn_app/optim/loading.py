@@ -162,15 +162,39 @@ def check_statistics(
         )
 
 
+def check_factors(blocks: Mapping[str, Block], saved: Mapping[str, Any]) -> None:
+    """Check that saved factors are of our blocks.
+
+    Args:
+        blocks: Ours by name.
+        saved: Means by `key_text`; perhaps not of all blocks.
+
+    Raises:
+        ValueError: If one is of another block or shape.
+    """
+    if unknown := list(_unknown(blocks, saved.items())):
+        raise ValueError(
+            "factors must be of the same model, subset and structure in the state to "
+            f"load, got others: {listed(sorted(unknown))}."
+        )
+
+
 def _unknown_moments(
     blocks: Mapping[str, Block], state: Mapping[str, Any]
 ) -> Iterator[str]:
+    return _unknown(blocks, _moments_of(state))
+
+
+def _unknown(
+    blocks: Mapping[str, Block], moments: Iterable[tuple[str, Mapping[str, Any]]]
+) -> Iterator[str]:
+    """Keys of saved statistics that are of no block of ours, or of another shape."""
     shapes = {
         key_text((name, side)): entry_of(block, side).shape
         for name, block in blocks.items()
         for side in block.sides
     }
-    for text, saved in _moments_of(state):
+    for text, saved in moments:
         if text not in shapes or not _fits(shapes[text], saved):
             yield text
 

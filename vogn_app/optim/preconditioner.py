@@ -245,8 +245,8 @@ class KroneckerPreconditioner:
     def _begin_sending(self) -> None:
         """Exchange what the coming backward pass finishes while it runs."""
         self._sending.close()
-        plain = self.curvature != "empirical"
-        weighing = Weighing(mean=self.loss_reduction == "mean", plain=plain)
+        power = 2 if self.curvature == "empirical" else 0
+        weighing = Weighing(mean=self.loss_reduction == "mean", power=power)
         self._sending.enter_context(
             self._cooperation.sending(self._due, self._capture, weighing)
         )

@@ -64,6 +64,8 @@ class SampledOptimizer(Optimizer):
 
     # `GradScaler.step` then leaves undoing the scale to us, who need it for squares.
     _step_supports_amp_scaling = True
+    # How often what is averaged beside the gradients carries the scale of the loss.
+    _power = 2
     # Attributes of a copy; the others follow from the model.
     _copied: tuple[str, ...] = (
         "model", "num_samples", "loss_reduction", "curvature_interval", "automatic",
@@ -308,9 +310,9 @@ class SampledOptimizer(Optimizer):
 
     def _sending(self, recording: Recording) -> AbstractContextManager[None]:
         """Begin sums over ranks as the backward pass goes."""
-        names = [self._names[id(p)] for p in self._parameters()]
+        parameters = self._parameters()
         return self._exchange().overlapping(
-            lambda number: recording.settled(names[number]),
+            lambda number: self._settled(recording, parameters[number]),
             recording.lone_examples,
             self._weighing(),
         )
@@ -325,7 +327,9 @@ class SampledOptimizer(Optimizer):
 
     def _weighing(self) -> Weighing:
         mean = self.loss_reduction == "mean"
-        return Weighing(mean=mean, plain=self.curvature == "fisher")
+        return Weighing(
+            mean=mean, power=0 if self.curvature == "fisher" else self._power
+        )
 
     def _parameters(self) -> list[nn.Parameter]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -352,18 +356,18 @@ class SampledOptimizer(Optimizer):
         if loss_scale is not None:
             block.unscale_squares(loss_scale)
         self._gathered.add(
-            parameters, before, block, told=block.plain or loss_scale is not None,
+            parameters, before, block,
+            told=block.power == 0 or loss_scale is not None,
             together=together and self.loss_reduction == "mean",
         )  # fmt: skip
 
     def _averaged(self, recording: Recording) -> Block:
         """Means over the examples of a block, of all ranks."""
-        parameters, squares = self._parameters(), recording.squares
         block = Block(
-            [p.grad for p in parameters],
-            [squares.sums.get(self._names[id(p)]) for p in parameters],
-            squares.num_examples,
-            squares.plain,
+            [p.grad for p in self._parameters()],
+            self._statistics(recording),
+            recording.squares.num_examples,
+            0 if recording.squares.plain else self._power,
         )
         self._check_counted(block)
         if not self._ranks.several:
@@ -372,7 +376,16 @@ class SampledOptimizer(Optimizer):
             return block
         own = Statistics(block.gradients, block.squares, block.num_examples)
         mean = self._exchange().average(own, self._weighing())
-        return Block(mean.gradients, mean.squares, mean.num_examples, block.plain)
+        return Block(mean.gradients, mean.squares, mean.num_examples, block.power)
+
+    def _statistics(self, recording: Recording) -> list[Tensor | None]:
+        """What is averaged beside the gradients, of each parameter."""
+        sums = recording.squares.sums
+        return [sums.get(self._names[id(p)]) for p in self._parameters()]
+
+    def _settled(self, recording: Recording, parameter: nn.Parameter) -> Tensor | None:
+        """The same of one parameter while backward runs, once it is final."""
+        return recording.settled(self._names[id(parameter)])
 
     def _check_counted(self, block: Block) -> None:
         """Between refreshes nothing but the model's own calls tells the examples."""

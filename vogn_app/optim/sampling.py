@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.graph import increment_version
 
 from .. import kernels
@@ -19,6 +19,7 @@ def perturb(
     groups: list[GroupDraw],
     noise: NoiseSource,
     buffers: dict[Tensor, Tensor] | None = None,
+    means: dict[Tensor, Tensor] | None = None,
 ) -> Callable[[], None]:
     """Put a draw from the posterior into parameters.
 
@@ -28,15 +29,18 @@ def perturb(
         noise: Where the noise comes from.
         buffers: Memory, by parameter, to be used again: to ask the system for it anew
             costs as much as to fill it.
+        means: Gets, by parameter, where its mean is until it is put back.
 
     Returns:
         What puts the mean back, bit for bit.
     """
     buffers = {} if buffers is None else buffers
+    means = {} if means is None else means
     undo: list[Callable[[], None]] = []
 
     @torch.no_grad()
     def restore() -> None:
+        means.clear()
         while undo:
             undo.pop()()
 
@@ -45,7 +49,9 @@ def perturb(
             memory = [_memory_for(parameter, buffers) for parameter in members]
             native = kernels.supports(*members, *memory, *curvatures)
             draw = _exchange if native else _add_noise
+            kept = [p.data for p in members] if native else memory
             undo.append(draw(members, memory, curvatures, line, noise))
+            means.update(zip(members, kept, strict=True))
     except BaseException:
         restore()
         raise
@@ -129,12 +135,50 @@ def displace(
     return restore
 
 
-def _memory_for(parameter: Tensor, buffers: dict[Tensor, Tensor]) -> Tensor:
+@torch.no_grad()
+def noise_products(
+    parameters: list[nn.Parameter], means: list[Tensor], buffers: dict[Tensor, Tensor]
+) -> list[Tensor]:
+    """Noise times gradient, (w - mu) g, while parameters hold a draw.
+
+    Args:
+        parameters: w, with gradients.
+        means: mu of each.
+        buffers: Memory by parameter, as for `perturb`.
+
+    Returns:
+        Products in the parameters' shapes, at least in float32.
+    """
+    if not parameters:  # torch refuses empty lists
+        return []
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    wide = [torch.promote_types(p.dtype, torch.float32) for p in parameters]
+    products = [
+        _memory_for(p, buffers, dtype)
+        for p, dtype in zip(parameters, wide, strict=True)
+    ]
+    samples: list[Tensor] = list(parameters)
+    if kernels.supports(*products, *samples, *means, *gradients):
+        kernels.product_(products, samples, means, gradients)
+        return products
+    torch._foreach_copy_(products, samples)
+    torch._foreach_sub_(products, means)
+    torch._foreach_mul_(products, gradients)
+    return products
+
+
+def _memory_for(
+    parameter: Tensor, buffers: dict[Tensor, Tensor], dtype: torch.dtype | None = None
+) -> Tensor:
     """Memory like a parameter's; nested draws are refused, so it has one use a time."""
-    kept = buffers.get(parameter)
-    if kept is None or _layout(kept) != _layout(parameter):
+    kept, dtype = buffers.get(parameter), dtype or parameter.dtype
+    if kept is None or _layout(kept) != (
+        *_layout(parameter)[:2],
+        dtype,
+        parameter.device,
+    ):
         with torch.inference_mode(False):  # to be used again elsewhere
-            kept = buffers[parameter] = torch.empty_like(parameter)
+            kept = buffers[parameter] = torch.empty_like(parameter, dtype=dtype)
     return kept
 
 

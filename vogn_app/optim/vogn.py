@@ -22,6 +22,11 @@ Symbols:
     s  <- curvature_decay s + (1 - curvature_decay) h
     mu <- mu - lr m_hat / (s + gamma + tau delta / N),  m_hat = m / (1 - momentum^t)
 
+Continual learning (section 5): the posterior of one task is the prior of the next,
+`set_prior`. Then the prior is N(mu0, diag(1 / Lambda0)), weight by weight: Lambda0
+takes the place of delta, and Lambda0 (mu - mu0) that of delta mu
+(`vogn_app.optim.former`).
+
 Departures from the paper:
     1. P is the exact precision of the tempered posterior: at the fixed point
        s = h, gamma = 0 it equals N h / tau + delta. The paper's printed equations give
@@ -58,6 +63,17 @@ from ..distributed import DEFAULT_GROUP, Group
 from ..likelihoods import Likelihood
 from ..posterior import GaussianPosterior
 from ..posterior.matching import plain_names
+from .former import (
+    PRIOR_MEAN,
+    PRIOR_PRECISION,
+    check_prior_fits,
+    former_prior,
+    prior_for,
+    pull_and_weights,
+    put_prior,
+    with_prior,
+)
+from .former import Prior as FormerPrior
 from .groups import (
     AUTO,
     ESTIMATE,
@@ -66,6 +82,7 @@ from .groups import (
     batch_norm_parameters,
     check_group,
     check_prior,
+    num_effective,
     plain,
     precision_line,
     prior_of,
@@ -80,6 +97,9 @@ from .sampling import perturb
 # Keys of the state.
 MOMENTUM, CURVATURE = "momentum_buffer", "curvature"
 STEP, REFRESHES = "step", "refreshes"
+_WIDE = (MOMENTUM, CURVATURE, PRIOR_MEAN, PRIOR_PRECISION)  # at least in float32
+# What the metadata of a posterior says of its prior, where it is not isotropic.
+PRIOR, FORMER = "prior", "a former posterior"
 
 
 class VOGN(SampledOptimizer):
@@ -171,7 +191,8 @@ class VOGN(SampledOptimizer):
 
     State:
         `state[p]` holds "momentum_buffer" and "curvature" in the shape of p, "step" and
-        "refreshes"; `state_dict()` adds the noise's position and `num_steps`.
+        "refreshes", after `set_prior` "prior_mean" and "prior_precision" too;
+        `state_dict()` adds the noise's position and `num_steps`.
         Statistics between a block and the next `step()` are not saved.
 
     Example:
@@ -291,6 +312,37 @@ class VOGN(SampledOptimizer):
             super().add_param_group({**settings, "params": known})
         self._forget_parameters()
 
+    @torch.no_grad()
+    def set_prior(self, posterior: GaussianPosterior | None) -> None:
+        """Let the posterior of a former task be the prior, weight by weight.
+
+        The parameters themselves are left alone: `posterior.load_into(model)` begins at
+        its mean. `num_data` is the new task's; a new optimizer for each task begins
+        with a curvature of that task's own. BatchNorm's parameters, which have no
+        prior, and others that the posterior has no precision of keep what they had, and
+        so do those that are added later.
+
+        Args:
+            posterior: As `posterior()` gave it; copied. None for the isotropic prior.
+
+        Raises:
+            ValueError: If it is no `GaussianPosterior` or does not fit the model.
+            RuntimeError: If called inside a block.
+        """
+        if self._blocks is not None:
+            self._blocks.give_up()
+        if self._inside:
+            raise RuntimeError("set_prior must be called outside sampled_params.")
+        if posterior is not None:
+            check_prior_fits(posterior, self.model)
+        self._know_parameters()
+        for group in self.param_groups:
+            for p in group["params"]:
+                name = self._plain[self._names[id(p)]]
+                prior = prior_for(p, name, posterior) if posterior else None
+                put_prior(self._state(p, group), prior)
+        self._alike = False  # other ranks may have been given another prior
+
     def _split(
         self, named: list[tuple[str, nn.Parameter]], prior: Prior
     ) -> list[tuple[dict[str, Any], list[tuple[str, nn.Parameter]]]]:
@@ -311,10 +363,29 @@ class VOGN(SampledOptimizer):
         draws = []
         for group in self._tempered_groups():
             members = self._sampled_members(group)
-            if members:
-                curvatures = [self._state(p, group)[CURVATURE] for p in members]
-                draws.append((members, curvatures, precision_line(group)))
+            for line, params in self._by_line(members, group).items():
+                curvatures = [self._curvature_and_prior(p, group) for p in params]
+                draws.append((params, curvatures, line))
         return perturb(draws, self._noise, self._means)
+
+    def _by_line(
+        self, members: list[Tensor], group: dict[str, Any]
+    ) -> dict[tuple[float, float], list[Tensor]]:
+        """Members by slope and offset of their precision."""
+        result: dict[tuple[float, float], list[Tensor]] = {}
+        for p in members:
+            former = former_prior(self._state(p, group)) is not None
+            result.setdefault(precision_line(group, former), []).append(p)
+        return result
+
+    def _curvature_and_prior(self, parameter: Tensor, group: dict[str, Any]) -> Tensor:
+        """Curvature, with what of the precision is no line of it."""
+        state = self._state(parameter, group)
+        curvature: Tensor = state[CURVATURE]
+        prior = former_prior(state)
+        if prior is None:
+            return curvature
+        return with_prior(curvature, prior[1], precision_line(group)[0])
 
     def _tempered_groups(self) -> list[dict[str, Any]]:
         return [tempered(group, self.num_steps) for group in self.param_groups]
@@ -353,7 +424,7 @@ class VOGN(SampledOptimizer):
                 and (p in squares if squares is not None else self._started(p, group))
             ]  # fmt: skip
             # Parameters that were added later may have had fewer refreshes.
-            for decay, params in self._by_decay(members, group).items():
+            for (decay, _), params in self._by_decay(members, group).items():
                 states = [self._state(p, group) for p in params]
                 for state in states:
                     state[STEP] += 1
@@ -367,6 +438,7 @@ class VOGN(SampledOptimizer):
                     [state[STEP] for state in states],
                     group,
                     decay,
+                    [prior for s in states if (prior := former_prior(s)) is not None],
                 )
 
     def _started(self, parameter: Tensor, group: dict[str, Any]) -> bool:
@@ -376,12 +448,14 @@ class VOGN(SampledOptimizer):
 
     def _by_decay(
         self, members: list[nn.Parameter], group: dict[str, Any]
-    ) -> dict[float, list[nn.Parameter]]:
-        result: dict[float, list[nn.Parameter]] = {}
+    ) -> dict[tuple[float, bool], list[nn.Parameter]]:
+        """Members by the weight of the past, and by whether they have a prior each."""
+        result: dict[tuple[float, bool], list[nn.Parameter]] = {}
         for parameter in members:
-            refreshes = self._state(parameter, group)[REFRESHES]
-            decay = refresh_decay(group, self.curvature_interval, refreshes)
-            result.setdefault(decay, []).append(parameter)
+            state = self._state(parameter, group)
+            decay = refresh_decay(group, self.curvature_interval, state[REFRESHES])
+            key = decay, former_prior(state) is not None
+            result.setdefault(key, []).append(parameter)
         return result
 
     @torch.no_grad()
@@ -389,10 +463,13 @@ class VOGN(SampledOptimizer):
         """Precision P of every sampled parameter, by name; new tensors."""
         result = {}
         for group in self._tempered_groups():
-            scale, offset = precision_line(group)
             for p in self._sampled_members(group):
-                curvature = self._state(p, group)[CURVATURE]
-                result[self._names[id(p)]] = curvature * scale + offset
+                prior = former_prior(self._state(p, group))
+                scale, offset = precision_line(group, former=prior is not None)
+                precision = self._state(p, group)[CURVATURE] * scale + offset
+                if prior is not None:
+                    precision += prior[1]
+                result[self._names[id(p)]] = precision
         return result
 
     @torch.no_grad()
@@ -401,7 +478,10 @@ class VOGN(SampledOptimizer):
 
         Returns:
             A copy, which later steps leave alone and which needs no optimizer. Names
-            are those in the model within wrappers.
+            are those in the model within wrappers. After `set_prior` no isotropic prior
+            tells the divergence from the real one: `prior_precision` is then 0 for the
+            weights concerned, so that there is none, and the metadata have an entry
+            "prior".
 
         Raises:
             RuntimeError: If called inside a block, where the weights are a draw.
@@ -411,9 +491,10 @@ class VOGN(SampledOptimizer):
         if self._inside:
             raise RuntimeError("posterior must be called outside sampled_params.")
         priors = {
-            self._names[id(p)]: float(group["prior_precision"])
+            self._names[id(p)]: 0.0 if former else float(group["prior_precision"])
             for group in self.param_groups
             for p in self._sampled_members(group)
+            for former in [former_prior(self._state(p, group)) is not None]
         }
         return GaussianPosterior.from_model(
             self.model,
@@ -424,7 +505,10 @@ class VOGN(SampledOptimizer):
 
     def _metadata(self) -> dict[str, str | int | float]:
         group = tempered(self.param_groups[0], self.num_steps)
+        states = self.state.values()
+        former = any(former_prior(state) is not None for state in states)
         return {
+            **({PRIOR: FORMER} if former else {}),
             "method": "VOGN",
             "num_data": group["num_data"],
             "augmentation_factor": float(group["augmentation_factor"]),
@@ -464,7 +548,7 @@ class VOGN(SampledOptimizer):
                 )
         check_settings(self.param_groups, state_dict, self.defaults)
         check_names(self.param_groups, state_dict)
-        check_shapes(self.param_groups, state_dict, (MOMENTUM, CURVATURE))
+        check_shapes(self.param_groups, state_dict, _WIDE)
         super().load_state_dict(state_dict)
         _restore_wide(self.param_groups, self.state, state_dict)
 
@@ -478,7 +562,7 @@ def _restore_wide(
     for parameter, i in zip(ours, ids, strict=True):
         wide = torch.promote_types(parameter.dtype, torch.float32)
         if wide != parameter.dtype and i in state_dict["state"]:
-            for key in (MOMENTUM, CURVATURE):
+            for key in state_dict["state"][i].keys() & set(_WIDE):
                 saved = state_dict["state"][i][key]
                 state[parameter][key] = saved.to(parameter.device, wide, copy=True)
 
@@ -519,6 +603,7 @@ def vogn_update(
     steps: list[int],
     group: dict[str, Any],
     decay: float,
+    priors: Sequence[FormerPrior] = (),
 ) -> None:
     """One VOGN step in place, equations of the module docstring.
 
@@ -531,6 +616,7 @@ def vogn_update(
         steps: Number of this step for each parameter, from 1.
         group: Settings of the parameter group, at its present temperature.
         decay: Weight of the past in s.
+        priors: mu0 and Lambda0 of each parameter, or none for the isotropic prior.
     """
     means = list(means)
     if not means:
@@ -540,7 +626,7 @@ def vogn_update(
     if group["weight_decay"]:
         torch._foreach_mul_(means, 1 - group["lr"] * group["weight_decay"])
     every = (*means, *gradients, *(squares or ()), *momenta, *curvatures)
-    if kernels.supports(*every):
+    if not priors and kernels.supports(*every):
         kernels.vogn_update_(
             means, gradients, squares, momenta, curvatures, rates,
             momentum=beta, decay=decay, prior=prior, damping=group["damping"],
@@ -548,10 +634,18 @@ def vogn_update(
         return
     torch._foreach_mul_(momenta, beta)
     torch._foreach_add_(momenta, gradients, alpha=1 - beta)
-    if prior:
+    weights: list[Tensor] = []
+    if priors:
+        weight = group["temperature"] / num_effective(group)
+        pulls, weights = pull_and_weights(means, priors, weight)
+        torch._foreach_add_(momenta, pulls, alpha=1 - beta)
+    elif prior:
         torch._foreach_add_(momenta, means, alpha=(1 - beta) * prior)
     if squares is not None:
         torch._foreach_mul_(curvatures, decay)
         torch._foreach_add_(curvatures, squares, alpha=1 - decay)
-    scales = torch._foreach_add(curvatures, group["damping"] + prior)
+    offset = group["damping"] + (0.0 if priors else prior)
+    scales = torch._foreach_add(curvatures, offset)
+    if priors:
+        torch._foreach_add_(scales, weights)
     torch._foreach_addcdiv_(means, momenta, scales, [-rate for rate in rates])

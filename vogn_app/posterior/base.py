@@ -1,7 +1,7 @@
 """What any posterior over the weights of a network does: draws and predictions."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._checks import check_count
+from .._checks import check_count, check_whole
 from .draws import draw_keys
+from .layers import LayerSummary, spread_rows
 from .matching import check_model, put, restored
 from .prediction import Link, Plan, predict, predict_proba
 
@@ -47,6 +48,38 @@ class Posterior(ABC):
     @abstractmethod
     def sampler(self) -> Draw:
         """What draws the sampled parameters, in the types of their means."""
+
+    @abstractmethod
+    def variances(self) -> dict[str, Tensor]:
+        """Marginal variance >= 0 of each sampled weight, by parameter.
+
+        Returns:
+            Tensors in the shapes of the means, at least in float32.
+        """
+
+    @property
+    def strata(self) -> Sequence["Posterior"]:
+        """Posteriors that take turns: draw k is of the one at k modulo their number."""
+        return (self,)
+
+    @property
+    def has_mean(self) -> bool:
+        """Whether the mean is a network that predicts."""
+        return True
+
+    def num_draws(self, wanted: int) -> int:
+        """How many draws are worth taking.
+
+        Args:
+            wanted: Draws that are asked for, >= 1.
+
+        Returns:
+            As many, or fewer where there are no more that differ.
+
+        Raises:
+            ValueError: If `wanted` is out of range.
+        """
+        return check_count("wanted", wanted)
 
     def sample(
         self,
@@ -113,13 +146,13 @@ class Posterior(ABC):
             ValueError: If the model does not fit or an argument is out of range.
         """
         check_model(model, self.mean, self.buffers)
-        if not isinstance(index, int) or isinstance(index, bool) or index < 0:
-            raise ValueError(f"index must be a whole number >= 0, got {index!r}.")
+        check_whole("index", index, minimum=0)
         keys = draw_keys(index + 1, seed, generator)[index:]
-        draw = self.sampler()(keys)
-        weights = {**self.mean, **{name: tensor[0] for name, tensor in draw.items()}}
+        own = self.strata[index % len(self.strata)]
+        draw = own.sampler()(keys)
+        weights = {**own.mean, **{name: tensor[0] for name, tensor in draw.items()}}
         with restored(model):
-            put(model, weights, self.buffers)
+            put(model, weights, own.buffers)
             yield
 
     def load_into(self, model: nn.Module) -> None:
@@ -129,8 +162,15 @@ class Posterior(ABC):
             model: The network, changed.
 
         Raises:
-            ValueError: If the model does not fit; it is then unchanged.
+            ValueError: If the model does not fit, or the mean is no network
+                (`has_mean`); it is then unchanged.
         """
+        if not self.has_mean:
+            raise ValueError(
+                f"{type(self).__name__} has no one network to load: use "
+                "`with posterior.sampled(model, index=k):` for one after another, or "
+                "`predict_proba`, which averages over them."
+            )
         check_model(model, self.mean, self.buffers)
         put(model, self.mean, self.buffers)
 
@@ -200,7 +240,8 @@ class Posterior(ABC):
                 [n, ...] of one draw, example by example, for others (classes in
                 another dimension, quantiles).
             average: Whether to average over the draws; then never more than a chunk of
-                them is in memory.
+                them is in memory, and no more of them are taken than differ
+                (`num_draws`): a mixture of points counts each once.
             batch_size: Examples in memory at a time.
             seed: Seed of the draws.
             generator: Keys of the draws.
@@ -214,6 +255,13 @@ class Posterior(ABC):
         """
         plan = Plan(num_samples, batch_size, method, seed, generator)
         return predict_proba(self, model, x, plan, link, average)
+
+    def summary(self) -> list[LayerSummary]:
+        """One row for each module that owns sampled parameters, in the model's order.
+
+        Weight and bias of a layer are one row; parameters without noise have none.
+        """
+        return spread_rows(self.mean, self.variances())
 
     def __repr__(self) -> str:
         weights = sum(tensor.numel() for tensor in self.mean.values())

@@ -1,6 +1,6 @@
 """Checks of a posterior's fields."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -23,12 +23,11 @@ def check_fields(
         ValueError: If a field is not as documented; the message names it.
     """
     check_tensors({"mean": mean, "precision": precision, "buffers": buffers})
-    if unknown := [name for name in precision if name not in mean]:
-        raise ValueError(
-            f"precision must name parameters of mean, got {listed(unknown)}."
-        )
+    check_names("precision", precision, mean, "parameters of mean")
     for name, tensor in precision.items():
-        _check_gaussian(name, mean[name], tensor)
+        check_like("precision", name, mean[name], tensor)
+        positive = tensor.isfinite() & (tensor > 0)
+        check_all("precision", "finite and > 0", name, tensor, positive)
     check_prior(precision.keys(), prior_precision, "precision")
     check_metadata(metadata)
 
@@ -68,27 +67,65 @@ def _check_dict(field: str, tensors: Any) -> None:
             )
 
 
-def _check_gaussian(name: str, mean: Tensor, precision: Tensor) -> None:
-    """Check mean and precision of one sampled parameter."""
-    for field, tensor in (("mean", mean), ("precision", precision)):
-        if not tensor.is_floating_point():
+def check_names(
+    field: str, given: Iterable[str], known: Collection[str], what: str
+) -> None:
+    """Check that names are known.
+
+    Args:
+        field: Of the names, for the message.
+        given: The names.
+        known: Those that there are.
+        what: What these name, for the message.
+
+    Raises:
+        ValueError: If one is unknown; names a few.
+    """
+    if unknown := [str(name) for name in given if name not in known]:
+        raise ValueError(f"{field} must name {what}, got {listed(unknown)}.")
+
+
+def check_like(field: str, name: str, mean: Tensor, tensor: Tensor) -> None:
+    """Check what spreads one parameter: it and its mean are numbers of one shape.
+
+    Args:
+        field: Of the tensor, for the message.
+        name: Of the parameter.
+        mean: Its mean.
+        tensor: What spreads it, such as a precision.
+
+    Raises:
+        ValueError: If a type or a shape is wrong, or a mean is not finite.
+    """
+    for kind, each in (("mean", mean), (field, tensor)):
+        if not each.is_floating_point():
             raise ValueError(
-                f"{field} must be real floating-point where there is a precision, got "
-                f"{tensor.dtype} for {name}."
+                f"{kind} must be real floating-point where there is a {field}, got "
+                f"{each.dtype} for {name}."
             )
-    if precision.shape != mean.shape:
+    if tensor.shape != mean.shape:
         raise ValueError(
-            f"precision must have the shape of mean, {tuple(mean.shape)} for {name}, "
-            f"got {tuple(precision.shape)}."
+            f"{field} must have the shape of mean, {tuple(mean.shape)} for {name}, "
+            f"got {tuple(tensor.shape)}."
         )
-    _check_all("mean", "finite where there is a precision", name, mean, mean.isfinite())
-    positive = precision.isfinite() & (precision > 0)
-    _check_all("precision", "finite and > 0", name, precision, positive)
+    check_all("mean", f"finite where there is a {field}", name, mean, mean.isfinite())
 
 
-def _check_all(
+def check_all(
     field: str, condition: str, name: str, tensor: Tensor, right: Tensor
 ) -> None:
+    """Check all elements; ValueError tells the first that is not right.
+
+    Args:
+        field: Of the tensor, for the message.
+        condition: What elements must be, for the message.
+        name: Of the parameter.
+        tensor: What is checked.
+        right: Which of its elements are right.
+
+    Raises:
+        ValueError: If one is not.
+    """
     if not right.all():
         value = tensor[~right][0].item()
         raise ValueError(f"{field} must be {condition}, got {value:g} for {name}.")

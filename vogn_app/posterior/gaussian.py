@@ -7,7 +7,7 @@ from torch import Tensor
 
 from . import layers
 from .base import Draw
-from .draws import Sampler
+from .draws import Sampler, wide_dtype
 from .layers import LayerSummary
 from .matching import listed
 from .state import PosteriorState
@@ -58,6 +58,13 @@ class GaussianPosterior(PosteriorState):
     def sampler(self) -> Draw:
         """What draws the sampled parameters."""
         return Sampler(self.mean, self.precision)
+
+    def variances(self) -> dict[str, Tensor]:
+        """Marginal variances: 1 / precision."""
+        return {
+            name: precision.to(wide_dtype(precision)).reciprocal()
+            for name, precision in self.precision.items()
+        }
 
     def kl_divergence(self) -> float:
         """KL(q || N(0, I / delta)) in nats, over all sampled parameters.

@@ -1,5 +1,6 @@
 """What a posterior says of each layer: how much was learned, how surely."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -18,18 +19,23 @@ class LayerSummary:
         name: The module's name in the model; empty for the model itself.
         num_parameters: Number of its sampled weights.
         kl: KL(q || prior) in nats; None where the prior precision is 0, see
-            `GaussianPosterior.kl_divergence`.
-        signal_to_noise: Median of |mean| sqrt(precision), the lower one of two.
-        effective_parameters: Number of weights that the data determine.
-        deviation: Mean of the standard deviations 1 / sqrt(precision).
+            `GaussianPosterior.kl_divergence`, or the posterior has no closed form.
+        signal_to_noise: Median of |mean| over the standard deviation, the lower one of
+            two; None where it is infinite, for weights without noise.
+        effective_parameters: Number of weights that the data determine; None where the
+            posterior is no Gaussian around a prior.
+        deviation: Mean of the standard deviations.
+        between: Of a mixture, the share in [0, 1] of the variance that is between its
+            components, 0 where there is no variance; None for other posteriors.
     """
 
     name: str
     num_parameters: int
     kl: float | None
-    signal_to_noise: float
-    effective_parameters: float
+    signal_to_noise: float | None
+    effective_parameters: float | None
     deviation: float
+    between: float | None = None
 
 
 def signal_to_noise(mean: Tensor, precision: Tensor) -> Tensor:
@@ -111,3 +117,39 @@ def total_kl(
         kl_divergence(mean[n], p, 0.0, prior_precision[n]) for n, p in precision.items()
     )
     return float(sum(each))
+
+
+def spread_rows(
+    mean: dict[str, Tensor], variances: dict[str, Tensor]
+) -> list[LayerSummary]:
+    """Rows of what is known of any posterior: how far each weight spreads.
+
+    Args:
+        mean: Means of all parameters.
+        variances: >= 0, of some of them, in their shapes.
+
+    Returns:
+        One row for each module that owns such parameters, in the order of `mean`.
+    """
+    names = [name for name in mean if name in variances and mean[name].numel()]
+    return [
+        _spread(layer, own, mean, variances) for layer, own in by_layer(names).items()
+    ]
+
+
+def _spread(
+    layer: str, names: list[str], mean: dict[str, Tensor], variances: dict[str, Tensor]
+) -> LayerSummary:
+    means = torch.cat([mean[name].flatten().double() for name in names])
+    deviations = torch.cat([variances[n].flatten().double() for n in names]).sqrt()
+    # 0 / 0 is no doubt either.
+    ratios = torch.where(deviations > 0, means.abs() / deviations, math.inf)
+    median = float(ratios.median())
+    return LayerSummary(
+        name=layer,
+        num_parameters=means.numel(),
+        kl=None,
+        signal_to_noise=median if math.isfinite(median) else None,
+        effective_parameters=None,
+        deviation=float(deviations.mean()),
+    )

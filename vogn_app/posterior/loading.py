@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from .gaussian import GaussianPosterior
-from .matrix_gaussian import MatrixGaussianPosterior
-from .storage import GAUSSIAN, MATRIX_GAUSSIAN, Form, load_as
+from .forms import MIXTURE, Form
+from .mixture import BUILDERS, Component, MixturePosterior
+from .storage import load_as
 
-AnyPosterior = GaussianPosterior | MatrixGaussianPosterior
+AnyPosterior = Component | MixturePosterior
 
-BUILDERS: Mapping[Form, Callable[..., AnyPosterior]] = {
-    GAUSSIAN: GaussianPosterior,
-    MATRIX_GAUSSIAN: MatrixGaussianPosterior.from_fields,
+ALL: Mapping[Form, Callable[..., AnyPosterior]] = {
+    **BUILDERS,
+    MIXTURE: MixturePosterior.from_fields,
 }
 
 
@@ -35,4 +35,4 @@ def load_posterior(
         ValueError: If the path ends in anything else.
         ImportError: If safetensors is needed and not installed.
     """
-    return load_as(BUILDERS, path).to(device)
+    return load_as(ALL, path).to(device)

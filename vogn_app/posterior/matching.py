@@ -93,6 +93,65 @@ def listed(names: list[str]) -> str:
     return shown if len(names) <= LISTED else f"{shown} and {len(names) - LISTED} more"
 
 
+def check_same(
+    kind: str, ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]
+) -> None:
+    """Check that two components of a mixture are of one architecture.
+
+    Args:
+        kind: What the tensors are, for messages.
+        ours: Of one.
+        theirs: Of the other.
+
+    Raises:
+        ValueError: If names, shapes, types or devices differ; names a few.
+    """
+    different = sorted(ours.keys() ^ theirs.keys()) or [
+        name for name in ours if _look(ours[name]) != _look(theirs[name])
+    ]
+    if different:
+        raise ValueError(
+            f"components must have the same {kind} in shape, type and device, got a "
+            f"difference in {listed(different)}."
+        )
+
+
+def _look(tensor: Tensor) -> tuple[torch.Size, torch.dtype, torch.device]:
+    return tensor.shape, tensor.dtype, tensor.device
+
+
+def with_own(
+    kind: str,
+    own: Mapping[str, Tensor],
+    given: Mapping[str, Tensor],
+    names: Mapping[str, str],
+) -> dict[str, Tensor]:
+    """A model's tensors, some of them replaced by copies of others.
+
+    Args:
+        kind: What the tensors are, for messages.
+        own: The model's by plain name, in their order.
+        given: Others by the model's names; cast to the types and device of its own.
+        names: Plain names by the model's; those that are not there are plain already.
+
+    Returns:
+        New dict by plain name, in the order of `own`.
+
+    Raises:
+        ValueError: If a name is unknown or a shape differs.
+    """
+    plain = {names.get(name, plain_name(name)): each for name, each in given.items()}
+    if unknown := [name for name in plain if name not in own]:
+        raise ValueError(f"points must name {kind} of model, got {listed(unknown)}.")
+    if wrong := [n for n, each in plain.items() if each.shape != own[n].shape]:
+        raise ValueError(
+            f"points must have the shapes of model's {kind}, got a difference in "
+            f"{listed(wrong)}."
+        )
+    copies = {n: each.detach().to(own[n], copy=True) for n, each in plain.items()}
+    return {name: copies.get(name, tensor) for name, tensor in own.items()}
+
+
 @torch.no_grad()
 def put(
     model: nn.Module, values: Mapping[str, Tensor], buffers: Mapping[str, Tensor]

@@ -1,18 +1,17 @@
 """The posterior of noisy K-FAC: matrix Gaussians over the blocks of a network."""
 
-import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import log, prod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from ..curvature.kronecker.covariances import Covariance
 from . import layers
-from .base import Draw, Posterior
+from .base import Draw
 from .draws import wide_dtype
 from .fields import (
     cast,
@@ -22,17 +21,19 @@ from .fields import (
     detached,
     plain_values,
 )
+from .forms import MATRIX_GAUSSIAN, Form
 from .gaussian import GaussianPosterior
 from .layers import LayerSummary
+from .marginals import marginals_of
 from .matching import buffers_of, listed, parameters_of
 from .matrix_blocks import MatrixBlock, covariances_by_block
 from .matrix_checks import check_blocks
 from .matrix_draws import MatrixSampler
-from .storage import MATRIX_GAUSSIAN, load_as, save_fields
+from .stored import StoredPosterior, wide_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class MatrixGaussianPosterior(Posterior):
+class MatrixGaussianPosterior(StoredPosterior):
     """A Gaussian with a Kronecker-factored covariance for every block of a network.
 
     It is used as `GaussianPosterior` is, which says more of names, devices and draws;
@@ -51,6 +52,8 @@ class MatrixGaussianPosterior(Posterior):
     Raises:
         ValueError: If an attribute is not as described.
     """
+
+    FORM: ClassVar[Form] = MATRIX_GAUSSIAN
 
     blocks: tuple[MatrixBlock, ...]
 
@@ -130,9 +133,9 @@ class MatrixGaussianPosterior(Posterior):
         """The same in double precision, for figures, which are sums over them."""
         return covariances_by_block(self.blocks, torch.float64)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one file, in one step, as `GaussianPosterior.save`."""
-        fields: dict[str, Any] = {
+    def fields(self) -> dict[str, Any]:
+        """What a file keeps, by name."""
+        return {
             "mean": self.mean,
             "factors": _tensors(self.blocks),
             "buffers": self.buffers,
@@ -140,36 +143,11 @@ class MatrixGaussianPosterior(Posterior):
             "prior_precision": self.prior_precision,
             "metadata": self.metadata,
         }
-        save_fields(path, fields, MATRIX_GAUSSIAN)
 
     @classmethod
-    def load(
-        cls, path: str | os.PathLike[str], device: torch.device | str = "cpu"
-    ) -> Self:
-        """Read what `save` wrote, as `GaussianPosterior.load`."""
-        return load_as({MATRIX_GAUSSIAN: cls.from_fields}, path).to(device)
-
-    @classmethod
-    def from_fields(
-        cls,
-        *,
-        factors: Mapping[str, Tensor],
-        blocks: Mapping[str, Mapping[str, Any]],
-        **fields: Any,
-    ) -> Self:
-        """The posterior from the fields of a file.
-
-        Args:
-            factors: Tensors of the blocks.
-            blocks: The rest of them, by name.
-            fields: Those that are attributes as they are.
-
-        Returns:
-            The posterior.
-
-        Raises:
-            ValueError: If they do not fit.
-        """
+    def from_fields(cls, **fields: Any) -> Self:
+        """The posterior from the fields of a file; see `StoredPosterior`."""
+        factors, blocks = fields.pop("factors"), fields.pop("blocks")
         built = (
             MatrixBlock.from_plain(name, described, factors)
             for name, described in blocks.items()
@@ -181,22 +159,8 @@ class MatrixGaussianPosterior(Posterior):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> Self:
-        """The posterior on another device or in another type.
-
-        Args:
-            device: Where the tensors go; None leaves them where they are.
-            dtype: Of means and buffers that are floating-point. Factors become at
-                least float32.
-
-        Returns:
-            A new posterior; tensors that need no change are shared.
-
-        Raises:
-            ValueError: If `dtype` is no real floating-point type.
-        """
-        if dtype is not None and not dtype.is_floating_point:
-            raise ValueError(f"dtype must be real floating-point, got {dtype}.")
-        wide = None if dtype is None else torch.promote_types(dtype, torch.float32)
+        """The posterior on another device or in another type; see `StoredPosterior`."""
+        wide = wide_of(dtype)
         return type(self)(
             mean=cast(self.mean, device, dtype),
             blocks=tuple(block.to(device, wide) for block in self.blocks),
@@ -211,6 +175,10 @@ class MatrixGaussianPosterior(Posterior):
         It has this one's `signal_to_noise` and `effective_parameters`; its KL
         divergence is smaller, for it knows nothing of correlations.
         """
+        return marginals_of(self)
+
+    def variances(self) -> dict[str, Tensor]:
+        """Marginal variances, in double precision."""
         variances: dict[str, Tensor] = {}
         for block in self.blocks:
             covariance = self._precise[block.layout.name]
@@ -218,13 +186,7 @@ class MatrixGaussianPosterior(Posterior):
                 mean = self.mean[part.name]
                 whole = variances.setdefault(part.name, values.new_zeros(mean.shape))
                 part.of(whole).copy_(values[0])
-        return GaussianPosterior(
-            mean=self.mean,
-            precision={name: variances[name].reciprocal() for name in variances},
-            prior_precision=self.prior_precision,
-            buffers=self.buffers,
-            metadata=self.metadata,
-        )
+        return variances
 
     def kl_divergence(self) -> float:
         """KL(q || N(0, I / delta)) in nats, over all sampled parameters.

@@ -1,7 +1,7 @@
 """Outputs and probabilities under draws from a posterior, in bounded memory."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -71,6 +71,8 @@ def predict_proba(
     """Probabilities; see `Posterior.predict_proba`."""
     if not callable(link):
         check_choice("link", link, LINKS)
+    if average:
+        plan = replace(plan, num_samples=posterior.num_draws(plan.num_samples))
     inputs, result = Inputs(x), None
     num_kept = 1 if average else plan.num_samples
     with evaluating(model):
@@ -124,16 +126,30 @@ def _outputs(
     Yields:
         The s draws and n examples of a part, and their outputs [s, n, ...].
     """
+    keys = draw_keys(plan.num_samples, plan.seed, plan.generator)
+    strata = posterior.strata
+    for first, own in enumerate(strata[: plan.num_samples]):
+        draws = range(first, plan.num_samples, len(strata))
+        yield from _of_stratum(own, model, inputs, plan, draws, keys)
+
+
+def _of_stratum(
+    posterior: "Posterior",
+    model: nn.Module,
+    inputs: Inputs,
+    plan: Plan,
+    draws: range,
+    keys: list[int],
+) -> Iterator[tuple[slice, slice, Tensor]]:
+    """The same for some of the draws, which one posterior gives."""
     num_rows = min(inputs.num_examples, plan.batch_size)
     network = Network(posterior, model, plan.method, num_rows)
     sampler = posterior.sampler()
-    keys = draw_keys(plan.num_samples, plan.seed, plan.generator)
-    first = 0
-    while first < plan.num_samples:
-        draws = slice(first, min(first + network.num_draws, plan.num_samples))
-        weights = sampler(keys[draws])
+    while draws:
+        num_draws = network.num_draws
+        part, draws = draws[:num_draws], draws[num_draws:]
+        weights = sampler([keys[draw] for draw in part])
         for rows, batch in inputs.batches(plan.batch_size, network.device):
-            outputs = network(weights, batch, draws.stop - draws.start)
+            outputs = network(weights, batch, len(part))
             check_outputs(outputs, rows.stop - rows.start)
-            yield draws, rows, outputs
-        first = draws.stop
+            yield slice(part.start, part.stop, part.step), rows, outputs

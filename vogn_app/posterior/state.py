@@ -1,26 +1,26 @@
-"""What a posterior consists of: built, checked, moved, saved and loaded."""
+"""What a Gaussian posterior consists of: built and checked."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
-import torch
 from torch import Tensor, nn
 
-from .base import Posterior
-from .fields import cast, check_fields, detached, plain_values
+from .fields import check_fields, detached, plain_values
+from .forms import GAUSSIAN, Form
 from .matching import buffers_of, listed, parameters_of, plain_names
-from .storage import GAUSSIAN, load_as, save_fields
+from .stored import StoredPosterior
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class PosteriorState(Posterior):
+class PosteriorState(StoredPosterior):
     """The fields of `GaussianPosterior`, which documents them.
 
     Raises:
         ValueError: If a field is not as documented.
     """
+
+    FORM: ClassVar[Form] = GAUSSIAN
 
     precision: dict[str, Tensor]
 
@@ -80,69 +80,4 @@ class PosteriorState(Posterior):
             buffers=copies[2],
             prior_precision={names[n]: d for n, d in prior_precision.items()},
             metadata=dict(metadata or {}),
-        )
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one file, in one step; an existing one is replaced.
-
-        Args:
-            path: Ends in .safetensors, for which the safetensors package must be
-                installed, or in .pt, torch's own format.
-
-        Raises:
-            ValueError: If the path ends in anything else.
-            FileNotFoundError: If its folder does not exist.
-            ImportError: If safetensors is needed and not installed.
-        """
-        fields = ("mean", "precision", "buffers", "prior_precision", "metadata")
-        save_fields(path, {name: getattr(self, name) for name in fields})
-
-    @classmethod
-    def load(
-        cls, path: str | os.PathLike[str], device: torch.device | str = "cpu"
-    ) -> Self:
-        """Read what `save` wrote; no code in the file is run.
-
-        Args:
-            path: Ends in .safetensors or .pt.
-            device: Where the tensors go.
-
-        Returns:
-            The posterior, bit for bit what was saved.
-
-        Raises:
-            PosteriorError: If the file holds no posterior, or a damaged or newer one.
-            FileNotFoundError: If there is no file.
-            ValueError: If the path ends in anything else.
-            ImportError: If safetensors is needed and not installed.
-        """
-        return load_as({GAUSSIAN: cls}, path).to(device)
-
-    def to(
-        self,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> Self:
-        """The posterior on another device or in another type.
-
-        Args:
-            device: Where the tensors go; None leaves them where they are.
-            dtype: Of means and buffers that are floating-point. Precisions become at
-                least float32: they exceed the range of float16.
-
-        Returns:
-            A new posterior; tensors that need no change are shared.
-
-        Raises:
-            ValueError: If `dtype` is no real floating-point type.
-        """
-        if dtype is not None and not dtype.is_floating_point:
-            raise ValueError(f"dtype must be real floating-point, got {dtype}.")
-        wide = None if dtype is None else torch.promote_types(dtype, torch.float32)
-        return type(self)(
-            mean=cast(self.mean, device, dtype),
-            precision=cast(self.precision, device, wide),
-            buffers=cast(self.buffers, device, dtype),
-            prior_precision=self.prior_precision,
-            metadata=self.metadata,
         )

@@ -10,41 +10,13 @@ import os
 import pickle
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from warnings import catch_warnings, simplefilter
 
 import torch
 
-
-@dataclass(frozen=True)
-class Form:
-    """What is in the files of one kind of posterior.
-
-    Args:
-        name: What the file calls its format.
-        schema: Its version, the one that is read.
-        kind: Name of the class, for messages.
-        tensors: Fields that are tensors by name.
-        values: Fields that are plain values by name.
-    """
-
-    name: str
-    schema: int
-    kind: str
-    tensors: tuple[str, ...]
-    values: tuple[str, ...]
-
-
-GAUSSIAN = Form(
-    "vogn_app.posterior", 1, "GaussianPosterior", ("mean", "precision", "buffers"),
-    ("prior_precision", "metadata"),
-)  # fmt: skip
-MATRIX_GAUSSIAN = Form(
-    "vogn_app.posterior.matrix_gaussian", 1, "MatrixGaussianPosterior",
-    ("mean", "factors", "buffers"), ("blocks", "prior_precision", "metadata"),
-)  # fmt: skip
+from .forms import GAUSSIAN, Form
 
 ORDER = "order"  # safetensors sorts its tensors; names of each field, in their order
 

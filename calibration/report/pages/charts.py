@@ -5,7 +5,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from calibration.report.chart import Axis, Band, Bars, Chart, Line, Mark, legend_of
+from calibration.report.chart import Axis, Band, Bars, Chart, Line, Mark, Panel, legend_of
 from calibration.report.colors import LIGHT, SYMBOLS
 from calibration.report.pages.sheet import Sheets
 from calibration.report.pages.text import FAMILY, fitted, printable, width_of
@@ -86,11 +86,33 @@ def draw_chart(
     for index, panel in enumerate(chart.panels):
         tall = room * panel.share / total
         axes = sheets.axes(x + left, at, wide, tall)
-        for mark in panel.marks:
-            _draw(axes, mark)
         last = index == len(chart.panels) - 1
-        _style(axes, chart.x, panel.y, (wide, tall), small, last)
+        draw_panel(axes, chart.x, panel, (wide, tall), small=small, last=last)
         at += tall + gap
+
+
+def draw_panel(
+    axes: Axes,
+    x: Axis,
+    panel: Panel,
+    size: tuple[float, float],
+    *,
+    small: bool = False,
+    last: bool = True,
+) -> None:
+    """Draw one panel of a chart.
+
+    Args:
+        axes: Where.
+        x: The horizontal axis.
+        panel: What.
+        size: Width and height, in points.
+        small: Whether there is no room for axis titles.
+        last: Whether the horizontal axis is labelled.
+    """
+    for mark in panel.marks:
+        _draw(axes, mark)
+    _style(axes, x, panel.y, size, small, last)
 
 
 def _bottom(chart: Chart, small: bool) -> float:
@@ -135,6 +157,9 @@ def _style(
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set(color=LIGHT["muted"], linewidth=0.6)
     axes.tick_params(length=2, width=0.5, pad=2, color=LIGHT["muted"])
+    if x.log:
+        axes.set_xscale("log")
+        axes.minorticks_off()
     _limits(axes.set_xlim, x)
     _limits(axes.set_ylim, y)
     ticks = 2 if small else max(2, round(height / 32))

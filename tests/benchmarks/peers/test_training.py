@@ -7,10 +7,10 @@ import torch
 from benchmarks.peers.training import (
     fit,
     fresh_model,
+    optimizer_of,
     product_method,
 )
 from tests.benchmarks.examples import moons
-from trainers.optimizers import build_optimizer
 
 
 def test_a_seed_decides_the_initial_weights():
@@ -27,7 +27,7 @@ def test_every_example_is_seen_once_an_epoch_and_the_lr_ends_at_zero():
     problem, training = moons()
     model = fresh_model(problem, 0)
     config = problem.task.config("sgd", seed=0).optimizer
-    optimizer = build_optimizer(config, model, len(problem.train), 0)
+    optimizer = optimizer_of(config, model, problem, training)
     counts, rates = [], []
 
     def step(model, optimizer, inputs, labels):

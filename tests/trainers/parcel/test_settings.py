@@ -8,10 +8,10 @@ from timm.optim import create_optimizer_v2
 from torch import nn
 from torch.optim import SGD, AdamW
 
+from tests.trainers.building import built
 from tests.trainers.parcel.values import OURS, others
 from trainers.catalogue import OPTIMIZERS
 from trainers.config import OptimizerConfig
-from trainers.optimizers import build_optimizer
 from trainers.parcel.settings import (
     MAKERS,
     WIDTH,
@@ -69,7 +69,7 @@ def test_the_line_makes_the_optimizer_that_a_run_has(name, which):
     line = constructor(spec, values, num_data="600", start="")
     made = eval(line, {**NAMES, "model": network()})
     config = OptimizerConfig(name=name, hyperparameters=values)
-    assert settings(made) == settings(build_optimizer(config, network(), 600, 0))
+    assert settings(made) == settings(built(config, network(), 600, 0))
 
 
 @pytest.mark.parametrize("name", OURS)

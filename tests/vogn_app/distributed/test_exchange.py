@@ -16,7 +16,7 @@ from tests.vogn_app.distributed.values import (
 )
 from vogn_app.distributed import Statistics, Weighing
 
-PLAIN = Weighing(mean=True, plain=True)
+PLAIN = Weighing(mean=True, power=0)
 
 
 def plain(rank, squares, weighing, dtype):

@@ -237,7 +237,7 @@ def test_squares_of_own_losses_are_averaged_also_where_gradients_add_up():
     params = parameters(1)
     blocks = [block([4], [6], 3), block([8], [2], 1)]
     for one in blocks:
-        one.plain = True
+        one.power = 0
     gathered = gather(params, *blocks, together=True)
     assert_values([params[0].grad, gathered.squares[params[0]]], [12, 5])
 

@@ -6,15 +6,23 @@ from dataclasses import dataclass
 import streamlit as st
 
 from ui.components.formats import plain
+from ui.components.reading import Summary
 from ui.views.compare.groups import Entry
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The entries, and the place of the one that the others are compared with."""
+    """The entries, and the place of the one that the others are compared with.
+
+    Args:
+        entries: What is set side by side.
+        place: Of the one that the others are compared with.
+        views: All runs that were chosen, also those beyond the entries.
+    """
 
     entries: Sequence[Entry]
     place: int = 0
+    views: Sequence[Summary] = ()
 
     @property
     def baseline(self) -> Entry:

@@ -24,6 +24,7 @@ TAB = "compare"  # of the address, /compare?runs=ID,ID&compare=Curves
 # Each tab is a module of this folder with a `render(comparison)`.
 TABS = {
     "Numbers": "numbers",
+    "Against a setting": "against",
     "Curves": "curves",
     "Reliability": "reliability",
     "Risk and coverage": "selective",
@@ -55,7 +56,7 @@ def render() -> None:
         return
     told(chosen, left_out)
     _notes(found)
-    comparison = Comparison(found, place)
+    comparison = Comparison(found, place, chosen.views)
     show_key(found, comparison.baseline)
     _watch(chosen.views)
     _tabs(comparison)

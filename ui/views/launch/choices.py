@@ -15,8 +15,10 @@ from trainers.config import (
     TrainingConfig,
 )
 from trainers.hyperparameters import OptimizerSpec
+from trainers.kinds import kind_of
 from ui.components.formats import count, plain, words
 from ui.components.forms import in_columns
+from ui.components.methods import choose_method
 
 _TRAINING = TrainingConfig()
 _EVALUATION = EvaluationConfig()
@@ -52,17 +54,7 @@ def facts(spec: DatasetSpec) -> str:
 
 def optimizer() -> OptimizerSpec:
     """Choose an optimizer."""
-    names = list(OPTIMIZERS)
-    name = st.segmented_control(
-        "Optimizer",
-        names,
-        default=names[0],
-        required=True,
-        key="optimizer",
-        format_func=lambda k: OPTIMIZERS[k].title,
-        label_visibility="collapsed",
-    )
-    return OPTIMIZERS[name or names[0]]
+    return choose_method("optimizer")
 
 
 def about(name: str | None) -> None:
@@ -75,6 +67,8 @@ def about(name: str | None) -> None:
         else:
             st.badge("One set of weights", color="gray", icon=":material/adjust:")
         st.markdown(plain(spec.summary))
+        kind = kind_of(spec.name)
+        st.caption(f"{plain(kind.title)}. Costs: {plain(kind.costs)}.")
         st.caption(plain(spec.paper))
 
 

@@ -22,8 +22,8 @@ from trainers.sweep import (
     setting,
     sweep,
 )
-from ui.components.formats import MISSING, counted, words
-from ui.components.forms import label
+from ui.components.formats import MISSING, counted
+from ui.components.forms import setting_title
 from ui.views.launch.ranges import expanded
 
 ONE, RACE, SWEEP = "one", "race", "sweep"
@@ -206,15 +206,6 @@ def distinct(typed: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
 def row_title(name: str) -> str:
     """What a row of the sweep is called."""
     return "Seeds" if name == "seed" else setting_title(name)
-
-
-def setting_title(name: str) -> str:
-    """A setting's name for people."""
-    for spec in OPTIMIZERS.values():
-        for item in spec.hyperparameters:
-            if item.name == name:
-                return label(item)
-    return words(name)
 
 
 def table(configs: Sequence[RunConfig]) -> list[dict[str, str]]:

@@ -11,9 +11,10 @@ from trainers.config import OOD_AUTO, OOD_NONE, SCHEDULES
 from trainers.flags import flag
 from trainers.hyperparameters import HyperParameter, OptimizerSpec
 from trainers.jobs.launcher import MAX_GROUP
+from trainers.kinds import KINDS, by_kind, in_order
 from trainers.sweep import CHOICES, GRID, LIST, SECTION_OF, SECTIONS
 from ui.components.formats import plain
-from ui.components.forms import explanation
+from ui.components.forms import explanation, setting_title
 from ui.views.launch.plans import (
     ONE,
     RACE,
@@ -23,7 +24,6 @@ from ui.views.launch.plans import (
     distinct,
     parts,
     row_title,
-    setting_title,
 )
 from ui.views.launch.ranges import HOW
 
@@ -33,6 +33,8 @@ _KINDS = {
     SWEEP: ":material/grid_view: Sweep",
 }
 _MODES = {GRID: "Every combination", LIST: "Side by side"}
+RACERS = ("vogn", "adamw")  # at first; every one more is a training more
+_RACE_KIND = "race-kind"
 NUM_AXES = 6
 # What is no axis: seeds have a field of their own, and a folder is chosen above.
 _NO_AXES = {"seed", "folder"}
@@ -72,13 +74,26 @@ def _race(spec: OptimizerSpec) -> Plan:
         "above, every other one with its own defaults."
     )
     chosen = st.multiselect(
-        "Optimizers", list(OPTIMIZERS), default=list(OPTIMIZERS), key="race",
+        "Optimizers", in_order(OPTIMIZERS), default=list(RACERS), key="race",
         format_func=lambda name: OPTIMIZERS[name].title,
+    )  # fmt: skip
+    st.pills(
+        "Add all of a kind", list(by_kind()), key=_RACE_KIND, on_change=_add_kind,
+        format_func=lambda name: KINDS[name].title,
+        help="  \n".join(f"{kind.title}: {kind.gives}." for kind in KINDS.values()),
     )  # fmt: skip
     rows = _Rows()
     group = _seeds_and_group(rows)
     typed = distinct({"optimizer": chosen, **rows.typed}) if chosen else {}
     return Plan(kind=RACE, typed=typed, group=group, problems=rows.problems)
+
+
+def _add_kind() -> None:
+    """Let all optimizers of the kind that was clicked take part."""
+    specs = by_kind().get(st.session_state[_RACE_KIND] or "", [])
+    names = {*st.session_state["race"], *(spec.name for spec in specs)}
+    st.session_state["race"] = in_order(names)
+    st.session_state[_RACE_KIND] = None
 
 
 def _sweep(spec: OptimizerSpec) -> Plan:

@@ -13,6 +13,7 @@ from trainers.catalogue import OPTIMIZERS
 from trainers.hyperparameters import AUTO, HyperParameter, OptimizerSpec
 from ui.components.formats import plain
 from ui.components.forms import hyperparameters
+from ui.components.methods import choose_method
 
 OPTIMIZER = "optimizer"  # of the address /optimizer?optimizer=NAME
 POSTERIOR = "posterior"  # of the address /optimizer?optimizer=vogn&posterior=RUN
@@ -34,12 +35,7 @@ def choose() -> OptimizerSpec:
         )
     elif name and name != before:
         st.session_state[_CHOICE] = name
-    answer = st.segmented_control(
-        "Optimizer", list(OPTIMIZERS), default=next(iter(OPTIMIZERS)), required=True,
-        key=_CHOICE, format_func=lambda each: OPTIMIZERS[each].title,
-        label_visibility="collapsed",
-    )  # fmt: skip
-    spec = OPTIMIZERS.get(answer or "", next(iter(OPTIMIZERS.values())))
+    spec = choose_method(_CHOICE)
     if name != spec.name:
         if name in OPTIMIZERS:  # another was clicked: values and run are not its own
             _write({})

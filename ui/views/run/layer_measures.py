@@ -1,7 +1,7 @@
 """The numbers that the posterior has for a layer."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ui.components.formats import compact, percent
@@ -68,8 +68,24 @@ MEASURES = (
 )  # fmt: skip
 
 
+# What the first two say of a mixture, whose members may be far apart.
+_OF_MIXTURES = {
+    "deviation": "How far a weight differs over draws, on average: from member to "
+    "member, and within each.",
+    "signal_to_noise": "The members' average weight over its deviation. Above 1 they "
+    "agree on its sign; far below, each has found weights of its own.",
+}
+
+
+def is_mixture(layers: Sequence[Layer]) -> bool:
+    """Whether layers are of a mixture of posteriors, or of networks."""
+    return any(value(row.get("between")) is not None for row in layers)
+
+
 def known(layers: Sequence[Layer]) -> list[Measure]:
-    """The measures that at least one layer has."""
-    return [
+    """The measures that at least one layer has, as they are to be read there."""
+    found = [
         each for each in MEASURES if any(each.of(row) is not None for row in layers)
     ]
+    notes = _OF_MIXTURES if is_mixture(layers) else {}
+    return [replace(each, note=notes.get(each.key, each.note)) for each in found]

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from trainers.catalogue import OPTIMIZERS
+from trainers.kinds import bayesian_examples
 from trainers.runs import Run
 from ui.components.formats import counted
 from ui.components.guarded import guarded
@@ -37,7 +37,7 @@ def plane(run: Run, content: Mapping[str, Any], names: list[str]) -> None:
 
     Args:
         run: The run.
-        content: Its evaluation, with "map" and "mean".
+        content: Its evaluation, with "map" and "num_samples".
         names: Class names.
     """
     titles = [DECISION, *_KEYS]
@@ -89,7 +89,7 @@ def _map(
             revision=run.id,
         )
         return
-    if title != TOTAL and not content["mean"]:
+    if title != TOTAL and content["num_samples"] < 2:
         _undivided(title)
         return
     key = _KEYS[title]
@@ -109,12 +109,8 @@ def _undivided(title: str) -> None:
         st.markdown(f"**{title}**")
         st.info(
             "There is no map of it: one set of weights cannot disagree with itself, so "
-            f"its entropy cannot be split. Train with {_bayesian()} to see where data "
-            "are missing.",
+            "its entropy cannot be split. Train with a Bayesian optimizer, such as "
+            f"{bayesian_examples()}, to see where data are missing.",
             icon=":material/info:",
         )
 
-
-def _bayesian() -> str:
-    """The optimizers that learn a posterior."""
-    return " or ".join(spec.title for spec in OPTIMIZERS.values() if spec.bayesian)

@@ -6,8 +6,9 @@ from typing import Any
 import streamlit as st
 from streamlit import column_config as column
 
-from trainers.catalogue import OPTIMIZERS, optimizer_spec
+from trainers.catalogue import optimizer_spec
 from trainers.config import RunConfig
+from trainers.kinds import bayesian_examples
 from trainers.runs import RunError
 from trainers.status import ALIVE
 from ui.components import reading
@@ -16,7 +17,7 @@ from ui.components.guarded import fragment
 from ui.components.plot import panel
 from ui.components.reading import Summary
 from ui.components.series import MAX_POINTS, Row, value
-from ui.views.run.layer_measures import MEASURES, Layer, known
+from ui.views.run.layer_measures import MEASURES, Layer, is_mixture, known
 from ui.views.run.layers import by_layer, name_of, over_time, thinned_epochs
 
 REFRESH = 5.0  # seconds between two looks at a live run, which tells once an epoch
@@ -42,11 +43,11 @@ def learns_posterior(config: RunConfig) -> bool:
 
 def _none(config: RunConfig) -> None:
     title = optimizer_spec(config.optimizer.name).title
-    others = [spec.title for spec in OPTIMIZERS.values() if spec.bayesian]
+    first = next(spec.title for spec in OPTIMIZERS.values() if spec.bayesian)
     st.info(
         f"**{title} trains one set of weights**, so there is no posterior to look at. "
-        f"Train with {' or '.join(others)} to see how sure the data make the network "
-        "of each layer: Clone this run and choose another optimizer.",
+        f"Train with {first} or another Bayesian optimizer to see how sure the data "
+        "make the network of each layer: Clone this run and choose another optimizer.",
         icon=":material/scatter_plot:",
     )
 
@@ -99,7 +100,10 @@ def _final(view: Summary) -> Sequence[Layer]:
 
 def _missing(state: str) -> str:
     if state in ALIVE:
-        return "What the posterior says of each layer appears here after an epoch."
+        return (
+            "What the posterior says of each layer appears here after an epoch, and "
+            "where it is gathered late or made at the end, then."
+        )
     return (
         "This run says nothing of its posterior: it ended before its first epoch, or "
         "was trained by an older version."
@@ -122,12 +126,26 @@ def _totals(layers: Sequence[Layer]) -> None:
             f"{compact(taught / weights)} a weight."
         )
     st.markdown(" ".join(parts))
-    st.caption(
-        "Layers stand in the order of the model. A deviation far below the prior's "
-        "means that the data pin a weight down, be it close to 0, where its "
-        "signal-to-noise is low all the same; one near the prior's means that they "
-        "leave it open, and its doubt reaches predictions."
-    )
+    st.caption(f"Layers stand in the order of the model. {_reading(layers)}".strip())
+
+
+def _reading(layers: Sequence[Layer]) -> str:
+    """How a deviation is to be read."""
+    if is_mixture(layers):
+        return (
+            "The posterior is a mixture: a deviation tells how far its members lie "
+            "apart and how unsure each is. Networks that compute the same with their "
+            "units in another order lie apart too, so a large one is no doubt that "
+            "reaches predictions."
+        )
+    if any(value(layer.get("effective_parameters")) is not None for layer in layers):
+        return (
+            "A deviation far below the prior's means that the data pin a weight down, "
+            "be it close to 0, where its signal-to-noise is low all the same; one near "
+            "the prior's means that they leave it open, and its doubt reaches "
+            "predictions."
+        )
+    return ""
 
 
 def _sum(layers: Sequence[Layer], key: str) -> float:
@@ -153,7 +171,10 @@ def _by_layer(layers: Sequence[Layer], view: Summary) -> None:
 
 def _over_time(epochs: Epochs, view: Summary) -> None:
     if not epochs:
-        st.caption("An older version trained this run, which kept the end alone.")
+        st.caption(
+            "There is the end alone: the posterior was made when training was over, "
+            "or an older version trained this run."
+        )
         return
     options = {each.title: each for each in known(epochs[-1][1])}
     title = st.segmented_control(
@@ -173,10 +194,13 @@ def _over_time(epochs: Epochs, view: Summary) -> None:
 
 
 def _table(layers: Sequence[Layer]) -> None:
+    measures, mixture = known(layers), is_mixture(layers)
+    told = any(measure.key == "kl" for measure in measures)
     lines = [
         {"Layer": name_of(layer), "Weights": value(layer.get("num_parameters"))}
-        | {measure.title: measure.of(layer) for measure in known(layers)}
-        | {"KL": rounded(layer.get("kl"))}
+        | {measure.title: measure.of(layer) for measure in measures}
+        | ({"KL": rounded(layer.get("kl"))} if told else {})
+        | ({"Between": value(layer.get("between"))} if mixture else {})
         for layer in layers
     ]
     st.dataframe(
@@ -194,6 +218,11 @@ def _table(layers: Sequence[Layer]) -> None:
             "KL a weight": column.NumberColumn(format="%.3g", help="In nats."),
             "KL": column.NumberColumn(
                 "KL (nats)", format="localized", help="From the prior, in all."
+            ),
+            "Between": column.NumberColumn(
+                "Between members",
+                format="percent",
+                help="Share of the variance that is from member to member.",
             ),
         },
     )

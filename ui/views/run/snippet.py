@@ -19,8 +19,8 @@ posterior = load_posterior("posterior.safetensors")
 
 {inputs}
 probabilities = posterior.predict_proba(model, inputs, {samples})  # [N, {classes}]
-posterior.load_into(model)  # or one network, at the posterior mean
 """
+_AT_MEAN = "posterior.load_into(model)  # or one network, at the posterior mean\n"
 _UNKNOWN = "inputs = torch.zeros(1, {sizes})  # yours, normalised as in training"
 _NORMALISED = """\
 given = torch.rand(1, {sizes})  # yours: {range}
@@ -46,13 +46,19 @@ def posterior_snippet(config: RunConfig, evaluation: Mapping[str, Any] | None) -
     classes = spec.num_classes or told.get("num_classes")
     if not shape or not isinstance(classes, int):
         return ""
-    return _LINES.format(
+    lines = _LINES if _is_mixture(told) else _LINES + _AT_MEAN
+    return lines.format(
         model=json.dumps(config.model.name),
         shape=shape,
         classes=classes,
         inputs=_inputs(shape, told.get("normalisation")),
         samples=config.evaluation.test_samples,
     )
+
+
+def _is_mixture(told: Mapping[str, Any]) -> bool:
+    """Whether an evaluation is of a posterior whose mean is no network."""
+    return bool(told.get("posterior")) and told.get("mean") is None
 
 
 def _shape(told: Any) -> tuple[int, ...]:

@@ -9,13 +9,14 @@ import streamlit as st
 from data import DATASETS
 from trainers.catalogue import MODELS, OPTIMIZERS, model_spec, optimizer_spec
 from trainers.config import RunConfig
+from trainers.kinds import KINDS, in_order, kind_of
 from ui.components.navigation import GROUP, STATE
 from ui.components.reading import Summary
 from ui.components.states import LOOKS
 from ui.views.runs import address
 
 SEARCH, OPTIMIZER, MODEL = "search", "optimizer", "model"
-DATASET, TAG = "dataset", "tag"
+DATASET, TAG, KIND = "dataset", "tag", "kind"
 ARCHIVED, YES = "archived", "yes"  # /runs?archived=yes shows what was put away
 LONGEST = 200  # characters of a search
 
@@ -31,7 +32,7 @@ class Choice:
         title: A value for people.
         known: Whether a value that no run has may be in the address all the same.
         least: Number of values from which on there is something to choose.
-        newest: Whether later names come first.
+        arranged: Brings the names into order.
         width: Pixels.
     """
 
@@ -41,12 +42,20 @@ class Choice:
     title: Callable[[str], str] = str
     known: Callable[[str], bool] = bool
     least: int = 1
-    newest: bool = False
+    arranged: Callable[[Collection[str]], list[str]] = sorted
     width: int = 150
 
 
 def _group(view: Summary) -> list[str]:
     return [view.group] if view.group else []
+
+
+def _latest_first(names: Collection[str]) -> list[str]:
+    return sorted(names, reverse=True)
+
+
+def _kind(view: Summary) -> list[str]:
+    return [kind_of(view.config.optimizer.name).name] if view.config else []
 
 
 def _optimizer(view: Summary) -> list[str]:
@@ -67,10 +76,15 @@ def _tags(view: Summary) -> Sequence[str]:
 
 Passes = Callable[[Summary], bool]
 CHOICES = (
-    Choice(GROUP, "Any group", _group, newest=True, width=220),
+    Choice(GROUP, "Any group", _group, arranged=_latest_first, width=220),
+    Choice(
+        KIND, "Any kind", _kind, lambda name: KINDS[name].title, KINDS.__contains__,
+        least=2, arranged=lambda names: [name for name in KINDS if name in names],
+    ),
     Choice(
         OPTIMIZER, "Any optimizer", _optimizer,
         lambda name: optimizer_spec(name).title, OPTIMIZERS.__contains__, least=2,
+        arranged=in_order,
     ),
     Choice(
         MODEL, "Any model", _model, lambda name: model_spec(name).title,
@@ -142,7 +156,7 @@ def _names(config: RunConfig) -> list[str]:
     optimizer = config.optimizer.name
     return [
         dataset, DATASETS[dataset].title, model, model_spec(model).title,
-        optimizer, optimizer_spec(optimizer).title,
+        optimizer, optimizer_spec(optimizer).title, kind_of(optimizer).title,
     ]  # fmt: skip
 
 
@@ -154,7 +168,7 @@ def _choose(choice: Choice, views: Sequence[Summary]) -> Passes:
         chosen = None
         address.give(choice.name, None)
     # What is gone from the list may be in the address: it can be left then.
-    options = sorted({*numbers, *([chosen] if chosen else [])}, reverse=choice.newest)
+    options = choice.arranged({*numbers, *([chosen] if chosen else [])})
     if len(options) >= choice.least or chosen:
         st.selectbox(
             choice.none, options, index=None, key=address.key(choice.name),

@@ -11,8 +11,10 @@ from trainers.runs import Run
 from trainers.status import ALIVE
 from trainers.sweep import differing
 from ui.components import navigation
+from ui.components.against import against, axes_among
 from ui.components.engine import told
 from ui.components.formats import count, counted, plain
+from ui.components.guarded import guarded
 from ui.components.navigation import GROUP
 from ui.components.reading import Summary
 from ui.components.sparkline import sparkline
@@ -24,6 +26,7 @@ from ui.views.runs.groups import Group
 ROW = 38  # pixels
 HIGHEST = 760  # pixels of a table
 BUTTON = 40  # pixels
+PICTURE = "group-picture"  # key of what holds it; whether it is open
 PATIENCE = 0.3  # seconds of a look that go to curves that nobody has read yet
 
 
@@ -152,8 +155,25 @@ def by_group(
     for group in found:
         if group.name == opened:
             st.markdown(f"### {plain(group.name)}")
+            _picture(group)
             return runs(group.views, everything, tools)
     return False
+
+
+def _picture(group: Group) -> None:
+    """Offer its results against the setting in which it differs, if that is a number.
+
+    Only what is open is computed.
+    """
+    if not axes_among(group.views):
+        return
+    box = st.expander(
+        "Against a setting", icon=":material/show_chart:", key=PICTURE,
+        on_change="rerun",
+    )  # fmt: skip
+    if box.open:
+        with box, guarded("The picture of the group"):
+            against(group.views, f"group-against-{group.name}")
 
 
 def _clicked(key: str, found: Sequence[Group]) -> Group | None:

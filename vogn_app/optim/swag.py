@@ -1,0 +1,349 @@
+"""SWAG, stochastic weight averaging with a Gaussian around the average.
+
+Paper: Maddox, Garipov, Izmailov, Vetrov, Wilson (2019), "A Simple Baseline for Bayesian
+Uncertainty in Deep Learning", arXiv:1902.02476, algorithm 1 and equation 1; the
+schedule of the learning rate is that of its experiments.
+
+SGD with momentum runs to the neighbourhood of a solution and then wanders there at a
+constant learning rate. What it passes gives mean and covariance of a Gaussian.
+
+Symbols:
+    theta_i          the weights at the i-th collection, i = 1 ... T
+    mean             their running mean
+    squares          sum of squared distances from it, T times the variance
+    d_i              theta_i - mean, with the mean of the first i
+    K  max_rank      how many of the last d_i are kept
+
+    mean    <- mean + (theta_i - mean) / i
+    squares <- squares + (1 - 1 / i) (theta_i - mean of those before)^2
+    w = mean + sqrt(scale / 2) (sqrt(squares / T) z_1 + sum_k d_k z_2k / sqrt(K - 1))
+
+with standard normal z_1 of the shape of the weights and one number z_2k a deviation.
+
+Departures from the paper:
+    1. The variance is accumulated as such (Welford 1962). The paper's difference of the
+       means of theta^2 and theta cancels: where weights of size 1 vary by 1e-4 it is
+       rounding alone, and negative values must be clamped.
+    2. How often weights are collected follows by default from the length of the tail,
+       so that about K are; the paper takes one an epoch.
+    3. Running statistics of BatchNorm are renewed once, for the averaged weights, not
+       for every draw, which costs a pass over the training data each. Who wants that
+       calls `renew_running_statistics(model, batches)` in a block of
+       `posterior.sampled(model, index=k)`.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.sgd import sgd
+
+from .._checks import check_count, check_number, check_positive, check_whole
+from ..posterior.low_rank import LowRankPosterior
+from ..posterior.matching import buffers_of, parameters_of
+from .collecting import NUM_STEPS, CollectingOptimizer, Params
+from .descent import MOMENTUM, check_descent
+from .running_statistics import renew_running_statistics
+
+AUTO = "auto"
+FALL, BOTTOM = 0.5, 0.9  # of the way to the tail: between them the rate falls
+
+# Keys of state_dict().
+COLLECTED, FINISHED = "num_collected", "finished"
+MEANS, SQUARES, DEVIATIONS = "means", "squares", "deviations"
+_START, _INTERVAL, _MAX_RANK = "start", "interval", "max_rank"
+
+
+class SWAG(CollectingOptimizer):
+    """SGD with momentum, and a Gaussian of low rank around its averaged weights.
+
+    Its loop is that of any optimizer, with `LambdaLR(optimizer, optimizer.lr_factor)`
+    as its schedule and `finish` at its end. Settings marked * may differ between
+    parameter groups.
+
+    Args:
+        model: The network.
+        num_steps: Steps of the whole training, >= 2.
+        lr: * Learning rate of the beginning, >= 0; 0.05.
+        momentum: * Weight of the past steps in their sum, in [0, 1); 0.9.
+        weight_decay: * L2 penalty >= 0; 5e-4.
+        start: Share of the steps before the first collection, in [0, 1); 0.75.
+        interval: Steps from one collection to the next, >= 1; "auto", the default, so
+            that K to 2 K are made. The last step is always one, and at least two are
+            made.
+        max_rank: K >= 2, deviations that are kept: as many copies of the weights. 20.
+        scale: Factor of the covariance of draws, > 0; 1 is the paper's.
+        tail_lr: Share of `lr` in the tail, in (0, 1]; 0.2 as in the paper's VGG and
+            PreResNet. It decides how far the weights wander, and so how wide the
+            Gaussian is.
+        params: Parameters or parameter groups, as for any torch optimizer, all of them
+            the model's; by default every parameter that requires a gradient. Others
+            are without noise.
+
+    Raises:
+        ValueError: If an argument is out of range, or a parameter is not the model's.
+
+    Under DistributedDataParallel all ranks collect the same weights.
+
+    State:
+        `state[p]` holds "momentum_buffer"; `state_dict()` adds what was collected.
+
+    Example:
+        >>> model = nn.Linear(2, 3)
+        >>> optimizer = SWAG(model, num_steps=8)
+        >>> x, y = torch.randn(8, 2), torch.randint(3, (8,))
+        >>> schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, optimizer.lr_factor)
+        >>> for _ in range(8):
+        ...     optimizer.zero_grad()
+        ...     nn.functional.cross_entropy(model(x), y).backward()
+        ...     optimizer.step()
+        ...     schedule.step()
+        >>> optimizer.finish(lambda: [(x, y)])
+        >>> probabilities = optimizer.posterior().predict_proba(model, x)
+    """
+
+    method = "SWAG"
+    _planned = (NUM_STEPS, _START, _INTERVAL, _MAX_RANK)
+    _copied = (
+        *CollectingOptimizer._copied, "scale", "tail_lr", "_first", "num_collected",
+        "_finished", "_means", "_squares", "_deviations",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        num_steps: int,
+        lr: float = 0.05,
+        momentum: float = 0.9,
+        weight_decay: float = 5e-4,
+        start: float = 0.75,
+        interval: int | str = AUTO,
+        max_rank: int = 20,
+        scale: float = 1.0,
+        tail_lr: float = 0.2,
+        params: Params | None = None,
+    ) -> None:
+        check_whole("num_steps", num_steps, minimum=2)
+        self.start = check_number(
+            "start", start, minimum=0, maximum=1, open_maximum=True
+        )
+        self._first = min(int(start * num_steps), num_steps - 2)  # steps without any
+        self.max_rank = check_whole("max_rank", max_rank, minimum=2)
+        self.interval = self._checked_interval(interval, num_steps - self._first)
+        self.scale = check_positive("scale", scale)
+        self.tail_lr = check_number(
+            "tail_lr", tail_lr, minimum=0, maximum=1, open_minimum=True
+        )
+        self.num_collected, self._finished = 0, False
+        self._means: dict[str, Tensor] = {}
+        self._squares: dict[str, Tensor] = {}
+        self._deviations: dict[str, Tensor] = {}  # [max_rank, *shape], the last ones
+        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        super().__init__(model, params, defaults, num_steps=num_steps)
+
+    def _checked_interval(self, interval: int | str, tail: int) -> int:
+        if interval == AUTO:
+            return max(1, tail // self.max_rank)
+        if not isinstance(interval, int):
+            raise ValueError(
+                f"interval must be a whole number >= 1 or {AUTO!r}, got {interval!r}."
+            )
+        if check_count("interval", interval) >= tail:
+            raise ValueError(
+                f"interval must be < {tail}, the number of steps after start, so that "
+                f"two weights are collected, got {interval}."
+            )
+        return interval
+
+    def _check_group(self, group: dict[str, Any]) -> None:
+        check_descent(group)
+        if self.num_collected:
+            raise ValueError(
+                "param_group must be added before weights are collected, got "
+                f"{self.num_collected} collections."
+            )
+
+    def lr_factor(self, step: int) -> float:
+        """Share of the learning rate at a step, in (0, 1].
+
+        Args:
+            step: Steps done.
+
+        Returns:
+            1 to begin with; falling in a line over the part from 0.5 to 0.9 of the way
+            to the tail, to `tail_lr`, which stays.
+        """
+        return falling(step, self._first, self.tail_lr)
+
+    def _update(self) -> None:
+        for group in self.param_groups:
+            members = [p for p in group["params"] if p.grad is not None]
+            buffers = [self.state[p].get(MOMENTUM) for p in members]
+            sgd(
+                members, [p.grad for p in members], buffers,
+                weight_decay=group["weight_decay"], momentum=group["momentum"],
+                lr=group["lr"], dampening=0.0, nesterov=False, maximize=False,
+            )  # fmt: skip
+            if group["momentum"]:
+                for p, buffer in zip(members, buffers, strict=True):
+                    self.state[p][MOMENTUM] = buffer
+
+    def _collect(self) -> None:
+        self._finished = False
+        late = self.steps_done > self._first
+        # Counted from the end, so that the last weights are among the collected ones.
+        if not late or (self.num_steps - self.steps_done) % self.interval:
+            return
+        weights = {name: _wide(p.detach()) for name, p in self._members().items()}
+        for name, each in weights.items():
+            if name not in self._means:
+                self._means[name] = torch.zeros_like(each)
+                self._squares[name] = torch.zeros_like(each)
+                self._deviations[name] = each.new_zeros(self.max_rank, *each.shape)
+        row = self.num_collected % self.max_rank
+        self.num_collected += 1
+        add_to_moments(
+            list(weights.values()),
+            [self._means[name] for name in weights],
+            [self._squares[name] for name in weights],
+            [self._deviations[name][row] for name in weights],
+            self.num_collected,
+        )
+
+    @property
+    def has_posterior(self) -> bool:
+        """Whether two weights have been collected, as a covariance takes."""
+        return self.num_collected >= 2
+
+    def posterior(self) -> LowRankPosterior:
+        """The Gaussian of what has been collected, without the optimizer.
+
+        Its buffers, such as BatchNorm's running statistics, are those of the model:
+        before `finish` those of the weights that are being trained.
+
+        Returns:
+            Copies: later steps change nothing in it.
+
+        Raises:
+            RuntimeError: If fewer than two weights have been collected.
+        """
+        if not self.has_posterior:
+            raise RuntimeError(
+                "posterior must be called after two weights have been collected, from "
+                f"step {self._first + 1} on, got {self.num_collected} by step "
+                f"{self.steps_done}."
+            )
+        rank = min(self.num_collected, self.max_rank)
+        mean = {n: p.detach().clone() for n, p in parameters_of(self.network).items()}
+        for name, average in self._means.items():
+            mean[name] = average.to(mean[name].dtype, copy=True)
+        return LowRankPosterior(
+            mean=mean,
+            variance={n: m / self.num_collected for n, m in self._squares.items()},
+            deviations={n: d[:rank].clone() for n, d in self._deviations.items()},
+            scale=self.scale,
+            buffers={n: b.clone() for n, b in buffers_of(self.network).items()},
+            metadata={"method": "SWAG", COLLECTED: self.num_collected},
+        )
+
+    @torch.no_grad()
+    def finish(self, batches: Callable[[], Iterable[Any]]) -> None:
+        """Put the averaged weights into the model, with running statistics of theirs.
+
+        Called again it does nothing, until a further step is made. Without BatchNorm
+        no batch is asked for; where there is SyncBatchNorm all ranks must call it.
+
+        Args:
+            batches: Goes through the training data anew: tuples of inputs and labels,
+                or inputs alone.
+
+        Raises:
+            ValueError: If there is BatchNorm, and no batch of two examples or more.
+        """
+        if self._finished:
+            return
+        for name, parameter in self._members().items():
+            if name in self._means:
+                parameter.copy_(self._means[name])
+        renew_running_statistics(self.network, batches())
+        self._finished = True
+
+    def _own_state(self) -> dict[str, Any]:
+        return {
+            COLLECTED: self.num_collected, FINISHED: self._finished,
+            MEANS: dict(self._means), SQUARES: dict(self._squares),
+            DEVIATIONS: dict(self._deviations),
+        }  # fmt: skip
+
+    def _load_own(self, state: dict[str, Any]) -> None:
+        members = self._members() if state[COLLECTED] else {}
+        for name, p in members.items():
+            ring = (self.max_rank, *p.shape)
+            wanted = {MEANS: tuple(p.shape), SQUARES: tuple(p.shape), DEVIATIONS: ring}
+            _check_collected(state, name, wanted)
+        self.num_collected, self._finished = state[COLLECTED], state[FINISHED]
+        self._means, self._squares, self._deviations = (
+            {name: state[key][name].to(_wide(p), copy=True)
+             for name, p in members.items()}
+            for key in (MEANS, SQUARES, DEVIATIONS)
+        )  # fmt: skip
+
+
+def _check_collected(
+    state: dict[str, Any], name: str, wanted: dict[str, tuple[int, ...]]
+) -> None:
+    for key, shape in wanted.items():
+        found = state[key].get(name)
+        got = None if found is None else tuple(found.shape)
+        if got != shape:
+            raise ValueError(
+                f"{key} of the state to load must have {name} of shape {shape}, got "
+                f"{got}."
+            )
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    """A tensor in at least float32: averages stand still in half precision."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def falling(step: int, tail: int, end: float) -> float:
+    """Share of the learning rate on the way to a constant tail.
+
+    Args:
+        step: Steps done.
+        tail: Steps before the tail.
+        end: Share in the tail.
+
+    Returns:
+        1 up to half of the way, then a line that reaches `end` at nine tenths of it.
+    """
+    if step >= BOTTOM * tail:
+        return end
+    way = max(0.0, (step / tail - FALL) / (BOTTOM - FALL))
+    return 1 - (1 - end) * way
+
+
+def add_to_moments(
+    weights: list[Tensor],
+    means: list[Tensor],
+    squares: list[Tensor],
+    deviations: list[Tensor],
+    count: int,
+) -> None:
+    """Take weights into mean and variance, equations of the module docstring.
+
+    Args:
+        weights: theta_i of each parameter, left alone.
+        means: Running means, changed.
+        squares: Sums of squared distances, changed; they only grow.
+        deviations: Become d_i.
+        count: i, from 1.
+    """
+    distances = torch._foreach_sub(weights, means)
+    torch._foreach_add_(means, distances, alpha=1 / count)
+    torch._foreach_addcmul_(squares, distances, distances, value=1 - 1 / count)
+    torch._foreach_mul_(distances, 1 - 1 / count)  # to the mean as it is now
+    torch._foreach_copy_(deviations, distances)
