@@ -4,11 +4,13 @@ Protocol fashion-lenet (design.md, section 7): LeNet-5 on Fashion-MNIST, batch 1
 cosine to zero by step, 20 epochs, all 60,000 training images; OOD against digits. Other
 tasks are in benchmarks/tasks.py, the methods in benchmarks/trials.py. For a seed, all
 methods see the same data, initial weights, batches and schedule; those that draw
-predict with 32 samples (8 with --quick). IVON is optional: `pip install -e '.[bench]'`.
+predict with 32 samples (8 with --quick), or with as many networks as they have. IVON of
+its authors, `ivon_opt`, is optional: `pip install -e '.[bench]'`.
 
 Figures are medians over seeds with the smallest and the largest, and below them means.
-Seconds are those of training and prediction on one thread, of all members together for
-the ensemble. All of fashion-lenet takes an hour or so on one core.
+Seconds are those of training and of prediction on one thread, of all members together
+for ensembles; memory is what both take above what the process has before, in MiB; kept
+are the numbers that predict. All of fashion-lenet takes hours on one core.
 
     python benchmarks/quality.py [--quick] [--task NAME...] [--only METHOD...]
                                  [--epochs N] [--seeds S...] [--jobs N] [--json PATH]
@@ -39,9 +41,16 @@ from benchmarks.tasks import (
     load_problem,
     quick,
 )
-from benchmarks.trials import METHODS, Trial, run_trials
+from benchmarks.trials import METHODS, PACKAGE, Trial, run_trials
 
-COLUMNS = ("accuracy", "nll", "ece", "ood_auroc", "ood_fpr95", "seconds")
+QUALITY = ("accuracy", "nll", "ece", "ood_auroc", "ood_fpr95")
+COSTS = {
+    "train_seconds": "{:.0f}",
+    "predict_seconds": "{:.0f}",
+    "parameters": "{:,.0f}",
+    "memory_mib": "{:.0f}",
+}
+COLUMNS = (*QUALITY, *COSTS)
 NAME_WIDTH = max(map(len, METHODS))
 Row = dict[str, Any]
 Format = Callable[[float], str]
@@ -65,7 +74,7 @@ def cell(
 ) -> str:
     """A column of some rows in a word; "-" where there is none."""
     values = [row[column] for row in rows]
-    form = "{:.0f}" if column == "seconds" else "{:.4f}"
+    form = COSTS.get(column, "{:.4f}")
     return "-" if None in values else summary(values, form.format)
 
 
@@ -123,19 +132,19 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=positive, default=1, help="processes")
     parser.add_argument("--json", type=Path, metavar="PATH")
     options = parser.parse_args(arguments)
-    if "ivon" in (options.only or ()) and not is_installed():
-        parser.error(f"--only must name what is installed, got 'ivon': {INSTALL}")
+    if PACKAGE in (options.only or ()) and not is_installed():
+        parser.error(f"--only must name what is installed, got {PACKAGE!r}: {INSTALL}")
     return options
 
 
 def methods_of(options: argparse.Namespace) -> list[str]:
-    """Methods to run, in the table's order, but for IVON where it is missing."""
+    """Methods to run, in the table's order, but for the package where it is missing."""
     if options.only:
         return [method for method in METHODS if method in options.only]
     if is_installed():
         return list(METHODS)
-    print(f"ivon is not installed and left out: {INSTALL}")
-    return [method for method in METHODS if method != "ivon"]
+    print(f"{PACKAGE} is not installed and left out: {INSTALL}")
+    return [method for method in METHODS if method != PACKAGE]
 
 
 def trials_of(name: str, method: str, options: argparse.Namespace) -> list[Trial]:

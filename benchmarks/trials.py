@@ -1,11 +1,9 @@
 """One row of benchmarks/quality.py: a method trained and judged on a task with a seed.
 
-The methods, all by the loop of benchmarks/peers/training.py:
-
-    vogn, adamw, sgd  the product's own, each at its defaults
-    ivon              package ivon-opt: lr 0.1, hess_init 0.1, ess = training examples
-    mc_dropout        AdamW, lr 1e-3; dropout 0.3 on the hidden dense layers
-    ensemble          five members trained by AdamW with seeds 5 * seed + 0..4
+The methods, all by the loop of benchmarks/peers/training.py: the product's own, each at
+the defaults of the catalogue, and `ivon_opt`, IVON from its authors' package `ivon-opt`
+(lr 0.1, hess_init 0.1, ess = training examples). Ensembles have five members, trained
+from the seeds 5 * seed + 0..4.
 """
 
 import time
@@ -17,23 +15,26 @@ from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 
-from benchmarks.peers.dropout import mc_dropout
-from benchmarks.peers.ensemble import ensemble
 from benchmarks.peers.ivon import ivon
 from benchmarks.peers.training import Predictions, product_method
 from benchmarks.tasks import Problem, Task, load_problem
 from calibration import evaluate
 from trainers.config import TrainingConfig
+from trainers.memory import peak_memory
+
+# The Bayesian family, and what it is measured by.
+OURS = (
+    "vogn", "multi_vogn", "ivon", "vadam", "noisy_kfac", "laplace", "swag", "sgld",
+    "sghmc", "mc_dropout", "snapshot", "ensemble", "ogn", "adamw", "sgd",
+)  # fmt: skip
+PACKAGE = "ivon_opt"
 
 METHODS: dict[str, Callable[[Problem, TrainingConfig], Predictions]] = {
-    "vogn": partial(product_method, name="vogn"),
-    "ivon": ivon,
-    "adamw": partial(product_method, name="adamw"),
-    "sgd": partial(product_method, name="sgd"),
-    "mc_dropout": mc_dropout,
-    "ensemble": ensemble,
+    **{name: partial(product_method, name=name) for name in OURS},
+    PACKAGE: ivon,
 }
 
 
@@ -59,13 +60,16 @@ def run_trial(trial: Trial) -> dict[str, Any]:
         trial: Which.
 
     Returns:
-        Its row, ready for JSON. Seconds are those of training and prediction.
+        Its row, ready for JSON. Seconds are those of training and prediction; memory is
+        the largest that both took above what the process had before, on the CPU; and
+        parameters are the numbers that are kept to predict with.
     """
     task = trial.task
     problem = load_problem(task)
     training = task.config("adamw", trial.seed).training
-    start = time.perf_counter()
-    predictions = METHODS[trial.method](problem, training)
+    start, before = time.perf_counter(), psutil.Process().memory_info().rss
+    with peak_memory(torch.device("cpu")) as peak:
+        predictions = METHODS[trial.method](problem, training)
     seconds = time.perf_counter() - start
     common = {
         "batch_size": training.batch_size,
@@ -80,6 +84,10 @@ def run_trial(trial: Trial) -> dict[str, Any]:
         "seed": trial.seed,
         **scores(trial, problem, predictions),
         "seconds": seconds,
+        "train_seconds": predictions.train_seconds,
+        "predict_seconds": seconds - predictions.train_seconds,
+        "parameters": predictions.parameters,
+        "memory_mib": (peak[0] - before) / 2**20,
         "epochs": task.epochs,
         "num_train": len(problem.train),
         "settings": {**predictions.settings, **common},

@@ -17,7 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from trainers.commands import add_commands
+from trainers.commands import add_commands, continual
+from trainers.continual.record import is_continual
 from trainers.flags import (
     add_config_flag,
     add_setting_flags,
@@ -181,6 +182,9 @@ def _ended(run: Run) -> Status:
 
 
 def _print_outcome(run: Run, status: Status) -> None:
+    if is_continual(run):
+        print(continual.outcome(run, status))
+        return
     if status.state == FINISHED:
         content = read_json(run.evaluation)
         print(summary(content))

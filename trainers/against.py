@@ -187,7 +187,7 @@ def number_of(config: RunConfig, name: str) -> float | None:
     value = setting(config, name)
     if value == AUTO:
         item = hyperparameter(config.optimizer.name, name)
-        return item and automatic(item, config)
+        return automatic(item, config) if item is not None else None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and math.isfinite(value) else None
 

@@ -7,11 +7,15 @@ hyper-parameter is written once. Nothing here imports torch; `trainers.optimizer
 
 from dataclasses import dataclass
 
+from trainers.collected import MC_DROPOUT, SWAG
+from trainers.curved import LAPLACE
 from trainers.ensembles import ENSEMBLE, MULTI_VOGN
 from trainers.first_order import ADAMW, LAMB, SGD
 from trainers.hyperparameters import OptimizerSpec
+from trainers.monte_carlo import SGHMC, SGLD, SNAPSHOT
 from trainers.natural import KFAC, NOISY_KFAC, SP_NGD, VOGN
 from trainers.timm_catalogue import TIMM_MODELS, TIMM_PREFIX, timm_spec
+from trainers.variational import IVON, OGN, VADAM
 
 TIMM_SUGGESTIONS = tuple(TIMM_PREFIX + name for name in TIMM_MODELS)
 
@@ -29,7 +33,26 @@ class ModelSpec:
 
 OPTIMIZERS: dict[str, OptimizerSpec] = {
     spec.name: spec
-    for spec in (VOGN, KFAC, NOISY_KFAC, SP_NGD, ADAMW, SGD, LAMB, ENSEMBLE, MULTI_VOGN)
+    for spec in (
+        VOGN,
+        KFAC,
+        NOISY_KFAC,
+        SP_NGD,
+        ADAMW,
+        SGD,
+        LAMB,
+        ENSEMBLE,
+        MULTI_VOGN,
+        MC_DROPOUT,
+        SWAG,
+        SGLD,
+        SGHMC,
+        SNAPSHOT,
+        IVON,
+        VADAM,
+        OGN,
+        LAPLACE,
+    )
 }
 
 MODELS: dict[str, ModelSpec] = {

@@ -12,6 +12,7 @@ from typing import Any, Self
 from data import dataset_spec
 from trainers.catalogue import model_spec, optimizer_spec
 from trainers.checks import check_int, check_number, check_switch, check_text
+from trainers.ensembles import MEMBERS
 from trainers.timm_catalogue import TIMM_PREFIX, timm_spec
 
 SCHEMA = 1
@@ -289,6 +290,12 @@ class RunConfig:
             raise ValueError(
                 f"random_erasing must be 0 for dataset {self.dataset.name!r}, which "
                 f"has no images, got {training.random_erasing:g}."
+            )
+        members = values.get(MEMBERS, training.num_processes)
+        if training.num_processes > members:
+            raise ValueError(
+                f"num_processes must be at most {members}, the number of members, "
+                f"which they share out, got {training.num_processes}."
             )
         if training.couple_momentum and not spec.keeps_velocity:
             raise ValueError(

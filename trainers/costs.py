@@ -85,7 +85,8 @@ class Cost:
 
     def epoch(self, config: RunConfig) -> Span:
         """Seconds of an epoch with what is predicted after it."""
-        draws = config.evaluation.validation_samples if self._samples(config) else 1
+        wanted = config.evaluation.validation_samples if self._samples(config) else 1
+        draws = most_draws(config, wanted)
         return self.step * self.steps(config) + self._passes(
             draws, self.sizes.validation
         )
@@ -97,7 +98,8 @@ class Cost:
         at_mean = self._passes(1, judged + min(sizes.train, KEPT_TRAINING))
         if not self._samples(config):
             return at_mean
-        return at_mean + self._passes(config.evaluation.test_samples, judged)
+        draws = most_draws(config, config.evaluation.test_samples)
+        return at_mean + self._passes(draws, judged)
 
     def total(self, config: RunConfig) -> Span:
         """Seconds of the whole run, alone on its device."""
@@ -139,6 +141,15 @@ class Cost:
         except (KeyError, TypeError) as error:
             raise ValueError(f"estimate must be complete, got {error}.") from None
         return cls(**values)
+
+
+def most_draws(config: RunConfig, wanted: int) -> int:
+    """How many draws are taken when so many are wanted.
+
+    Of an ensemble of networks each is taken once, and there are no others.
+    """
+    spec = optimizer_spec(config.optimizer.name)
+    return spec.num_draws(config.optimizer.hyperparameters, wanted)
 
 
 def _number(value: Any) -> float:

@@ -41,6 +41,7 @@ ENSEMBLE = OptimizerSpec(
     "Estimation using Deep Ensembles, arXiv:1612.01474",
     bayesian=True,
     family="ensembles",
+    draws=MEMBERS,
     hyperparameters=(_members(5), *ADAMW.hyperparameters),
 )
 

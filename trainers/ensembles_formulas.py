@@ -9,7 +9,7 @@ _CODE = "vogn_app/optim/ensemble.py"
 _M = Symbol("M", "number of networks, of which $m$ is one", "members")
 _P = Symbol(r"p(y \mid x)", "probability of class $y$ for the input $x$")
 _NO_MEAN = (
-    "There is no network at its mean: the average of several networks' weights is none. "
+    "There is no network at its mean: averaged weights of several networks are none. "
     "Logits and features that a run keeps are those of the first."
 )
 
@@ -52,7 +52,7 @@ MULTI_VOGN = Formula(
     lines=(
         r"q(w) = \tfrac{1}{M} \sum_{m=1}^M \mathcal{N}\bigl(w; \mu_m, "
         r"\operatorname{diag}(1/P_m)\bigr)",
-        r"p(y \mid x) = \int p(y \mid x, w)\, q(w)\, \mathrm{dw}",
+        r"p(y \mid x) = \int p(y \mid x, w)\, q(w)\, \mathrm{d}w",
         *_VOGN.lines[1:],
     ),
     symbols=(_P, _M, Symbol("q", "the posterior"), *_VOGN.symbols),

@@ -3,9 +3,13 @@
 The catalogue says what an optimizer takes, this what it does.
 """
 
+from trainers.collected_formulas import MC_DROPOUT, SWAG
+from trainers.curved_formulas import LAPLACE
 from trainers.ensembles_formulas import ENSEMBLE, MULTI_VOGN
 from trainers.formula import BETA, GRADIENT, LR, THETA, Formula, Symbol
+from trainers.monte_carlo_formulas import SGHMC, SGLD, SNAPSHOT
 from trainers.natural_formulas import KFAC, NOISY_KFAC, SP_NGD, VOGN
+from trainers.variational_formulas import IVON, OGN, VADAM
 
 _ADAM = (
     r"m \leftarrow \beta_1 m + (1 - \beta_1)\, g, \qquad "
@@ -102,4 +106,13 @@ FORMULAS: dict[str, Formula] = {
     "lamb": _LAMB,
     "ensemble": ENSEMBLE,
     "multi_vogn": MULTI_VOGN,
+    "mc_dropout": MC_DROPOUT,
+    "swag": SWAG,
+    "sgld": SGLD,
+    "sghmc": SGHMC,
+    "snapshot": SNAPSHOT,
+    "ivon": IVON,
+    "vadam": VADAM,
+    "ogn": OGN,
+    "laplace": LAPLACE,
 }

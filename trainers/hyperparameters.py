@@ -123,6 +123,10 @@ class OptimizerSpec:
         hyperparameters: All that it takes, the most wanted first.
         damped_by: Hyper-parameters of which one must be > 0, most wanted first.
         family: Its kind, by which long lists of optimizers are arranged.
+        own_schedule: Whether it makes its learning rate by itself, whatever the
+            schedule of the training.
+        draws: Hyper-parameter that says of how many sets of weights its posterior
+            consists, so that more draws repeat; "" where none do.
     """
 
     name: str
@@ -133,11 +137,26 @@ class OptimizerSpec:
     hyperparameters: tuple[HyperParameter, ...]
     damped_by: tuple[str, ...] = ()
     family: Kind | Literal[""] = ""
+    own_schedule: bool = False
+    draws: str = ""
 
     @property
     def keeps_velocity(self) -> bool:
-        """Whether its momentum weighs a sum of steps, whose size depends on it."""
-        return VELOCITY in self.hyperparameters
+        """Whether its momentum weighs a sum of steps, and may follow a schedule."""
+        return VELOCITY in self.hyperparameters and not self.own_schedule
+
+    def num_draws(self, values: Mapping[str, Any], wanted: int) -> int:
+        """How many draws from its posterior differ.
+
+        Args:
+            values: All hyper-parameters by name.
+            wanted: How many are asked for.
+
+        Returns:
+            At most `wanted`; as many where the number depends on the training.
+        """
+        most = values[self.draws] if self.draws else AUTO
+        return wanted if most == AUTO else min(wanted, int(most))
 
     def defaults(self) -> dict[str, float | int | bool | str]:
         """The default of every hyper-parameter by name."""

@@ -70,8 +70,8 @@ class Lanes:
         group: The ranks.
 
     Raises:
-        ValueError: If an ensemble over several ranks is to mix its batches, which
-            checkpoints then would not have.
+        ValueError: If an ensemble has fewer members than there are ranks, or is to mix
+            its batches over several, which checkpoints then would not have.
     """
 
     def __init__(
@@ -97,6 +97,11 @@ class Lanes:
                 f"got {config.mixup:g}."
             )
         self._num = len(optimizer.members)
+        if group.ranks.size > self._num:
+            raise ValueError(
+                f"num_processes must be at most {self._num}, the number of members of "
+                f"the ensemble, which they share out, got {group.ranks.size}."
+            )
         self.lanes = [
             Lane(
                 member.model,

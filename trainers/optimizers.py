@@ -9,7 +9,21 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from trainers.config import OptimizerConfig
 from trainers.ensembles import MEMBERS, member_seeds
-from vogn_app import KFAC, SPNGD, VOGN, Ensemble, NoisyKFAC
+from vogn_app import (
+    IVON,
+    KFAC,
+    SGHMC,
+    SGLD,
+    SPNGD,
+    SWAG,
+    VOGN,
+    Ensemble,
+    Laplace,
+    MCDropout,
+    NoisyKFAC,
+    SnapshotEnsemble,
+    Vadam,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +116,42 @@ def _multi_vogn(config: OptimizerConfig, model: nn.Module, plan: Plan) -> Optimi
     return Ensemble(each, models, seeds=seeds)
 
 
+def _mc_dropout(config: OptimizerConfig, model: nn.Module, plan: Plan) -> Optimizer:  # noqa: ARG001
+    return MCDropout(model, **_with_betas(config.hyperparameters))
+
+
+def _swag(config: OptimizerConfig, model: nn.Module, plan: Plan) -> Optimizer:
+    return SWAG(model, num_steps=plan.num_steps, **config.hyperparameters)
+
+
+def _sgld(config: OptimizerConfig, model: nn.Module, plan: Plan) -> Optimizer:
+    return SGLD(
+        model, num_steps=plan.num_steps, **_of_data(plan), **config.hyperparameters
+    )
+
+
+def _sghmc(config: OptimizerConfig, model: nn.Module, plan: Plan) -> Optimizer:
+    return SGHMC(
+        model, num_steps=plan.num_steps, **_of_data(plan), **config.hyperparameters
+    )
+
+
+def _snapshot(config: OptimizerConfig, model: nn.Module, plan: Plan) -> Optimizer:
+    return SnapshotEnsemble(model, num_steps=plan.num_steps, **config.hyperparameters)
+
+
+def _ivon(config: OptimizerConfig, model: nn.Module, plan: Plan) -> Optimizer:
+    return IVON(model, **_of_data(plan), **_zero_is_none(config, "clip_radius"))
+
+
+def _vadam(config: OptimizerConfig, model: nn.Module, plan: Plan) -> Optimizer:
+    return Vadam(model, **_of_data(plan), **config.hyperparameters)
+
+
+def _ogn(config: OptimizerConfig, model: nn.Module, plan: Plan) -> Optimizer:
+    return VOGN(model, sampled=False, **_of_data(plan), **config.hyperparameters)
+
+
 def _networks(
     num: int, model: nn.Module, plan: Plan
 ) -> tuple[list[nn.Module], list[int]]:
@@ -112,7 +162,11 @@ def _networks(
     return [model, *others], seeds
 
 
-def _of_data(plan: Plan) -> dict[str, int]:
+def _laplace(config: OptimizerConfig, model: nn.Module, plan: Plan) -> Optimizer:
+    return Laplace(model, **_of_data(plan), **_with_betas(config.hyperparameters))
+
+
+def _of_data(plan: Plan) -> dict[str, Any]:
     """What those with a posterior are told of the data, and their noise's seed."""
     return {"num_data": plan.num_data, "seed": plan.seed}
 
@@ -138,4 +192,13 @@ _BUILDERS: dict[str, Callable[[OptimizerConfig, nn.Module, Plan], Optimizer]] = 
     "lamb": _lamb,
     "ensemble": _ensemble,
     "multi_vogn": _multi_vogn,
+    "mc_dropout": _mc_dropout,
+    "swag": _swag,
+    "sgld": _sgld,
+    "sghmc": _sghmc,
+    "snapshot": _snapshot,
+    "ivon": _ivon,
+    "vadam": _vadam,
+    "ogn": _ogn,
+    "laplace": _laplace,
 }

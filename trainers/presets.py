@@ -30,6 +30,7 @@ class Preset:
         config: The run.
         race: Optimizers that run the same beside it, () for one run.
         seeds: Seeds that each runs with, () for the run's own.
+        study: A study whose sweep is made of the run, "" for none.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Preset:
     config: RunConfig
     race: Sequence[str] = ()
     seeds: Sequence[int] = ()
+    study: str = ""
 
 
 def _config(
@@ -98,12 +100,46 @@ _PRESETS = (
         name="moons-race",
         title="Race of all optimizers",
         summary="Each optimizer with its own defaults on two moons, the same network "
-        "and batches: compare them side by side.",
-        time="three minutes",
+        "and epochs: compare them side by side.",
+        time="five minutes",
         config=_config(
             "moons", "mlp", "vogn", TrainingConfig(epochs=40, batch_size=32)
         ),
         race=tuple(OPTIMIZERS),
+    ),
+    Preset(
+        name="bayesian-race",
+        title="Race of the Bayesian family",
+        summary="Every method with a posterior, from VOGN to deep ensembles, and AdamW "
+        "on handwritten digits: whose probabilities can be trusted, at what cost.",
+        time="about ten minutes",
+        config=_config(
+            "digits", "mlp", "vogn", TrainingConfig(epochs=30, batch_size=64)
+        ),
+        race=(
+            *(name for name, spec in OPTIMIZERS.items() if spec.bayesian), "adamw",
+        ),
+    ),
+    Preset(
+        name="five-networks",
+        title="Five networks",
+        summary="A deep ensemble on Fashion-MNIST: five networks from different "
+        "beginnings, whose disagreement tells what they do not know.",
+        time="about five minutes",
+        config=_config(
+            "fashion-mnist", "lenet5", "ensemble", TrainingConfig(epochs=5)
+        ),
+    ),
+    Preset(
+        name="cold-posterior",
+        title="Is colder better?",
+        summary="VOGN on two moons at temperatures from 0.001 to 3, three seeds each: "
+        "whether the posterior of Bayes' rule predicts best.",
+        time="two minutes",
+        config=_config(
+            "moons", "mlp", "vogn", TrainingConfig(epochs=40, batch_size=32)
+        ),
+        study="cold_posterior",
     ),
     Preset(
         name="fashion-vogn",

@@ -144,11 +144,16 @@ def provenance(
 
 
 def _posterior(evaluation: Mapping[str, Any]) -> list[LayerRow]:
+    """What is known of each layer; nothing of mixtures.
+
+    Their deviation is from network to network, where a report would read it as doubt.
+    """
     wanted = [item.name for item in fields(LayerRow)]
     return [
         LayerRow(**{name: row[name] for name in wanted})
         for row in evaluation.get("posterior") or []
         if row["deviation"] is not None and row["signal_to_noise"] is not None
+        if row.get("between") is None
     ]
 
 

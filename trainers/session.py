@@ -22,6 +22,7 @@ from data.loaders import choose_ood, load_dataset, load_ood
 from trainers.batches import DeviceSplit, num_steps
 from trainers.checkpoint import LAST
 from trainers.config import OOD_AUTO, OOD_NONE, RunConfig
+from trainers.continual.record import is_continual
 from trainers.evaluate import evaluate_run, resolve_device
 from trainers.group import DistributedError, Group, joined
 from trainers.models import build_model, seeded_networks
@@ -66,7 +67,10 @@ def train_run(run: Run, show_bar: bool = True, ranks: Ranks | None = None) -> St
     status = begin_status(run)
     with StopSignal() as stop, Reporter(run, status, show_bar) as reporter:
         try:
-            _train_and_evaluate(run, load_config(run), reporter, stop, ranks)
+            if is_continual(run):
+                _learn_in_turn(run, reporter, stop, ranks)
+            else:
+                _train_and_evaluate(run, load_config(run), reporter, stop, ranks)
             return end_status(run, reporter.status, FINISHED, message="Finished.")
         except KeyboardInterrupt:
             stop.settle()
@@ -76,6 +80,18 @@ def train_run(run: Run, show_bar: bool = True, ranks: Ranks | None = None) -> St
         except Exception as error:
             stop.settle()
             return _fail(run, reporter.status, error)
+
+
+def _learn_in_turn(
+    run: Run, reporter: Reporter, stop: StopSignal, ranks: Ranks | None
+) -> None:
+    """Learn tasks one after another, in one process."""
+    from trainers.continual.session import learn_in_turn
+
+    if ranks is not None and ranks.size > 1:
+        raise ValueError(f"tasks must be learned by one process, got {ranks.size}.")
+    reporter.phase("loading", 0)
+    learn_in_turn(run, load_data(load_config(run)), reporter, stop)
 
 
 def follow_run(ranks: Ranks) -> str:

@@ -4,7 +4,7 @@
 predict better at temperatures far below 1, which says that something is wrong with
 prior, likelihood or inference; whether it is so here is seen from NLL, calibration and
 accuracy against the temperature. *Prior precision*: how much of the result is owed to
-the prior, from far weaker to far stronger than the automatic one.
+the prior, from far weaker to far stronger than the default one.
 
 A study is data, and so are its runs: the command line queues or trains them, the launch
 form fills its fields with them, and the picture is drawn from any group of runs.
@@ -32,7 +32,7 @@ class Study:
         summary: What it asks, in a sentence.
         paper: Where the question comes from.
         axis: The setting, by flag name.
-        values: Its values; multiples of the automatic one where `relative`.
+        values: Its values; multiples of the default one where `relative`.
         relative: Whether values are multiples.
         reference: The value, or multiple, that the others are compared with.
         reference_title: What that one is called.
@@ -67,25 +67,38 @@ class Study:
         """Names of the optimizers that it fits."""
         return [name for name, spec in OPTIMIZERS.items() if self.fits(spec)]
 
-    def values_for(self, config: RunConfig) -> list[float]:
-        """The values for a run, multiples reckoned.
+    def values_for(self, config: RunConfig) -> list[float | str]:
+        """The values for a run, multiples reckoned to three digits.
 
         Args:
             config: The run; its optimizer and the number of training examples count.
+
+        Returns:
+            Numbers, and for the multiple 1 the default itself, which may be "auto".
 
         Raises:
             ValueError: If the study does not fit its optimizer, or the data cannot be
                 counted.
         """
         self.check_fits(config.optimizer.name)
-        unit = self.unit(config) if self.relative else 1.0
-        return [float(f"{value * unit:.6g}") for value in self.values]
+        if not self.relative:
+            return [*self.values]
+        unit = self.unit(config)
+        values: list[Any] = [float(f"{value * unit:.3g}") for value in self.values]
+        if 1.0 in self.values:
+            values[self.values.index(1.0)] = self._default(config)
+        return values
+
+    def _default(self, config: RunConfig) -> Any:
+        item = hyperparameter(config.optimizer.name, self.axis)
+        assert item is not None
+        return item.default
 
     def unit(self, config: RunConfig) -> float:
         """What the multiples are of: the automatic value, or else the default."""
         item = hyperparameter(config.optimizer.name, self.axis)
         assert item is not None
-        found: Any = item.default
+        found = self._default(config)
         if found == AUTO:
             found = automatic(item, config)
         if not found:
@@ -127,15 +140,15 @@ _STUDIES = (
         name="prior_precision",
         title="Prior precision",
         summary="How much do predictions owe to the prior, from a hundredth of the "
-        "automatic precision to a hundred times it?",
+        "default precision to a hundred times it?",
         paper="Fortuin et al. (2022), Bayesian Neural Network Priors Revisited, "
         "arXiv:2102.06571",
         axis="prior_precision",
         values=(0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0),
         relative=True,
-        reference_title="automatic",
+        reference_title="default",
         effect="another prior predicts better",
-        no_effect="the automatic prior predicts best",
+        no_effect="the default prior predicts best",
         rival_title="other",
     ),
 )
@@ -155,7 +168,7 @@ def study_of(axis: str) -> Study | None:
 
 
 def study_configs(
-    study: Study, bases: Sequence[RunConfig], values: Sequence[float] | None = None
+    study: Study, bases: Sequence[RunConfig], values: Sequence[Any] | None = None
 ) -> list[RunConfig]:
     """The runs of a study.
 
@@ -181,7 +194,7 @@ def study_configs(
 
 
 def _with_values(
-    study: Study, base: RunConfig, values: Sequence[float] | None
+    study: Study, base: RunConfig, values: Sequence[Any] | None
 ) -> list[RunConfig]:
     if not study.fits(OPTIMIZERS[base.optimizer.name]):
         return [base]

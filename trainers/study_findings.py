@@ -1,5 +1,6 @@
 """What the runs of a study come to: numbers, comparisons and sentences. Torch-free."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -96,11 +97,12 @@ def verdict(study: Study, found: Finding) -> str:
 def change(measure: str, rival: Rival) -> str:
     """A difference with its interval, if there is one, in words."""
     known = rival.low is not None and rival.high is not None
-    ends = (rival.low, rival.high) if known else (float("-inf"), float("inf"))
-    found = Estimate(
-        rival.difference, low=ends[0], high=ends[1], count=rival.count, method="t"
+    low = -math.inf if rival.low is None else rival.low
+    high = math.inf if rival.high is None else rival.high
+    cell = written.change(
+        measure,
+        Estimate(rival.difference, low=low, high=high, count=rival.count, method="t"),
     )
-    cell = written.change(measure, found)
     told = f"{cell.text} {cell.detail}" if known else cell.text
     return told.translate(_MINUS)
 

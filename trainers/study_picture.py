@@ -1,19 +1,16 @@
-"""The picture of a study: three panels against its setting, as PNG, HTML and CSV.
+"""The picture of a study as data: three panels against its setting, and a page.
 
-Torch-free. The chart is one of `calibration.report`, so that the page follows the
-reader's light or dark theme and needs no network.
+Torch-free. Chart and page are those of `calibration.report`, so that the page follows
+the reader's light or dark theme and needs no network.
 """
 
-import csv
-import io
 from collections.abc import Sequence
-from pathlib import Path
 
 from calibration import SeedSummary
 from calibration.report import written
-from calibration.report.chart import Axis, Band, Chart, Mark, Panel, legend_of
+from calibration.report.chart import Axis, Band, Chart, Mark, Panel
 from calibration.report.chart import Line as Stroke
-from calibration.report.colors import LIGHT, SYMBOLS, look
+from calibration.report.colors import look
 from calibration.report.document import (
     Block,
     Bullets,
@@ -27,13 +24,9 @@ from calibration.report.document import (
     Text,
 )
 from trainers.against import MEASURES, Line
-from trainers.runs import write_atomically
 from trainers.studies import Study
-from trainers.study_findings import best_place, reference_of, sentences, table
+from trainers.study_findings import best_place, reference_of, sentences
 
-PNG, HTML, CSV = "study.png", "study.html", "study.csv"
-_WIDE, _TALL, _DPI = 12.0, 3.9, 150  # inches, and dots in one
-_SHORT = 6  # characters of a label that lies along its axis
 _SPREAD = 10.0  # largest over smallest value, from which on an axis is logarithmic
 
 
@@ -94,9 +87,7 @@ def _marks(
         dash="dash" if line.is_level else "solid",
         symbol="" if line.is_level else style.symbol,
     ))  # fmt: skip
-    return (
-        marks + _at_mean(line, measure, style.color) + _best(line, measure, style.color)
-    )
+    return marks + _at_mean(line, measure, style.color) + _best(line, measure)
 
 
 def _at_mean(line: Line, measure: str, color: str) -> list[Mark]:
@@ -114,7 +105,7 @@ def _at_mean(line: Line, measure: str, color: str) -> list[Mark]:
     )]  # fmt: skip
 
 
-def _best(line: Line, measure: str, color: str) -> list[Mark]:
+def _best(line: Line, measure: str) -> list[Mark]:
     place = best_place(line, measure)
     summary = place.over_seeds(measure) if place else None
     if len(line.places) < 2 or place is None or place.value is None or summary is None:
@@ -211,84 +202,3 @@ def _cell(name: str, found: SeedSummary | None, *, strong: bool) -> Cell:
     if found.deviation is None:
         return Cell(text=written.value(name, found.mean), strong=strong)
     return Cell(text=written.spread(name, found.mean, found.deviation), strong=strong)
-
-
-def write_study(
-    folder: Path,
-    title: str,
-    subtitle: str,
-    lines: Sequence[Line],
-    axis: str,
-    study: Study | None,
-) -> list[Path]:
-    """Write the picture and the numbers of a study.
-
-    Args:
-        folder: Where to; made if it is not there.
-        title: Heading of the page.
-        subtitle: The line below it.
-        lines: Against the setting; one at least with values.
-        axis: The setting.
-        study: Its study, None for none.
-
-    Returns:
-        The files: PNG, HTML, CSV.
-    """
-    from calibration.report.html import render_document  # which imports Jinja2
-
-    folder.mkdir(parents=True, exist_ok=True)
-    page = render_document(document(title, subtitle, lines, axis, study))
-    contents = {
-        PNG: png(chart_of(lines, axis, study), title),
-        HTML: page.encode(),
-        CSV: as_csv(lines, axis),
-    }
-    for name, content in contents.items():
-        write_atomically(folder / name, content)
-    return [folder / name for name in contents]
-
-
-def as_csv(lines: Sequence[Line], axis: str) -> bytes:
-    """The numbers of all lines, one value a row."""
-    rows = table(lines, MEASURES)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([axis if key == "value" else key for key in rows[0]])
-    writer.writerows(row.values() for row in rows)
-    return text.getvalue().encode()
-
-
-def png(chart: Chart, title: str) -> bytes:
-    """A chart with its panels side by side, on white."""
-    from matplotlib.figure import Figure as Canvas
-    from matplotlib.lines import Line2D
-
-    from calibration.report.pages.charts import draw_panel
-
-    # The object-oriented interface: nothing of pyplot's global state is touched.
-    canvas = Canvas(figsize=(_WIDE, _TALL), dpi=_DPI)
-    canvas.text(0.045, 0.95, title, fontsize=10, parse_math=False, va="center")
-    number = len(chart.panels)
-    size = (0.88 / number - 0.045, 0.62)
-    for place, panel in enumerate(chart.panels):
-        left = 0.06 + place * 0.945 / number
-        axes = canvas.add_axes((left, 0.25, *size))
-        inches = (size[0] * _WIDE * 72, size[1] * _TALL * 72)
-        draw_panel(axes, chart.x, panel, inches)
-        if max(map(len, chart.x.ticks.values())) <= _SHORT:
-            axes.tick_params("x", rotation=0)
-    handles = [
-        Line2D(
-            [], [], color=LIGHT[mark.color], label=mark.name,
-            linestyle={"dash": "--", "dot": ":", "": "none"}.get(mark.dash, "-"),
-            marker=SYMBOLS[mark.symbol][0] if mark.symbol else "", markersize=4,
-        )
-        for mark in legend_of(chart)
-        if isinstance(mark, Stroke)
-    ]  # fmt: skip
-    canvas.legend(
-        handles=handles, loc="lower center", ncols=5, fontsize=7, frameon=False
-    )
-    stream = io.BytesIO()
-    canvas.savefig(stream, format="png", metadata={"Software": None})
-    return stream.getvalue()

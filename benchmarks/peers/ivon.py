@@ -4,6 +4,7 @@ Shen et al. (2024), Variational Learning is Effective for Large Deep Networks,
 arXiv:2402.17641.
 """
 
+import time
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -45,10 +46,14 @@ def ivon(problem: Problem, training: TrainingConfig) -> Predictions:
     """Train, and predict with draws that are the same for all splits."""
     model = fresh_model(problem, training.seed)  # also seeds IVON's noise
     optimizer = build_ivon(model, len(problem.train), **SETTINGS)
+    start = time.perf_counter()
     fit(model, optimizer, problem.train, training, train_ivon)
+    seconds = time.perf_counter() - start
     draws = []
     for _ in range(problem.task.num_samples):
         with optimizer.sampled_params():
             draws.append(predict(model, problem.judged))
     probabilities = [np.stack(part) for part in zip(*draws, strict=True)]
-    return Predictions(list(probabilities), {**SETTINGS, "ess": len(problem.train)})
+    settings = {**SETTINGS, "ess": len(problem.train)}
+    kept = 2 * sum(each.numel() for each in model.parameters())  # means and Hessian
+    return Predictions(list(probabilities), settings, seconds, kept)

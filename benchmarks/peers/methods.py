@@ -2,9 +2,10 @@
 
 The peers `backpack`, `opacus` and `vmap_grad` compute what VOGN computes, the gradient
 and the mean over examples of its squares, and then all make the same update,
-`AdamW.step`, so that a step of theirs is comparable. `ivon` is a whole optimizer, which
-estimates its curvature without squares: it is here for its cost. So are the
-second-order methods, ours and others' (`benchmarks/peers/second_order.py`). A name with
+`AdamW.step`, so that a step of theirs is comparable. `ivon` and `vadam` are whole
+optimizers, which estimate their curvature without squares: they are here for their
+cost, as is `ivon_opt`, IVON from its authors' package. So are the second-order methods,
+ours and others' (`benchmarks/peers/second_order.py`). A name with
 `every_step` has curvature and inverses renewed at every step, one without at every
 tenth, but for SP-NGD, which decides itself.
 """
@@ -36,7 +37,7 @@ from benchmarks.peers.squares import (
     vogn_squares,
 )
 from trainers.steps import train_step
-from vogn_app import KFAC, SPNGD, VOGN
+from vogn_app import IVON, KFAC, SPNGD, VOGN, Vadam
 
 NUM_DATA = 60_000
 INTERVAL = 10
@@ -97,8 +98,8 @@ def peer_step(squares: Prepare, model: nn.Module) -> Step:
     return step
 
 
-def ivon_step(model: nn.Module) -> Step:
-    """A step of IVON with one sample of the weights."""
+def ivon_opt_step(model: nn.Module) -> Step:
+    """A step of the original IVON with one sample of the weights."""
     return partial(train_ivon, model, build_ivon(model, NUM_DATA, lr=0.1))
 
 
@@ -115,6 +116,16 @@ def sgd(model: nn.Module) -> Optimizer:
 def vogn(model: nn.Module, **options: Any) -> Optimizer:
     """VOGN with its defaults."""
     return VOGN(model, num_data=NUM_DATA, **options)
+
+
+def ivon(model: nn.Module) -> Optimizer:
+    """IVON with its defaults."""
+    return IVON(model, num_data=NUM_DATA)
+
+
+def vadam(model: nn.Module) -> Optimizer:
+    """Vadam with its defaults."""
+    return Vadam(model, num_data=NUM_DATA)
 
 
 def kfac(model: nn.Module, **options: Any) -> Optimizer:
@@ -144,12 +155,14 @@ METHODS = {
     "vogn_interval_10": replace(
         own(vogn, INTERVAL, curvature_interval=INTERVAL), squares=vogn_squares
     ),
+    "ivon": own(ivon),
+    "vadam": own(vadam),
     "kfac": own(kfac, INTERVAL),
     "kfac_every_step": own(kfac, factor_interval=1),
     "kfac_no_history": own(kfac, INTERVAL, factor_decay=0.0),
     "sp_ngd": own(sp_ngd, WINDOW),
     "sp_ngd_no_history": own(sp_ngd, WINDOW, factor_decay=0.0),
-    "ivon": Method(ivon_step, is_peer=True),
+    "ivon_opt": Method(ivon_opt_step, is_peer=True),
     "backpack": Method(
         partial(peer_step, backpack_squares), backpack_squares, is_peer=True
     ),

@@ -5,17 +5,21 @@ weights, batches, order and schedule for a seed, and the product's methods end e
 where `trainers.session.train_run` ends (tests/benchmarks/test_quality.py).
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from benchmarks.tasks import Problem
-from trainers.abilities import Finishing
+from trainers.abilities import Finishing, has_posterior
 from trainers.batches import DeviceSplit, epoch_rows, num_steps
 from trainers.config import OptimizerConfig, TrainingConfig
 from trainers.group import Group
@@ -35,10 +39,14 @@ class Predictions:
     Args:
         probabilities: [N, C] or [S, N, C], an array for each of `Problem.judged`.
         settings: The method's own, by name.
+        train_seconds: Seconds of the training; the rest of a trial is prediction.
+        parameters: Numbers that are kept to predict with.
     """
 
     probabilities: list[NDArray[Any]]
     settings: dict[str, Any]
+    train_seconds: float = 0.0
+    parameters: int = 0
 
 
 def fresh_model(problem: Problem, seed: int) -> nn.Module:
@@ -50,7 +58,10 @@ def fresh_model(problem: Problem, seed: int) -> nn.Module:
 
 
 def optimizer_of(
-    config: OptimizerConfig, model: nn.Module, problem: Problem, training: TrainingConfig
+    config: OptimizerConfig,
+    model: nn.Module,
+    problem: Problem,
+    training: TrainingConfig,
 ) -> Optimizer:
     """One of the product's optimizers, as a run has it."""
     shapes = (problem.data.input_shape, problem.data.num_classes)
@@ -116,7 +127,20 @@ def product_method(
     config = OptimizerConfig(name=name)
     model = fresh_model(problem, training.seed)
     optimizer = optimizer_of(config, model, problem, training)
+    start = time.perf_counter()
     fit_product(model, optimizer, problem.train, training)
+    seconds = time.perf_counter() - start
     num_samples = problem.task.num_samples
     probabilities = predict_samples(model, optimizer, problem.judged, num_samples)
-    return Predictions(list(probabilities), dict(config.hyperparameters))
+    settings, kept = dict(config.hyperparameters), num_kept(model, optimizer)
+    return Predictions(list(probabilities), settings, seconds, kept)
+
+
+def num_kept(model: nn.Module, optimizer: Optimizer) -> int:
+    """Numbers that are kept to predict with: of the posterior, or the weights."""
+    if not has_posterior(optimizer):
+        return sum(each.numel() for each in model.state_dict().values())
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "posterior.safetensors"
+        optimizer.posterior().save(path)
+        return sum(each.numel() for each in load_file(path).values())

@@ -154,9 +154,11 @@ class Document:
         subtitle: Line below, such as the date.
         facts: Blocks of the title page.
         sections: All of them, in order.
+        kind: What it is, above its heading.
     """
 
     title: str
     subtitle: str
     facts: Sequence[Block]
     sections: Sequence[Section]
+    kind: str = "Calibration and uncertainty report"

@@ -92,8 +92,8 @@ def test_batch_norm_is_contributions_to_vogn_and_not_supported_by_vmap():
 
 def test_peers_that_are_not_installed_are_reported(monkeypatch):
     packages = {
-        "ivon": "ivon", "backpack": "backpack", "opacus": "opacus", "asdl_kfac": "asdl",
-        "kfac_pytorch": "kfac", "soap": "pytorch_optimizer",
+        "ivon_opt": "ivon", "backpack": "backpack", "opacus": "opacus",
+        "asdl_kfac": "asdl", "kfac_pytorch": "kfac", "soap": "pytorch_optimizer",
     }  # fmt: skip
     for package in packages.values():
         monkeypatch.setitem(sys.modules, package, None)

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.trainers.examples import config
-from trainers.costs import KEPT_TRAINING, Cost, Span, cost_key
+from trainers.costs import KEPT_TRAINING, Cost, Span, cost_key, most_draws
 from trainers.predictions import MAX_TRAIN
 from trainers.sizes import Sizes
 
@@ -44,6 +44,18 @@ def test_a_run_is_its_steps_and_what_is_predicted():
     total = COST.total(chosen)
     assert total.middle == pytest.approx(3 + 4 * 12.2 + evaluation)
     assert total.low < total.middle < total.high
+
+
+def test_each_network_of_an_ensemble_is_asked_once():
+    chosen = config(
+        dataset="digits", optimizer="ensemble", training={"batch_size": 100},
+        evaluation={"test_samples": 32, "validation_samples": 2},
+    )  # fmt: skip
+    assert most_draws(chosen, 32) == chosen.optimizer.hyperparameters["members"] == 5
+    assert most_draws(chosen, 2) == 2
+    evaluation = 5 * (350 * 0.01 + 0.1) + (350 + 1000) * 0.01 + 0.1
+    assert COST.evaluation(chosen).middle == pytest.approx(evaluation)
+    assert most_draws(config(optimizer="vogn"), 32) == 32
 
 
 def test_one_set_of_weights_is_predicted_once():

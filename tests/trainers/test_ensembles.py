@@ -109,6 +109,13 @@ def test_it_goes_on_after_a_stop_bit_for_bit(whole, tmp_path, monkeypatch):
     assert rows_of(run) == rows_of(expected)
 
 
+def test_no_process_is_without_a_member():
+    settings = {"name": "multi_vogn", "hyperparameters": {"members": 2}}
+    assert config(optimizer=settings, training={"num_processes": 2})
+    with pytest.raises(ValueError, match=r"num_processes must be at most 2, .* got 3"):
+        config(optimizer=settings, training={"num_processes": 3})
+
+
 def test_weights_of_a_posterior_are_not_rescaled():
     with pytest.raises(ValueError, match="rescale_weights must be false"):
         config(optimizer="ensemble", training={"rescale_weights": True})

@@ -10,9 +10,10 @@ from trainers.formulas import FORMULAS
 EVERY = pytest.mark.parametrize("name", FORMULAS)
 # Commands that are words, brackets or signs, and no letters of the method.
 _COMMANDS = re.compile(
-    r"\\(operatorname|text|mathcal|mathrm)\{[^}]*\}|\\(leftarrow|sim|frac|tfrac|sqrt|sum|hat|"
-    r"bigl|bigr|Bigl|Bigr|qquad|quad|langle|rangle|lVert|rVert|lfloor|rfloor|otimes|"
-    r"max|min|not|mid|int|approx|begin|end|left|right|top)(?![A-Za-z])|\{cases\}|\\[,\\ :]"
+    r"\\(operatorname|text|mathcal|mathrm)\{[^}]*\}|"
+    r"\\(leftarrow|sim|frac|tfrac|sqrt|sum|hat|int|mid|bigl|bigr|Bigl|Bigr|qquad|quad|"
+    r"langle|rangle|lVert|rVert|lfloor|rfloor|otimes|arg|det|log|max|min|not|approx|"
+    r"begin|end|left|right|top)(?![A-Za-z])|\{cases\}|\\[,\\ :]"
 )
 _LETTER = re.compile(r"\\?[A-Za-z]+")
 _ELSEWHERE = {"i", "t", "I", "b", "Y"}  # an index, a step, the identity, any other

@@ -1,5 +1,7 @@
 """Tests of what an optimizer takes."""
 
+from dataclasses import replace
+
 import pytest
 
 from trainers.hyperparameters import NESTEROV, VELOCITY, HyperParameter, OptimizerSpec
@@ -113,3 +115,15 @@ def test_a_velocity_is_told_from_an_average():
     average = HyperParameter(name="momentum", kind="float", default=0.9, help="h")
     assert optimizer(VELOCITY).keeps_velocity
     assert not optimizer(average).keeps_velocity
+
+
+def test_who_makes_its_own_learning_rate_has_no_momentum_to_couple():
+    found = replace(optimizer(VELOCITY), own_schedule=True)
+    assert not found.keeps_velocity
+
+
+def test_draws_are_as_many_as_there_are_networks():
+    members = HyperParameter(name="members", kind="int", default=5, help="Networks.")
+    few = replace(optimizer(members), draws="members")
+    assert [few.num_draws({"members": 3}, wanted) for wanted in (2, 32)] == [2, 3]
+    assert optimizer(members).num_draws({"members": 3}, 32) == 32

@@ -102,6 +102,11 @@ def test_mixed_batches_are_kept_by_member():
         assert torch.equal(one[0], two[0])
 
 
+def test_every_rank_needs_a_member():
+    with pytest.raises(ValueError, match=r"num_processes must be at most 3, .* got 4"):
+        lanes_of("ensemble", group=ranks(0, 4))
+
+
 def test_ranks_cannot_share_out_members_with_mixup():
-    with pytest.raises(ValueError, match="mixup must be 0 for an ensemble that .* 0.4"):
+    with pytest.raises(ValueError, match=r"mixup must be 0 for .*, got 0\.4"):
         lanes_of("ensemble", group=ranks(0, 2), mixup=0.4)

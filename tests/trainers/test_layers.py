@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from trainers.layers import layer_rows
-from vogn_app import GaussianPosterior
+from vogn_app import GaussianPosterior, MixturePosterior
 
 FIELDS = {
     "name", "num_parameters", "kl", "signal_to_noise", "effective_parameters",
-    "deviation",
+    "deviation", "between",
 }  # fmt: skip
 
 
@@ -67,6 +67,15 @@ def test_what_is_not_finite_is_null(monkeypatch):
     assert (first["deviation"], first["kl"]) == (None, None)
     assert first["signal_to_noise"] == pytest.approx(5.0)
     assert first["num_parameters"] == 6
+
+
+def test_rows_of_a_mixture_are_json_too():
+    mixture = MixturePosterior(components=[posterior_of(), posterior_of(2.0, 50.0)])
+    rows = layer_rows(mixture)
+    assert [row["between"] for row in rows] == [0.0, 0.0]
+    assert all(row["kl"] is row["effective_parameters"] is None for row in rows)
+    assert rows[0]["deviation"] == pytest.approx(((0.01 + 0.02) / 2) ** 0.5)
+    assert json.loads(json.dumps(rows, allow_nan=False)) == rows
 
 
 def test_names_are_those_of_the_model():

@@ -298,6 +298,9 @@ def test_the_summary_names_what_was_averaged():
     assert lines[0].startswith("32 posterior samples: ")
     assert lines[1].startswith("at the mean: ")
     assert lines[2] == "OOD mnist: AUROC 0.7500, FPR95 0.5000"
+    content |= {"num_samples": 5, "mean": None, "ood": {}}  # of several networks
+    (line,) = summary(content).splitlines()
+    assert line.strip().startswith("5 posterior samples: ")
 
 
 def test_the_demo_is_called(monkeypatch):

@@ -11,7 +11,19 @@ from trainers import optimizers as module
 from trainers.catalogue import OPTIMIZERS
 from trainers.config import OptimizerConfig
 from trainers.ensembles import MEMBERS
-from vogn_app import KFAC, SPNGD, VOGN, Ensemble, NoisyKFAC
+from vogn_app import (
+    KFAC,
+    SGHMC,
+    SGLD,
+    SPNGD,
+    SWAG,
+    VOGN,
+    Ensemble,
+    Laplace,
+    MCDropout,
+    NoisyKFAC,
+    SnapshotEnsemble,
+)
 
 CLASSES = {
     "vogn": VOGN,
@@ -23,6 +35,12 @@ CLASSES = {
     "lamb": Lamb,
     "ensemble": Ensemble,
     "multi_vogn": Ensemble,
+    "mc_dropout": MCDropout,
+    "swag": SWAG,
+    "sgld": SGLD,
+    "sghmc": SGHMC,
+    "snapshot": SnapshotEnsemble,
+    "laplace": Laplace,
 }
 
 

@@ -109,6 +109,21 @@ def test_a_run_of_an_older_version_has_a_report(run, tmp_path):
     assert build_report([found]).models[0].ood == []
 
 
+def test_the_layers_of_a_mixture_are_no_health_of_a_posterior(run, tmp_path):
+    for path in run.path.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    mixed = type(run)(tmp_path)
+    evaluation = read_json(run.evaluation)
+    unknown = {"kl": None, "effective_parameters": None, "between": 1.0}
+    rows = [row | unknown for row in evaluation["posterior"]]
+    write_json(mixed.evaluation, evaluation | {"posterior": rows, "mean": None})
+    (found,) = run_predictions([mixed])
+    assert found.posterior == []
+    assert found.mean_probabilities is None
+    assert build_report([found]).models[0].at_mean == {}
+
+
 def test_a_run_without_images_has_a_report_without_them(run, tmp_path):
     for path in run.path.iterdir():
         if path.is_file() and path != run.images:

@@ -185,3 +185,27 @@ def test_a_lost_rank_ends_all_within_seconds(tmp_path, fate, kind, text):
     assert lines[0] == f"failed: {status.message}"
     if fate.startswith("0"):
         assert "ERROR: rank 1: Rank 0 failed: OverflowError: too much" in err
+
+
+def members_of(run):
+    saved = torch.load(run.checkpoint / LAST, weights_only=True)
+    return [member["model"] for member in saved["optimizer"]["members"]]
+
+
+def test_two_ranks_share_out_the_members_and_one_goes_on(tmp_path):
+    multi = {"name": "multi_vogn", "hyperparameters": {"members": 3}}
+    settings = config(optimizer=multi, training={"batch_size": 350, "epochs": 3})
+    alone, run = (new_run(settings, "test", tmp_path / name) for name in ("a", "b"))
+    assert train_run(alone, show_bar=False).state == FINISHED
+    process = launch("train", run.path, fate="1:3:stop")
+    status, *_ = outcome(process, run)
+    assert (status.state, status.step) == (STOPPED, 3)
+    assert train_run(run, show_bar=False).state == FINISHED
+    for ours, theirs in zip(members_of(run), members_of(alone), strict=True):
+        for name, tensor in theirs.items():
+            assert torch.equal(ours[name], tensor)
+    for row, other in zip(rows_of(run), rows_of(alone), strict=True):
+        assert row.pop("kind") == other.pop("kind")
+        assert row.pop("posterior", None) == other.pop("posterior", None)
+        assert row == pytest.approx(other, rel=1e-6)
+    assert read_json(run.evaluation)["metrics"] == read_json(alone.evaluation)["metrics"]

@@ -39,7 +39,11 @@ def test_public_names_are_sorted_and_there():
             "VOGN", "UnsupportedLayerError", "GaussianPosterior", "PosteriorError",
             "Categorical", "Bernoulli", "Gaussian", "optimizer_for", "KFAC", "SPNGD",
             "KroneckerPreconditioner", "NoisyKFAC", "MatrixGaussianPosterior",
-            "load_posterior",
+            "load_posterior", "DropoutPosterior", "LowRankPosterior",
+            "MixturePosterior", "Laplace", "learn_prior",
+            "SGLD", "SGHMC", "SnapshotEnsemble",
+            "Ensemble", "IVON", "Vadam", "SWAG", "MCDropout",
+            "renew_running_statistics",
         ],
         key=str.lower,
     )  # fmt: skip

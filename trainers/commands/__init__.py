@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from trainers.commands import (
     clone,
+    continual,
     doctor,
     estimate,
     mirror,
@@ -23,6 +24,7 @@ from trainers.commands import (
     stop,
     study,
     submit,
+    tune,
 )
 from trainers.ranks import Ranks
 
@@ -50,7 +52,9 @@ COMMANDS: dict[str, Command] = {
     "estimate": estimate,
     "shift": shift,
     "report": report,
+    "tune": tune,
     "study": study,
+    "continual": continual,
     "mirror": mirror,
 }
 

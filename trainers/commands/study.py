@@ -59,10 +59,10 @@ def run(options: Namespace) -> int:
     engine = jobs.engine()
     if options.of is not None:
         group = checked_group(options.of)
-        runs = members(engine, group)
-        if not runs:
+        there = [*members(engine, group)]
+        if not there:
             raise RunError(f"There is no group {group!r} of runs.")
-        return _draw([*runs], group, study, options)
+        return _draw(there, group, study, options)
     if study is None:
         raise ValueError(f"study must be one of {NAMES}, got nothing; or give --of.")
     configs, axes = study_runs(options, study)
@@ -200,8 +200,8 @@ def _draw(
     """Print and write what the evaluated ones of some runs come to."""
     from trainers.against import MEASURES, lines, measured
     from trainers.studies import study_of
+    from trainers.study_files import write_study
     from trainers.study_findings import sentences
-    from trainers.study_picture import write_study
 
     found = [each for each in map(measured, runs) if each is not None]
     if not found:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from trainers.annotations import Annotations, write_annotations
 from trainers.continual.settings import ContinualSettings
-from trainers.runs import Run, RunError, is_there, read_json, write_json
+from trainers.runs import Run, RunError, is_there, new_run, read_json, write_json
 
-SCHEMA = 1
+SCHEMA, TAG = 1, "continual"
 Triangle = tuple[tuple[float, ...], ...]
 
 
@@ -115,11 +116,15 @@ class Record:
     num_test: int = 0
 
     def __post_init__(self) -> None:
-        known = {name: self.courses.get(name, Course()) for name in self.settings.methods}
+        known = {
+            name: self.courses.get(name, Course()) for name in self.settings.methods
+        }
         if extra := set(self.courses) - set(known):
             raise ValueError(f"methods must be those of the settings, got {extra}.")
         if any(each.num_tasks > self.settings.tasks for each in known.values()):
-            raise ValueError(f"accuracy must be of {self.settings.tasks} tasks at most.")
+            raise ValueError(
+                f"accuracy must be of {self.settings.tasks} tasks at most."
+            )
         object.__setattr__(self, "courses", known)
 
     @property
@@ -165,15 +170,19 @@ def read_record(run: Run) -> Record:
     path = record_path(run)
     content = read_json(path)
     try:
-        if content["schema"] != SCHEMA:
-            raise ValueError(f"schema must be {SCHEMA}, got {content['schema']!r}.")
-        return Record(
-            settings=ContinualSettings.from_dict(content["settings"]),
-            courses={name: _course(each) for name, each in content["methods"].items()},
-            num_test=int(content["num_test"]),
-        )
+        return _record(content)
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise RunError(f"{path} is no record of tasks: {error}") from None
+
+
+def _record(content: Mapping[str, Any]) -> Record:
+    if content["schema"] != SCHEMA:
+        raise ValueError(f"schema must be {SCHEMA}, got {content['schema']!r}.")
+    return Record(
+        settings=ContinualSettings.from_dict(content["settings"]),
+        courses={name: _course(each) for name, each in content["methods"].items()},
+        num_test=int(content["num_test"]),
+    )
 
 
 def _course(content: Mapping[str, Any]) -> Course:
@@ -182,3 +191,25 @@ def _course(content: Mapping[str, Any]) -> Course:
         accuracy=tuple(tuple(float(value) for value in row) for row in rows),
         seconds=tuple(float(value) for value in content["seconds"]),
     )
+
+
+def new_continual_run(
+    settings: ContinualSettings, code_version: str, path: Path | None = None
+) -> Run:
+    """Create a run folder that holds its configuration and settings.
+
+    Args:
+        settings: What will be run.
+        code_version: Version of the code.
+        path: The folder; by default a new one among all runs.
+
+    Returns:
+        The new run.
+
+    Raises:
+        RunError: If the folder is in use, or cannot be made.
+    """
+    run = new_run(settings.config(), code_version, path)
+    write_annotations(run, Annotations(tags=(TAG,)))  # to be known by in lists
+    write_record(run, Record(settings=settings))
+    return run

@@ -89,7 +89,7 @@ def _readme(
         contents="\n".join(f"| `{name}` | {what} |" for name, what in contents.items()),
         snippet=snippet.code,
         note=f"{snippet.yours} are yours.",
-        name=MAKERS[spec.name].call,
+        name=MAKERS[spec.name].kind,
         posterior="" if run is None or found is None else _of_run(run, found),
     )
 

@@ -4,15 +4,16 @@ from trainers.hyperparameters import OptimizerSpec
 from trainers.parcel.pieces import (
     FUNCTIONAL,
     LOADER,
-    SUM,
     Snippet,
     Values,
+    ending,
     imports,
     joined,
     needs,
+    note,
     prediction,
 )
-from trainers.parcel.settings import MAKERS, constructor
+from trainers.parcel.settings import MAKERS, constructor, has_posterior
 
 LIGHTNING, HUGGING_FACE, ACCELERATE = (
     "Lightning", "Hugging Face Trainer", "Accelerate",
@@ -28,11 +29,12 @@ def lightning(spec: OptimizerSpec, values: Values) -> Snippet:
         *_classifier(spec, values, wants=wants),
         "trainer = lightning.Trainer(max_epochs=10)",
         f"trainer.fit(Classifier({given}), loader)",
+        *ending(spec, optimizer="trainer.optimizers[0]"),
         *prediction(spec, values, optimizer="trainer.optimizers[0]"),
     ]  # fmt: skip
     return Snippet(
         title=LIGHTNING, code=joined(lines), yours=LOADER,
-        needs=needs(spec, "lightning"), note=_automatic(spec),
+        needs=needs(spec, "lightning"), note=_automatic(spec, values),
     )  # fmt: skip
 
 
@@ -78,7 +80,7 @@ def hugging_face(spec: OptimizerSpec, values: Values) -> Snippet:
         title=HUGGING_FACE, code=joined(lines),
         yours="`model` (a classifier of transformers), `train_set` and `test_inputs`",
         needs=needs(spec, "transformers accelerate"),
-        note=_automatic(spec) + _one_draw(spec, values),
+        note=_automatic(spec, values) + _one_draw(spec, values),
     )  # fmt: skip
 
 
@@ -94,27 +96,33 @@ def accelerate(spec: OptimizerSpec, values: Values) -> Snippet:
         "        stepper.zero_grad()",
         "        accelerator.backward(F.cross_entropy(wrapped(inputs), labels))",
         "        stepper.step()",
+        *ending(spec, "batches"),
         "",
         *prediction(spec, values),
     ]
     return Snippet(
         title=ACCELERATE, code=joined(lines), yours=LOADER,
         needs=needs(spec, "accelerate"),
-        note=_automatic(spec) + _one_draw(spec, values),
+        note=_automatic(spec, values) + _one_draw(spec, values),
     )  # fmt: skip
 
 
-def _automatic(spec: OptimizerSpec) -> str:
-    if not MAKERS[spec.name].num_data:
-        return SUM
+def _automatic(spec: OptimizerSpec, values: Values) -> str:
+    if not MAKERS[spec.name].blocks:
+        return note(spec)
+    done = (
+        "draws the weights, the backward pass puts the mean back"
+        if has_posterior(spec, values)
+        else "records the gradients of single examples"
+    )
     return (
-        "`automatic=True`: every forward pass in train mode draws the weights, the "
-        "backward pass puts the mean back. The loop stays as it is."
+        f"`automatic=True`: every forward pass in train mode {done}. The loop stays as "
+        "it is."
     )
 
 
 def _one_draw(spec: OptimizerSpec, values: Values) -> str:
-    if not spec.bayesian or spec.validated(values)["num_samples"] == 1:
+    if spec.validated(values).get("num_samples", 1) == 1:
         return ""
     return (
         "  \n`num_samples` counts where a loop calls `step(closure)`; this one does "

@@ -11,15 +11,27 @@ from trainers.parcel.frameworks import accelerate, hugging_face, lightning
 from trainers.parcel.pieces import (
     FUNCTIONAL,
     LOADER,
-    SUM,
+    NETWORKS,
+    SCHEDULER,
     Snippet,
     Values,
+    ending,
     imports,
     joined,
     needs,
+    networks,
+    note,
     prediction,
+    scheduler,
 )
-from trainers.parcel.settings import call, constructor, has_posterior, written
+from trainers.parcel.settings import (
+    MAKERS,
+    WIDTH,
+    call,
+    constructor,
+    has_posterior,
+    written,
+)
 
 __all__ = [
     "IN_FRONT", "PLAIN", "Snippet", "in_front", "plain_loop", "snippets", "step_lines",
@@ -46,9 +58,13 @@ def snippets(spec: OptimizerSpec, values: Values) -> list[Snippet]:
     Raises:
         ValueError: If a name is unknown or a value out of range.
     """
-    kinds: list[Callable[[OptimizerSpec, Values], Snippet]] = [
-        plain_loop, lightning, hugging_face, accelerate,
-    ]  # fmt: skip
+    kinds: list[Callable[[OptimizerSpec, Values], Snippet]] = [plain_loop]
+    maker = MAKERS[spec.name]
+    # Loops of others have neither a place for a schedule that knows the number of all
+    # steps, nor for several networks.
+    if not (spec.own_schedule or maker.members):
+        # What is trained by Hugging Face is given more than inputs and labels.
+        kinds += [lightning, *([] if maker.finishes else [hugging_face]), accelerate]
     if spec.name == "kfac":
         kinds.append(in_front)
     return [kind(spec, values) for kind in kinds]
@@ -56,18 +72,25 @@ def snippets(spec: OptimizerSpec, values: Values) -> list[Snippet]:
 
 def plain_loop(spec: OptimizerSpec, values: Values) -> Snippet:
     """A loop of one's own, with torch alone."""
+    members = MAKERS[spec.name].members
     lines = [
-        *imports(spec, FUNCTIONAL),
-        constructor(spec, values, num_data="len(loader.dataset)"),
+        *imports(spec, FUNCTIONAL, *([SCHEDULER] if spec.own_schedule else [])),
+        *([networks(spec, values)] if members else []),
+        constructor(
+            spec, values, num_data="len(loader.dataset)", num_steps="10 * len(loader)"
+        ),
+        *scheduler(spec),
         "for epoch in range(10):",
         "    for inputs, labels in loader:",
         *step_lines(spec, values, indent=8),
+        *ending(spec),
         "",
         *prediction(spec, values),
     ]
     return Snippet(
-        title=PLAIN, code=joined(lines), yours=LOADER, needs=needs(spec), note=SUM
-    )
+        title=PLAIN, code=joined(lines), yours=NETWORKS if members else LOADER,
+        needs=needs(spec), note=note(spec),
+    )  # fmt: skip
 
 
 def step_lines(
@@ -82,22 +105,42 @@ def step_lines(
         spec: The optimizer.
         values: Its hyper-parameters.
         indent: Spaces before each line.
-        loss: The expression of which `backward` is called.
+        loss: The expression of which `backward` is called, with `model` for the
+            network.
 
     Returns:
         Lines of code.
     """
-    backward = f"{loss}.backward()"
-    if not spec.bayesian:
-        lines = ["optimizer.zero_grad()", backward, "optimizer.step()"]
-        return [" " * indent + line for line in lines]
-    draws = spec.validated(values)["num_samples"]
-    drawn = has_posterior(spec, values)
-    told = "draws the weights" if drawn else "at the mean"
-    block = [f"with optimizer.sampled_params(train=True):  # {told}", f"    {backward}"]
-    if draws != 1:
-        block = [f"for _ in range({draws}):", *(f"    {line}" for line in block)]
-    return [" " * indent + line for line in (*block, "optimizer.step()")]
+    maker = MAKERS[spec.name]
+    lines = [f"{loss}.backward()"]
+    if maker.blocks:
+        lines = _block(spec, values, lines)
+    if maker.members:
+        lines = [line.replace("optimizer.", "member.optimizer.") for line in lines]
+        lines = [line.replace("model(", "member.model(") for line in lines]
+        lines = ["for member in optimizer.own:", *_indented(lines)]
+    if not maker.blocks:
+        lines = ["optimizer.zero_grad()", *lines]
+    lines.append("optimizer.step()")
+    lines += ["schedule.step()"] if spec.own_schedule else []
+    return [_fitting(line) for line in _indented(lines, indent)]
+
+
+def _block(spec: OptimizerSpec, values: Values, lines: list[str]) -> list[str]:
+    """Lines in the block, or blocks, in which a step takes its gradients."""
+    told = "draws the weights" if has_posterior(spec, values) else "at the mean"
+    block = [f"with optimizer.sampled_params(train=True):  # {told}", *_indented(lines)]
+    draws = spec.validated(values).get("num_samples", 1)
+    return block if draws == 1 else [f"for _ in range({draws}):", *_indented(block)]
+
+
+def _fitting(line: str) -> str:
+    """A line without its comment where that would be too long."""
+    return line if len(line) <= WIDTH else line.partition("  #")[0]
+
+
+def _indented(lines: list[str], indent: int = 4) -> list[str]:
+    return [" " * indent + line for line in lines]
 
 
 def in_front(spec: OptimizerSpec, values: Values) -> Snippet:

@@ -6,7 +6,7 @@ from typing import Any
 
 from trainers.catalogue import optimizer_spec
 from trainers.config import RunConfig
-from trainers.tuning.stages import MATCH, TARGET, Stage
+from trainers.tuning.stages import MATCH, NOISE, TARGET, Stage
 from trainers.tuning.study import Asked
 from trainers.tuning.trial import COMPLETE, CUT, Trial, best_of
 
@@ -73,7 +73,7 @@ def shown(value: Any) -> str:
 def heading(stage: Stage, place: int, count: int) -> str:
     """The line that begins a stage."""
     trials = f"{stage.num_trials} trial{'s' * (stage.num_trials > 1)}"
-    least = "at most " * (stage.reference is not None and bool(stage.candidates))
+    least = "at most " * (stage.name in (MATCH, NOISE))
     return f"Stage {place} of {count}: {stage.title}, {least}{trials}"
 
 
@@ -112,13 +112,24 @@ def rows(played: Sequence[Played]) -> list[tuple[str, ...]]:
         if best is None or not kept:
             continue
         score = best.scores[-1]
-        numbers = (score.nll, score.accuracy, score.ece)
-        settings = settings_of(each.stage, best)
-        tried = {d.name: settings[d.name] for d in each.stage.space} | best.settings
         count = str(sum(len(p.trials) for p in played if p.method == each.method))
-        figures = (f"{number:.4f}" for number in numbers)
-        found.append((each.method, count, *figures, words(tried)))
+        figures = (f"{n:.4f}" for n in (score.nll, score.accuracy, score.ece))
+        found.append((each.method, count, *figures, words(_tuned(played, each, best))))
     return found
+
+
+def _tuned(played: Sequence[Played], own: Played, best: Trial) -> dict[str, Any]:
+    """What of a trial's settings was searched, in its stage or before."""
+    settings = settings_of(own.stage, best)
+    stages = played[: played.index(own) + 1]
+    names = [
+        dimension.name
+        for each in stages
+        if each.stage.optimizer == own.stage.optimizer
+        for dimension in each.stage.space
+    ]
+    every = (*names, *best.settings)
+    return {name: settings[name] for name in every if name in settings}
 
 
 COLUMNS = ("method", "trials", "NLL", "accuracy", "ECE", "best with")

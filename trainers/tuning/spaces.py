@@ -2,7 +2,7 @@
 
 A range is found by the hyper-parameter's name, around the value that the search begins
 with or between fixed ends, and cut to what the optimizer allows. So an optimizer that
-is new in the catalogue can be tuned at once; `SEARCHED` says where others matter more.
+is new in the catalogue can be tuned at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,31 +61,23 @@ class Dimension:
 
 _AROUND = Range(low=1 / 30, high=30, relative=True)
 _NEAR = Range(low=1 / 10, high=10, relative=True)
-_WEIGHT = Range(low=1e-6, high=1e-1)
-_SHARE = Range(low=0.0, high=0.5, log=False)
 
+# What matters most first.
 RANGES: Mapping[str, Range] = {
     "lr": _AROUND,
     "initial_curvature": _NEAR,
-    "hess_init": _NEAR,
     "damping": _NEAR,
     "prior_precision": Range(low=1 / 100, high=100, relative=True),
     "temperature": Range(low=1e-2, high=1.0),
-    "weight_decay": _WEIGHT,
+    "rate": Range(low=0.05, high=0.5, log=False),
     "momentum": Range(low=0.5, high=0.99, log=False),
-    "rate": _SHARE,
-    "dropout": _SHARE,
+    "weight_decay": Range(low=1e-6, high=1e-1),
 }
 
-# Where the first of `RANGES` in the catalogue's order are not what matters most.
+# Where fewer are worth it.
 SEARCHED: Mapping[str, tuple[str, ...]] = {
-    "adamw": ("lr", "weight_decay"),
-    "lamb": ("lr", "weight_decay"),
-    "sgd": ("lr", "momentum", "weight_decay"),
-    "kfac": ("lr", "damping", "weight_decay"),
+    "kfac": ("lr", "damping"),
     "sp_ngd": ("lr", "damping"),
-    "noisy_kfac": ("lr", "damping", "prior_precision", "temperature"),
-    "ogn": ("lr", "initial_curvature", "damping", "prior_precision"),
 }
 
 
@@ -93,8 +85,8 @@ def searched_names(optimizer: str) -> tuple[str, ...]:
     """The hyper-parameters of an optimizer that are worth a search, at most `MOST`."""
     if optimizer in SEARCHED:
         return SEARCHED[optimizer]
-    names = (item.name for item in optimizer_spec(optimizer).hyperparameters)
-    return tuple(name for name in names if name in RANGES)[:MOST]
+    own = optimizer_spec(optimizer).defaults()
+    return tuple(name for name in RANGES if name in own)[:MOST]
 
 
 def space(
@@ -112,7 +104,7 @@ def space(
         ranges: By name.
 
     Returns:
-        A dimension each; without those that no range can be put around.
+        A dimension each; without those that have no value to begin with.
     """
     items = {item.name: item for item in optimizer_spec(optimizer).hyperparameters}
     made = (
@@ -126,29 +118,25 @@ def space(
 def dimension(
     item: HyperParameter, around: Range, start: Value | None
 ) -> Dimension | None:
-    """A range in numbers, which holds the value to begin with if it can.
+    """A range in numbers, which holds the value to begin with.
 
     Args:
         item: The hyper-parameter.
         around: Its range.
-        start: The value to begin with; None or "auto" if it is not known.
+        start: The value to begin with.
 
     Returns:
-        The dimension; None if the range is relative to what is no number above 0, or
-        nothing of it is allowed.
+        The dimension; None if the value to begin with is no number, or is 0 where
+        ratios are searched: it would never be tried.
     """
-    known = isinstance(start, int | float) and not isinstance(start, bool)
-    number = float(start) if known and start is not None else 0.0
-    low, high = around.low, around.high
-    if around.relative:
-        if number <= 0:
-            return None
-        low, high = low * number, high * number
-    elif known and (number > 0 or not around.log):
-        low, high = min(low, number), max(high, number)
-    low, high = _allowed(item, low, high)
-    if not low < high:
+    if isinstance(start, bool) or not isinstance(start, int | float):
         return None
+    ratios = around.log or around.relative
+    if start < 0 or (ratios and start == 0):
+        return None
+    factor = start if around.relative else 1.0
+    low, high = _allowed(item, around.low * factor, around.high * factor)
+    low, high = min(low, start), max(high, start)
     whole = item.kind == "int"
     return Dimension(name=item.name, low=low, high=high, log=around.log, whole=whole)
 

@@ -47,6 +47,12 @@ TARGET_SHARE = 2  # the target gets one trial for so many of a stage
 BY_SEARCH, BY_ELBO = "search", "elbo"
 PRIORS = (BY_SEARCH, BY_ELBO)
 _PRIOR_PRECISION = "prior_precision"
+# Around what VOGN chooses by itself, which is near already.
+_MATCH_RANGES = {
+    "lr": Range(low=1 / 10, high=10, relative=True),
+    "initial_curvature": Range(low=1 / 5, high=5, relative=True),
+    "damping": Range(low=1 / 10, high=10, relative=True),
+}
 _TARGET_RANGES = {"lr": Range(low=1 / 10, high=30, relative=True)}
 
 
@@ -183,8 +189,8 @@ def _target(goal: Goal, best: Mapping[str, Trial]) -> Stage:  # noqa: ARG001
 
 def _match(goal: Goal, best: Mapping[str, Trial]) -> Stage:
     settings = {**goal.start, "sampled": False}
-    names = ("lr", "initial_curvature", "damping")
-    found = space("vogn", _free(names, goal), settings)
+    names = _free([*_MATCH_RANGES], goal)
+    found = space("vogn", names, settings, _MATCH_RANGES)
     return Stage(
         name=MATCH, title=TITLES[MATCH], optimizer="vogn", settings=settings,
         space=found, candidates=_of(found, settings, Candidate(title="as it begins")),

@@ -37,12 +37,13 @@ from trainers.runs import (
     write_json,
 )
 from trainers.tuning.halving import Halving
-from trainers.tuning.stages import BY_SEARCH, PRIORS, Stage
+from trainers.tuning.stages import BY_ELBO, BY_SEARCH, PRIORS, Stage
 from trainers.tuning.trial import Trial
 
 SCHEMA = 1
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
 MAX_TRIALS = 10_000
+LEARNERS = ("vogn", "ivon", "vadam")  # with a prior precision that ELBO can set
 VERSIONS = ("vogn-app", "torch", "optuna", "numpy")
 
 
@@ -76,6 +77,12 @@ class Asked:
         if self.prior not in PRIORS:
             raise ValueError(
                 f"prior must be one of {', '.join(PRIORS)}, got {self.prior!r}."
+            )
+        if self.prior == BY_ELBO and self.config.optimizer.name not in LEARNERS:
+            raise ValueError(
+                f"prior must be {BY_SEARCH} for optimizer "
+                f"{self.config.optimizer.name!r}, got {BY_ELBO!r}, which is for "
+                f"{', '.join(LEARNERS)}."
             )
         if not self.config.dataset.validation_fraction:
             raise ValueError(
@@ -246,13 +253,30 @@ def note_state(study: Study, state: str, message: str = "") -> None:
 
 
 def note_stage(study: Study, stage: Stage) -> None:
-    """Write what a stage searches, in the place of an earlier note of it."""
+    """Write what a stage searches.
+
+    Args:
+        study: The folder.
+        stage: The stage, which begins or is gone on with.
+
+    Raises:
+        RunError: If it was begun with another search, as other versions of the code
+            may have it: its trials would not go together.
+    """
     about = read_json(study.about)
     note = asdict(stage)
     reference = note.pop("reference")
     note["reference_nll"] = reference["scores"][-1]["nll"] if reference else None
-    others = [each for each in about["stages"] if each["name"] != stage.name]
-    write_json(study.about, about | {"stages": [*others, note]})
+    note = json.loads(json.dumps(note))
+    stages = {each["name"]: each for each in about["stages"]}
+    known = stages.get(stage.name, note)
+    if known["space"] != note["space"] or known["num_trials"] != note["num_trials"]:
+        raise RunError(
+            f"Stage {stage.name!r} of {study.path} was begun by another version of the "
+            "code, which searched it differently: begin a new study."
+        )
+    stages[stage.name] = note
+    write_json(study.about, about | {"stages": [*stages.values()]})
 
 
 def append_trial(study: Study, trial: Trial) -> None:
@@ -296,7 +320,7 @@ def held(study: Study) -> Iterator[None]:
         RunError: If one is at it.
     """
     with FileLock(study.path / ".lock") as lock:
-        if not lock.acquire():
+        if not lock.acquire(patience=0.0):
             raise RunError(f"Another process is at the study {study.path}.")
         yield
 

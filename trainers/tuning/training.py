@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -28,16 +29,18 @@ from trainers.predict import DivergedError, check_finite, predict_samples
 from trainers.reporting import SilentReporter
 from trainers.runs import Run
 from trainers.session import load_data
-from trainers.status import RUNNING, Status
+from trainers.status import ON_REQUEST, RUNNING, Status
 from trainers.stopping import StopSignal
 from trainers.trainer import EPOCH, Trainer
 from trainers.tuning.search import Report
 from trainers.tuning.trial import COMPLETE, CUT, DIVERGED, Score
+from vogn_app.optim.prior_learning import learn_prior
+from vogn_app.optim.sampled import SampledOptimizer
 
 MEASURES = ("nll", "accuracy", "ece")
 # What a bad choice of hyper-parameters does; any other error ends the search.
-LOST = (DivergedError, torch.linalg.LinAlgError)
-ON_REQUEST, OUT_OF_TIME = "Stopped on request.", "The time was over."
+LOST = (DivergedError, torch.linalg.LinAlgError)  # type: ignore[attr-defined]
+OUT_OF_TIME = "The time was over."
 
 
 class Interruption(Exception):  # noqa: N818 - nothing went wrong
@@ -201,7 +204,7 @@ class _Reporter(SilentReporter):
         status = Status(state=RUNNING, created=time.time())
         super().__init__(Run(Path()), status)
         self.scores: list[Score] = []
-        self.after_epoch: Callable[[], None] = lambda: None
+        self.after_epoch: Callable[[], object] = lambda: None
         self._report, self._deadline = report, deadline
 
     def log(self, row: Mapping[str, Any]) -> None:
@@ -228,8 +231,7 @@ def _number(optimizer: Optimizer, name: str, otherwise: Any = math.nan) -> Any:
     return value if isinstance(value, int | float) else otherwise
 
 
-def _prior_learner(optimizer: Optimizer) -> Callable[[], None]:
+def _prior_learner(optimizer: Optimizer) -> Callable[[], object]:
     """What lets a prior precision follow the ELBO, once an epoch."""
-    from vogn_app.optim.prior_learning import learn_prior
-
-    return lambda: learn_prior(optimizer)
+    assert isinstance(optimizer, SampledOptimizer), "which `Asked` checks"
+    return partial(learn_prior, optimizer)

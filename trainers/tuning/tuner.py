@@ -81,11 +81,9 @@ def tune(
             tuner.run(Bench(asked.config, stop, time.monotonic() + timeout))
             tuner.show()
         except Interruption as reason:
-            tuner.show()
             note_state(study, STOPPED, str(reason))
-            return Tuned(
-                state=STOPPED, played=tuple(tuner.played), message=str(reason)
-            )
+            tuner.show()
+            return Tuned(state=STOPPED, played=tuple(tuner.played), message=str(reason))
         except BaseException as error:
             _note_end(study, tuner, error)
             raise

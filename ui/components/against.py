@@ -7,8 +7,9 @@ import streamlit as st
 from calibration.report import written
 from trainers.against import MEASURES, Line, Measured, axes_of, lines
 from trainers.studies import study_of
+from trainers.study_files import as_csv
 from trainers.study_findings import sentences
-from trainers.study_picture import as_csv, numbers
+from trainers.study_picture import numbers
 from ui.components.against_figures import MOST, against_figure, key_of, told, values_of
 from ui.components.formats import counted, plain
 from ui.components.forms import setting_title
@@ -17,6 +18,7 @@ from ui.components.plot import panel
 from ui.components.reading import Summary
 
 SETTING, AT_MEAN = "against", "against_mean"  # of the address, /compare?against=lr
+_CHOICE = "against_setting"
 _NOTHING = (
     "No two evaluated runs of these differ in a number such as the learning rate or "
     "the temperature. A sweep gives such runs; a study of the temperature or the prior "
@@ -64,12 +66,19 @@ def against(views: Sequence[Summary], key: str) -> None:
 
 
 def _setting(axes: Sequence[str]) -> str:
-    """Ask against which setting, and return it; what is no such is the first."""
-    chosen = st.selectbox(
-        "Setting", axes, key=SETTING, bind="query-params", format_func=setting_title,
-        width=260,
+    """Ask against which setting, and return it; the address may name one of them."""
+    wanted = st.query_params.get(SETTING, "")
+    chosen = wanted if wanted in axes else axes[0]
+    st.session_state[_CHOICE] = chosen
+    st.selectbox(
+        "Setting", axes, key=_CHOICE, format_func=setting_title, width=260,
+        on_change=_write_setting,
     )  # fmt: skip
-    return chosen if chosen in axes else axes[0]
+    return chosen
+
+
+def _write_setting() -> None:
+    st.query_params[SETTING] = st.session_state[_CHOICE]
 
 
 def _panels(drawn: Sequence[Line], axis: str, key: str, *, at_mean: bool) -> None:
@@ -77,7 +86,9 @@ def _panels(drawn: Sequence[Line], axis: str, key: str, *, at_mean: bool) -> Non
     if len(drawn) > 1:
         show_key(key_of(drawn))
     values = values_of(drawn)
-    for place, name in zip(st.columns(len(MEASURES)), MEASURES, strict=True):
+    with st.container(key="against_panels"):  # narrower in `ui/style.css`
+        places = st.columns(len(MEASURES))
+    for place, name in zip(places, MEASURES, strict=True):
         with place:
             panel(
                 written.short(name),
@@ -89,11 +100,11 @@ def _panels(drawn: Sequence[Line], axis: str, key: str, *, at_mean: bool) -> Non
             )
     marked = f" Upright: {study.reference_title}." if study else ""
     more = f" The first {MOST} of {len(drawn)} lines." if len(drawn) > MOST else ""
+    count = sum(len(place.runs) for each in drawn for place in each.places)
     st.caption(
-        f"Test split, {counted(sum(len(p.runs) for e in drawn for p in e.places), 'run')}"
-        "; means over seeds, of a posterior its predictive. Bands are one standard "
-        "deviation over seeds; a ring is the best mean; a dashed level has no such "
-        f"setting.{marked}{more}"
+        f"Test split, {counted(count, 'run')}; means over seeds, of a posterior its "
+        "predictive. Bands are one standard deviation over seeds; a ring is the best "
+        f"mean; a dashed level has no such setting.{marked}{more}"
     )
 
 
@@ -108,8 +119,8 @@ def _words(drawn: Sequence[Line], axis: str) -> None:
         st.markdown("\n".join(f"- {plain(each)}" for each in said))
         st.caption(
             "Differences are taken seed by seed, with Student's interval widened for "
-            "the number of values that the best was chosen from; fewer than three seeds "
-            f"call nothing clear. {plain(study.paper)}."
+            "the number of values that the best was chosen from; fewer than three "
+            f"seeds call nothing clear. {plain(study.paper)}."
             if study
             else "The best mean of those values with the most seeds. It was chosen on "
             "the test split, so its number flatters it a little."

@@ -52,7 +52,7 @@ def against_figure(
         if at_mean:
             traces += _at_mean(each, measure, number)
     x = axis(
-        setting_title(setting), tickvals=values, tickangle=0,
+        setting_title(setting), tickvals=values,
         ticktext=[f"{value:.4g}" for value in values],
         **({"type": "log"} if is_log(values) else {}),
     )  # fmt: skip
@@ -98,10 +98,13 @@ def told(lines: Sequence[Line], setting: str, measure: str) -> str:
             parts.append(f"{each.name} {_written(measure, found[0][1])} throughout")
             continue
         best = best_place(each, measure)
-        ends = [f"{_written(measure, s)} at {p.value:.4g}" for p, s in (found[0], found[-1])]
+        ends = [
+            f"{_written(measure, s)} at {p.value:.4g}" for p, s in (found[0], found[-1])
+        ]
         at = f", best at {best.value:.4g}" if best and best.value is not None else ""
         parts.append(f"{each.name} from {' to '.join(ends)}{at}")
-    return f"{written.title(measure)} against {setting_title(setting)}: {'; '.join(parts)}."
+    title = f"{written.title(measure)} against {setting_title(setting)}"
+    return f"{title}: {'; '.join(parts)}."
 
 
 def _written(measure: str, found: SeedSummary) -> str:
@@ -116,7 +119,7 @@ def _traces(
         return []
     if line.is_level:
         return _level(line, measure, number, ends, found[0][1])
-    x = [place.value for place, _ in found]
+    x = [place.value for place, _ in found if place.value is not None]
     trace = stroke(
         label(line.name), x, [s.mean for _, s in found], color(number), markers=True,
         showlegend=False, text=[_hover(measure, s) for _, s in found],

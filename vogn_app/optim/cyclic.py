@@ -18,6 +18,9 @@ is broken off; here the lengths differ by at most one step, and the last ends at
 import math
 from dataclasses import dataclass
 
+from .._checks import check_count
+from .groups import AUTO
+
 
 @dataclass(frozen=True)
 class Cycle:
@@ -29,6 +32,34 @@ class Cycle:
     def progress(self, step: int) -> float:
         """Share of the cycle before a step, 0 at its first."""
         return (step - self.first) / (self.last - self.first)
+
+
+def cycles_for(cycles: int | str, num_steps: int, *, most: int, shortest: int) -> int:
+    """Number of cycles M that a setting asks for.
+
+    Cycles that are too short leave networks that have learnt little, and that predict
+    with the others.
+
+    Args:
+        cycles: A number, or "auto".
+        num_steps: T.
+        most: What "auto" is for long trainings.
+        shortest: Steps of a cycle below which "auto" takes fewer of them.
+
+    Returns:
+        M >= 1.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+    check_count("num_steps", num_steps)
+    if cycles == AUTO:
+        return max(1, min(most, num_steps // shortest))
+    if isinstance(cycles, str):
+        raise ValueError(
+            f"cycles must be a whole number >= 1 or {AUTO!r}, got {cycles!r}."
+        )
+    return check_count("cycles", cycles)
 
 
 def cycles_of(num_steps: int, num_cycles: int) -> tuple[Cycle, ...]:

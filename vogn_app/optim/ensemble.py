@@ -162,8 +162,10 @@ class Ensemble(Optimizer):
         """
         self._check_told("posterior")
         components = [_component(member) for member in self.members]
-        metadata = {"method": "Ensemble", "num_members": len(components)}
-        return MixturePosterior(components=tuple(components), metadata=metadata)
+        return MixturePosterior(
+            components=tuple(components),
+            metadata={"method": "Ensemble", "num_members": len(components)},
+        )
 
     def _check_told(self, what: str) -> None:
         if not self._told:

@@ -77,7 +77,7 @@ from .sampling import noise_products
 # What "auto" stands for, with N the number of examples: as for VOGN, the first noise is
 # the same for any N. Found on validation data of Fashion-MNIST, digits and moons.
 AUTO_LR = 0.5
-AUTO_CURVATURE = 16_000.0  # over N
+AUTO_CURVATURE = 4000.0  # over N
 LEAST = 1e-4  # of gamma + tau delta / N: smallest c
 SMALLEST = 1e-30  # the same without these
 
@@ -98,7 +98,7 @@ class IVON(DiagonalOptimizer):
             estimate from one draw is noisy: the closer to 1 the better, as long as the
             training has several times 1 / (1 - curvature_decay) steps.
         initial_curvature: * s before any data, > 0: the first noise is about
-            1 / sqrt(N initial_curvature / tau). "auto", the default, is 16000 / N.
+            1 / sqrt(N initial_curvature / tau). "auto", the default, is 4000 / N.
         prior_precision: * delta >= 0: larger pulls the weights to zero. A number, or
             numbers by parameter name or shell pattern, {"head.*": 5.0}, of which the
             first that fits counts. "auto", the default and what nothing fits, is
@@ -174,7 +174,7 @@ class IVON(DiagonalOptimizer):
         num_data: int,
         lr: float = AUTO_LR,
         momentum: float = 0.9,
-        curvature_decay: float = 0.9995,
+        curvature_decay: float = 0.999,
         initial_curvature: Setting = AUTO,
         prior_precision: Prior = AUTO,
         temperature: float = 1.0,

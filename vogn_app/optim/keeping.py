@@ -1,6 +1,6 @@
 """Optimizers whose posterior is a mixture of weights that training came by."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -114,18 +114,19 @@ class KeepingOptimizer(CollectingOptimizer):
         return {KEPT: [{k: dict(v) for k, v in point.items()} for point in self.kept]}
 
     def _load_own(self, state: dict[str, Any]) -> None:
-        targets = {PARAMETERS: self._members(), BUFFERS: buffers_of(self.network)}
+        members: Mapping[str, Tensor] = self._members()
+        targets = {PARAMETERS: members, BUFFERS: buffers_of(self.network)}
         self.kept = [
             {kind: _taken(point[kind], ours) for kind, ours in targets.items()}
             for point in state[KEPT]
         ]
 
 
-def _copies(tensors: dict[str, Any]) -> dict[str, Tensor]:
+def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
 
-def _taken(saved: dict[str, Tensor], ours: dict[str, Any]) -> dict[str, Tensor]:
+def _taken(saved: dict[str, Tensor], ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Saved tensors on the devices of ours, whose names and shapes they must have."""
     if saved.keys() != ours.keys():
         different = sorted(saved.keys() ^ ours.keys())

@@ -27,12 +27,12 @@ labels ("empirical", the fastest and crudest); and of each layer's F
 so that with "kronecker" C = (tau / N) (A x G + tau delta / N I)^-1 exactly, with no
 factored damping. Layers are independent of each other.
 
-prior "marginal_likelihood" sets delta to the maximum of
+prior_choice "marginal_likelihood" sets delta to the maximum of
 
     log p(D) ~ L / tau - (delta / 2) |w*|^2 + (P / 2) log delta - 1/2 log det C^-1
 
-(`marginal_likelihood`), with L = log p(D | w*) and P weights in the subset, for all of
-it or for each layer. weight_decay, which AdamW trains with, is left alone.
+(`marginal_likelihood`), with L = log p(D | w*) and P weights in the subset; "layerwise"
+gives each layer its own. weight_decay, which AdamW trains with, is left alone.
 
 How to predict. Draws of all layers of a network that was not trained to bear them tend
 to underfit, the more the smaller delta is: the Gaussian follows the curvature at w* to
@@ -79,7 +79,7 @@ SHAPES: dict[str, Shape] = {
     "diagonal": "diagonal",
     "full": "layer",
 }
-PRIOR_CHOICES, PRIOR_BY = ("marginal_likelihood", "fixed"), ("all", "layer")
+PRIOR_CHOICES = ("marginal_likelihood", "layerwise", "fixed")
 
 Params = Iterable[nn.Parameter] | Iterable[dict[str, Any]]
 
@@ -93,9 +93,9 @@ class Laplace(AdamW):
     Args:
         model: The network.
         num_data: N >= 1, size of the training set.
-        lr: Learning rate > 0.
+        lr: Learning rate >= 0.
         betas: Weights of the past in AdamW's averages, in [0, 1).
-        eps: Against division by 0, > 0.
+        eps: Against division by 0, >= 0.
         weight_decay: Decoupled weight decay >= 0.
         subset: Which parameters have a posterior: "last_layer", "all", or those of a
             module, by its name. BatchNorm's and those without a layer that is known
@@ -103,9 +103,8 @@ class Laplace(AdamW):
             order, with a weight of two or more dimensions.
         structure: Of the posterior: "kronecker", "diagonal", or "full", for one layer
             of at most 8192 parameters.
-        prior: How delta is chosen when training is done: "marginal_likelihood", or
-            "fixed" to `prior_precision`.
-        prior_by: Whether the former is for "all" of the subset or for each "layer".
+        prior_choice: What delta is when training is done: what maximises the
+            "marginal_likelihood", the same "layerwise", or "fixed".
         prior_precision: delta > 0 where it is fixed.
         temperature: tau > 0. 1 is the posterior of Bayes' rule; below 1 it is colder,
             that is narrower.
@@ -150,8 +149,7 @@ class Laplace(AdamW):
         weight_decay: float = 0.01,
         subset: str = LAST_LAYER,
         structure: str = "kronecker",
-        prior: str = "marginal_likelihood",
-        prior_by: str = "all",
+        prior_choice: str = "marginal_likelihood",
         prior_precision: float = 1.0,
         temperature: float = 1.0,
         curvature: str = "exact",
@@ -164,8 +162,7 @@ class Laplace(AdamW):
         self.network = model
         self.num_data = check_count(NUM_DATA, num_data)
         self.structure = check_choice("structure", structure, tuple(SHAPES))
-        self.prior = check_choice("prior", prior, PRIOR_CHOICES)
-        self.prior_by = check_choice("prior_by", prior_by, PRIOR_BY)
+        self.prior_choice = check_choice("prior_choice", prior_choice, PRIOR_CHOICES)
         self.prior_precision = check_positive("prior_precision", plain(prior_precision))
         self.temperature = check_positive("temperature", plain(temperature))
         check_choice("sharing", sharing, ("expand", "reduce"))
@@ -178,7 +175,9 @@ class Laplace(AdamW):
         if params is None:
             params = [p for p in model.parameters() if p.requires_grad]
         rest = {"betas": betas, "eps": eps, "weight_decay": plain(weight_decay)}
-        super().__init__(list(params), lr=plain(lr), **rest)
+        _check_group({"lr": plain(lr), **rest})
+        groups: Any = list(params)
+        super().__init__(groups, lr=plain(lr), **rest)
         self._lay_out()
         self._curvature: ModeCurvature | None = None
         self._log_likelihood = 0.0
@@ -206,9 +205,7 @@ class Laplace(AdamW):
                 "params must all be given when the optimizer is made, got another "
                 "group: include frozen ones that are to be trained later."
             )
-        group = {**self.defaults, **param_group}
-        check_number("lr", group["lr"], minimum=0)
-        check_number("weight_decay", group["weight_decay"], minimum=0)
+        _check_group({**self.defaults, **param_group})
         params = param_group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
         named = [(self._name_of(p), p) for p in params]
@@ -239,8 +236,8 @@ class Laplace(AdamW):
             The loss, or None without a closure.
         """
         self._forget()
-        loss: Any = super().step(closure)  # type: ignore[arg-type]
-        return loss  # type: ignore[no-any-return]
+        loss: Any = super().step(closure)
+        return None if loss is None else torch.as_tensor(loss)
 
     def _forget(self) -> None:
         self._curvature, self._log_likelihood, self._priors = None, 0.0, {}
@@ -272,9 +269,9 @@ class Laplace(AdamW):
 
     def _chosen_priors(self) -> dict[str, float]:
         curvature = self._measured()
-        if self.prior == "fixed":
+        if self.prior_choice == "fixed":
             return dict.fromkeys(curvature.layers, self.prior_precision)
-        by_layer = self.prior_by == "layer"
+        by_layer = self.prior_choice == "layerwise"
         return dict(curvature.best_priors(self._mode(), by_layer=by_layer))
 
     def _mode(self) -> dict[str, Tensor]:
@@ -427,3 +424,12 @@ class Laplace(AdamW):
             key: loaded_moment(each, first[key[0]])
             for key, each in ((key_of(text), each) for text, each in saved.items())
         }
+
+
+def _check_group(group: Mapping[str, Any]) -> None:
+    """Check AdamW's settings; ValueError names the first wrong one."""
+    check_number("lr", group["lr"], minimum=0)
+    check_number("eps", group["eps"], minimum=0)
+    check_number("weight_decay", group["weight_decay"], minimum=0)
+    for number, beta in enumerate(group["betas"], 1):
+        check_number(f"beta{number}", beta, minimum=0, maximum=1, open_maximum=True)

@@ -37,8 +37,7 @@ from torch import nn
 from torch.optim import AdamW
 
 from .._checks import check_number
-from ..posterior.dropout import DropoutPosterior
-from ..posterior.matching import buffers_of, parameters_of
+from ..posterior import DropoutPosterior, GaussianPosterior
 from .input_dropout import InstalledDropout, dense_layers
 from .loading import METHOD, check_method, check_sizes
 
@@ -101,17 +100,16 @@ class MCDropout(AdamW):
             "rate", rate, minimum=0, maximum=1, open_minimum=True, open_maximum=True
         )
         self.network = model
-        self.rates = {f"{n}.weight": rate for n in dense_layers(model, layers)}
+        self.rates = {_weight(n): rate for n in dense_layers(model, layers)}
         if params is None:
             params = [p for p in model.parameters() if p.requires_grad]
         super().__init__(params, lr=lr, betas=betas, weight_decay=weight_decay)
         self._install()
 
     def _install(self) -> None:
-        modules = dense_layers(self.network, ["*"])
+        known = {_weight(n): m for n, m in dense_layers(self.network, ["*"]).items()}
         self._dropout = InstalledDropout(
-            (modules[name.removesuffix(".weight")], rate)
-            for name, rate in self.rates.items()
+            (known[name], rate) for name, rate in self.rates.items()
         )
         weakref.finalize(self, self._dropout.remove)
 
@@ -127,11 +125,11 @@ class MCDropout(AdamW):
         Returns:
             Copies: later steps change nothing in it.
         """
-        mean = {n: p.detach().clone() for n, p in parameters_of(self.network).items()}
+        own = GaussianPosterior.from_model(self.network, {}, prior_precision={})
         return DropoutPosterior(
-            mean=mean,
+            mean=own.mean,
             rates=dict(self.rates),
-            buffers={n: b.clone() for n, b in buffers_of(self.network).items()},
+            buffers=own.buffers,
             metadata={"method": "MCDropout"},
         )
 
@@ -173,3 +171,8 @@ class MCDropout(AdamW):
             self._install()
         if active is False:
             self.close()
+
+
+def _weight(layer: str) -> str:
+    """Name of a layer's weight; the layer's is empty if it is the whole model."""
+    return f"{layer}.weight" if layer else "weight"

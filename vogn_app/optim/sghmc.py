@@ -58,10 +58,11 @@ class SGHMC(MonteCarloOptimizer):
             the friction.
         prior_precision: * delta >= 0; "auto", the default, is N / 1200.
         temperature: * tau >= 0.
-        cycles: How often the learning rate starts anew, >= 1.
+        cycles: How often the learning rate starts anew, >= 1; "auto", the default, is
+            4, or fewer in trainings under 800 steps.
         exploration: Share of a cycle, in [0, 1), before its noise begins.
         num_kept: How many weights are kept, >= 1; each takes the memory of the weights.
-        schedule: "cosine" or "constant".
+        annealed: Whether `lr_factor` falls to 0 in each cycle, or is 1 throughout.
         augmentation_factor: * How many examples an augmented one counts for, > 0; 1.
         seed: Seed of the noise; the same on all ranks.
         params: Parameters or parameter groups, all of them the model's.
@@ -71,7 +72,7 @@ class SGHMC(MonteCarloOptimizer):
 
     Example:
         >>> model = nn.Linear(2, 3)
-        >>> optimizer = SGHMC(model, num_data=100, num_steps=40, schedule="constant")
+        >>> optimizer = SGHMC(model, num_data=100, num_steps=40, annealed=False)
         >>> x, y = torch.randn(8, 2), torch.randint(3, (8,))
         >>> for _ in range(40):
         ...     optimizer.zero_grad()
@@ -92,10 +93,10 @@ class SGHMC(MonteCarloOptimizer):
         momentum: float = 0.9,
         prior_precision: Setting = AUTO,
         temperature: float = 1.0,
-        cycles: int = 4,
-        exploration: float = 0.5,
+        cycles: int | str = AUTO,
+        exploration: float = 0.8,
         num_kept: int = 20,
-        schedule: str = "cosine",
+        annealed: bool = True,
         augmentation_factor: float = 1.0,
         seed: int = 0,
         params: Params | None = None,
@@ -116,7 +117,7 @@ class SGHMC(MonteCarloOptimizer):
             cycles=cycles,
             exploration=exploration,
             num_kept=num_kept,
-            schedule=schedule,
+            annealed=annealed,
             seed=seed,
         )
 

@@ -43,7 +43,7 @@ class SGLD(MonteCarloOptimizer):
 
     The loop is that of any torch optimizer; the loss is the mean over the batch. The
     learning rate follows `LambdaLR(optimizer, optimizer.lr_factor)`, stepped after each
-    step; without it, take `schedule="constant"`. Settings marked * may differ between
+    step; without it, take `annealed=False`. Settings marked * may differ between
     parameter groups.
 
     Args:
@@ -56,13 +56,14 @@ class SGLD(MonteCarloOptimizer):
             usual weight decay.
         temperature: * tau >= 0; below 1 the posterior is colder, that is narrower.
         cycles: How often the learning rate starts anew, >= 1; 1 for the plain method.
+            "auto", the default, is 4, or fewer in trainings under 800 steps, whose
+            cycles would leave networks that have learnt little.
         exploration: Share of a cycle, in [0, 1), before its noise begins; the burn-in.
         num_kept: How many weights are kept, >= 1, over all cycles: evenly over what
             follows the exploration. Each takes the memory of the weights, on their
             device and in every checkpoint, and prediction the time of one more network.
             A training with fewer such steps keeps fewer.
-        schedule: What `lr_factor` gives: "cosine" falls to 0 in each cycle, "constant"
-            is 1 throughout.
+        annealed: Whether `lr_factor` falls to 0 in each cycle, or is 1 throughout.
         augmentation_factor: * How many examples an augmented one counts for, > 0; 1.
         seed: Seed of the noise, which never touches torch's global generator; the same
             on all ranks, whose chains then stay the same.
@@ -97,13 +98,13 @@ class SGLD(MonteCarloOptimizer):
         *,
         num_data: int,
         num_steps: int,
-        lr: float = 0.5,
+        lr: float = 0.2,
         prior_precision: Setting = AUTO,
         temperature: float = 1.0,
-        cycles: int = 4,
-        exploration: float = 0.5,
+        cycles: int | str = AUTO,
+        exploration: float = 0.8,
         num_kept: int = 20,
-        schedule: str = "cosine",
+        annealed: bool = True,
         augmentation_factor: float = 1.0,
         seed: int = 0,
         params: Params | None = None,
@@ -123,7 +124,7 @@ class SGLD(MonteCarloOptimizer):
             cycles=cycles,
             exploration=exploration,
             num_kept=num_kept,
-            schedule=schedule,
+            annealed=annealed,
             seed=seed,
         )
 

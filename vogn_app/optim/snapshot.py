@@ -21,12 +21,16 @@ from typing import Any
 
 from torch import nn
 
-from .._checks import check_count
 from .collecting import Params, sgd_step
-from .cyclic import cosine_factor, kept_steps
+from .cyclic import cosine_factor, cycles_for, kept_steps
 from .descent import MOMENTUM, check_descent
+from .groups import AUTO
 from .keeping import KeepingOptimizer
 from .loading import check_shapes
+
+# What "auto" cycles are, and at least how many steps each has: found on validation data
+# of digits.
+MOST_CYCLES, SHORTEST_CYCLE = 5, 100
 
 
 class SnapshotEnsemble(KeepingOptimizer):
@@ -45,8 +49,9 @@ class SnapshotEnsemble(KeepingOptimizer):
         weight_decay: * L2 penalty on the weights, >= 0.
         nesterov: * Whether to look ahead along the velocity.
         cycles: Cycles, >= 1, and so members; each takes the memory of the weights, on
-            their device and in every checkpoint. A training of fewer steps has a cycle
-            a step.
+            their device and in every checkpoint. "auto", the default, is 5, or fewer in
+            trainings under 500 steps, whose members would have learnt little. Of more
+            cycles than steps there is one a step.
         params: Parameters or parameter groups, all of them the model's; by default
             every parameter that requires a gradient.
 
@@ -81,23 +86,24 @@ class SnapshotEnsemble(KeepingOptimizer):
         momentum: float = 0.9,
         weight_decay: float = 5e-4,
         nesterov: bool = False,
-        cycles: int = 5,
+        cycles: int | str = AUTO,
         params: Params | None = None,
     ) -> None:
-        self.cycles = check_count("cycles", cycles)
+        self.cycles = cycles_for(
+            cycles, num_steps, most=MOST_CYCLES, shortest=SHORTEST_CYCLE
+        )
         defaults = {
             "lr": lr,
             "momentum": momentum,
             "weight_decay": weight_decay,
             "nesterov": nesterov,
         }
-        check_count("num_steps", num_steps)
         super().__init__(
             model,
             params,
             defaults,
             num_steps=num_steps,
-            keep_after=kept_steps(num_steps, cycles, cycles),
+            keep_after=kept_steps(num_steps, self.cycles, self.cycles),
         )
 
     def lr_factor(self, step: int) -> float:

@@ -44,7 +44,8 @@ def _values(moment: Moment) -> Tensor:
         known = torch.linalg.eigvalsh(value @ value.mT)
         zeros = known.new_zeros(len(known), moment.size - known.shape[1])
         return torch.cat((zeros, known), 1).clamp(min=0)
-    return torch.linalg.eigvalsh(value).clamp(min=0)
+    values: Tensor = torch.linalg.eigvalsh(value)
+    return values.clamp(min=0)
 
 
 def _of_units(entries: Tensor) -> Tensor:

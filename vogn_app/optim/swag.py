@@ -37,13 +37,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.sgd import sgd
 
 from .._checks import check_count, check_number, check_positive, check_whole
-from ..posterior.low_rank import LowRankPosterior
-from ..posterior.matching import buffers_of, parameters_of
-from .collecting import NUM_STEPS, CollectingOptimizer, Params
-from .descent import MOMENTUM, check_descent
+from ..posterior import GaussianPosterior, LowRankPosterior
+from .collecting import NUM_STEPS, CollectingOptimizer, Params, sgd_step
+from .descent import check_descent
 from .running_statistics import renew_running_statistics
 
 AUTO = "auto"
@@ -179,16 +177,7 @@ class SWAG(CollectingOptimizer):
 
     def _update(self) -> None:
         for group in self.param_groups:
-            members = [p for p in group["params"] if p.grad is not None]
-            buffers = [self.state[p].get(MOMENTUM) for p in members]
-            sgd(
-                members, [p.grad for p in members], buffers,
-                weight_decay=group["weight_decay"], momentum=group["momentum"],
-                lr=group["lr"], dampening=0.0, nesterov=False, maximize=False,
-            )  # fmt: skip
-            if group["momentum"]:
-                for p, buffer in zip(members, buffers, strict=True):
-                    self.state[p][MOMENTUM] = buffer
+            sgd_step(group, self.state)
 
     def _collect(self) -> None:
         self._finished = False
@@ -236,16 +225,21 @@ class SWAG(CollectingOptimizer):
                 f"{self.steps_done}."
             )
         rank = min(self.num_collected, self.max_rank)
-        mean = {n: p.detach().clone() for n, p in parameters_of(self.network).items()}
-        for name, average in self._means.items():
-            mean[name] = average.to(mean[name].dtype, copy=True)
+        own = GaussianPosterior.from_model(self.network, {}, prior_precision={})
+        device = next(iter(own.mean.values())).device  # frameworks move models
         return LowRankPosterior(
-            mean=mean,
-            variance={n: m / self.num_collected for n, m in self._squares.items()},
-            deviations={n: d[:rank].clone() for n, d in self._deviations.items()},
+            mean={
+                n: self._means.get(n, p).to(p, copy=True) for n, p in own.mean.items()
+            },
+            variance={
+                n: m.to(device) / self.num_collected for n, m in self._squares.items()
+            },
+            deviations={
+                n: d[:rank].to(device, copy=True) for n, d in self._deviations.items()
+            },
             scale=self.scale,
-            buffers={n: b.clone() for n, b in buffers_of(self.network).items()},
-            metadata={"method": "SWAG", COLLECTED: self.num_collected},
+            buffers=own.buffers,
+            metadata={"method": self.method, COLLECTED: self.num_collected},
         )
 
     @torch.no_grad()

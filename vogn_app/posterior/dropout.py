@@ -34,7 +34,7 @@ from .fields import (
 from .forms import DROPOUT, Form
 from .gaussian import GaussianPosterior
 from .marginals import marginals_of
-from .matching import buffers_of, listed, parameters_of, plain_names, unwrap
+from .matching import copies_of, listed, plain_names, unwrap
 from .stored import StoredPosterior
 
 
@@ -107,14 +107,9 @@ class DropoutPosterior(StoredPosterior):
                 f"rates must name parameters of model, got {listed(wrong)}."
             )
         _check_columns(model, rates)
-        mean = parameters_of(model)
-        device = next((p.device for p in mean.values()), None)
-        means, buffers = (
-            {name: t.detach().to(device, copy=True) for name, t in each.items()}
-            for each in (mean, buffers_of(model))
-        )
+        mean, buffers = copies_of(model)
         return cls(
-            mean=means,
+            mean=mean,
             rates={names[name]: rate for name, rate in rates.items()},
             buffers=buffers,
             metadata=dict(metadata or {}),

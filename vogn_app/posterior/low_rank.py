@@ -179,7 +179,7 @@ class _Sampler:
         self._dtype = wide_dtype(*(means[name] for name in self._names))
         self._sizes = [means[name].numel() for name in self._names]
         self._deviations = {  # views where the types agree
-            name: each.to(self._dtype).flatten(1)
+            name: each.to(self._dtype).reshape(len(each), means[name].numel())
             for name, each in posterior.deviations.items()
         }
 
@@ -210,6 +210,8 @@ class _Sampler:
         diagonal, directions = self._posterior.factors()
         drawn = z1.mul_(diagonal * variance.sqrt().flatten())
         if name in self._deviations:
-            drawn.addmm_(z2, self._deviations[name], alpha=directions)
+            # Not a product of matrices, which rounds by how many draws there are.
+            for z, deviation in zip(z2.T, self._deviations[name], strict=True):
+                drawn.add_((directions * z)[:, None] * deviation)
         drawn.add_(mean.to(self._dtype).flatten())
         return drawn.view(len(z1), *mean.shape).to(mean.dtype)

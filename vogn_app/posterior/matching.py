@@ -45,6 +45,33 @@ def plain_names(model: nn.Module) -> dict[str, str]:
     return {name: plain[id(p)] for name, p in model.named_parameters()}
 
 
+def plain_buffer_names(model: nn.Module) -> dict[str, str]:
+    """The same of persistent buffers."""
+    plain = {id(tensor): name for name, tensor in buffers_of(model).items()}
+    named = model.named_buffers()
+    return {name: plain[id(buffer)] for name, buffer in named if id(buffer) in plain}
+
+
+def copies_of(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Copies of all that a model holds, on the device of its first parameter.
+
+    Args:
+        model: The model, wrapped or not.
+
+    Returns:
+        Parameters and persistent buffers by plain name.
+    """
+    parameters, buffers = parameters_of(model), buffers_of(model)
+    device = next((p.device for p in parameters.values()), None)
+    return _copied(parameters, device), _copied(buffers, device)
+
+
+def _copied(
+    tensors: Mapping[str, Tensor], device: torch.device | None
+) -> dict[str, Tensor]:
+    return {n: tensor.detach().to(device, copy=True) for n, tensor in tensors.items()}
+
+
 def check_model(
     model: nn.Module, mean: Mapping[str, Tensor], buffers: Mapping[str, Tensor]
 ) -> None:
@@ -132,7 +159,7 @@ def with_own(
         kind: What the tensors are, for messages.
         own: The model's by plain name, in their order.
         given: Others by the model's names; cast to the types and device of its own.
-        names: Plain names by the model's; those that are not there are plain already.
+        names: Plain names by the model's; those that are not there are taken as plain.
 
     Returns:
         New dict by plain name, in the order of `own`.

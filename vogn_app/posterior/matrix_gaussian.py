@@ -25,7 +25,7 @@ from .forms import MATRIX_GAUSSIAN, Form
 from .gaussian import GaussianPosterior
 from .layers import LayerSummary
 from .marginals import marginals_of
-from .matching import buffers_of, listed, parameters_of
+from .matching import copies_of, listed
 from .matrix_blocks import MatrixBlock, covariances_by_block
 from .matrix_checks import check_blocks
 from .matrix_draws import MatrixSampler
@@ -96,14 +96,10 @@ class MatrixGaussianPosterior(StoredPosterior):
         Raises:
             ValueError: If an argument is out of range or a block does not fit.
         """
-        mean = parameters_of(model)
-        device = next((p.device for p in mean.values()), None)
-        means, buffers = (
-            {name: t.detach().to(device, copy=True) for name, t in each.items()}
-            for each in (mean, buffers_of(model))
-        )
+        mean, buffers = copies_of(model)
+        device = next((each.device for each in mean.values()), None)
         return cls(
-            mean=means,
+            mean=mean,
             blocks=tuple(block.to(device, None) for block in blocks),
             buffers=buffers,
             prior_precision=dict(prior_precision),

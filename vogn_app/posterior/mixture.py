@@ -24,7 +24,7 @@ from .gaussian import GaussianPosterior
 from .layers import LayerSummary, by_layer, spread_rows
 from .low_rank import LowRankPosterior
 from .marginals import marginals_of
-from .matching import check_same, plain_names, with_own
+from .matching import check_same, plain_buffer_names, plain_names, with_own
 from .matrix_gaussian import MatrixGaussianPosterior
 from .mixture_file import components_of, fields_of
 from .mixture_moments import average, common_prior, differing, share, two_terms
@@ -111,11 +111,13 @@ class MixturePosterior(StoredPosterior):
             ValueError: If there is no point, or one does not fit the model.
         """
         own = GaussianPosterior.from_model(model, {}, prior_precision={})
-        names = plain_names(model)
+        names, buffer_names = plain_names(model), plain_buffer_names(model)
         components = tuple(
             GaussianPosterior(
                 mean=with_own("parameters", own.mean, parameters, names),
-                buffers=with_own("persistent buffers", own.buffers, buffers, {}),
+                buffers=with_own(
+                    "persistent buffers", own.buffers, buffers, buffer_names
+                ),
                 precision={},
                 prior_precision={},
             )

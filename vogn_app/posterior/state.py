@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from .fields import check_fields, detached, plain_values
 from .forms import GAUSSIAN, Form
-from .matching import buffers_of, listed, parameters_of, plain_names
+from .matching import copies_of, listed, plain_names
 from .stored import StoredPosterior
 
 
@@ -67,17 +67,15 @@ class PosteriorState(StoredPosterior):
                 "precision and prior_precision must name parameters of model, got "
                 f"{listed(unknown)}."
             )
-        mean = parameters_of(model)
-        device = next((p.device for p in mean.values()), None)
-        tensors = (mean, {names[n]: p for n, p in precision.items()}, buffers_of(model))
-        copies = [
-            {name: t.detach().to(device, copy=True) for name, t in each.items()}
-            for each in tensors
-        ]
+        mean, buffers = copies_of(model)
+        device = next((each.device for each in mean.values()), None)
         return cls(
-            mean=copies[0],
-            precision=copies[1],
-            buffers=copies[2],
+            mean=mean,
+            precision={
+                names[name]: each.detach().to(device, copy=True)
+                for name, each in precision.items()
+            },
+            buffers=buffers,
             prior_precision={names[n]: d for n, d in prior_precision.items()},
             metadata=dict(metadata or {}),
         )

@@ -5,7 +5,16 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from calibration.report.chart import Axis, Band, Bars, Chart, Line, Mark, Panel, legend_of
+from calibration.report.chart import (
+    Axis,
+    Band,
+    Bars,
+    Chart,
+    Line,
+    Mark,
+    Panel,
+    legend_of,
+)
 from calibration.report.colors import LIGHT, SYMBOLS
 from calibration.report.pages.sheet import Sheets
 from calibration.report.pages.text import FAMILY, fitted, printable, width_of

@@ -10,7 +10,7 @@ from benchmarks.peers.methods import METHODS
 
 # What the peers' own code warns of, since warnings are errors here.
 pytestmark = pytest.mark.filterwarnings("ignore")
-PACKAGES = {"backpack": "backpack", "opacus": "opacus", "ivon": "ivon"}
+PACKAGES = {"backpack": "backpack", "opacus": "opacus", "ivon_opt": "ivon"}
 WITH_SQUARES = [name for name, method in METHODS.items() if method.squares]
 
 

@@ -64,3 +64,13 @@ def test_bars_stand_on_their_bases(figure):
     assert figure["data"][2]["base"] == [0.5]
     assert figure["data"][2]["y"] == [-0.1]
     assert figure["layout"]["yaxis2"]["rangemode"] == "tozero"
+
+
+def test_an_axis_may_be_logarithmic():
+    line = Line(name="a", x=[0.1, 1.0], y=[1, 2])
+    x = Axis(title="t", log=True, ticks={0.1: "0.1", 1.0: "1"})
+    made = plotly_figure(Chart(panels=[Panel(marks=[line], y=Axis())], x=x))
+    axis = made["layout"]["xaxis"]
+    assert (axis["type"], axis["tickvals"]) == ("log", [0.1, 1.0])
+    assert "range" not in axis
+    assert "type" not in made["layout"]["yaxis"]

@@ -24,9 +24,13 @@ def points():
 def names():
     """What a snippet expects to be there."""
     inputs, labels = points()
-    model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, CLASSES))
     loader = DataLoader(TensorDataset(inputs, labels), 12, shuffle=True)
-    return {"model": model, "loader": loader, "test_inputs": inputs}
+    given = {"model": new_model(), "new_model": new_model}
+    return {**given, "loader": loader, "test_inputs": inputs}
+
+
+def new_model():
+    return nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, CLASSES))
 
 
 def names_of_transformers():
@@ -47,8 +51,9 @@ def run(framework, code):
     given = names_of_transformers() if "Hugging" in framework else names()
     before = [p.detach().clone() for p in given["model"].parameters()]
     exec(compile(code, framework, "exec"), given)
-    after = list(given["model"].parameters())
-    assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    for model in given.get("models", [given["model"]]):
+        after = list(model.parameters())
+        assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
     probabilities = given["probabilities"]
     assert probabilities.shape == (SIZE, CLASSES), probabilities.shape
     assert probabilities.isfinite().all()

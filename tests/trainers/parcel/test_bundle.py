@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.trainers.parcel.conftest import SAMPLES
-from tests.trainers.parcel.values import OURS, others
+from tests.trainers.parcel.values import ALONE, OURS, others
 from trainers.catalogue import OPTIMIZERS
 from trainers.parcel.bundle import bundle
 from trainers.parcel.example import example
@@ -99,7 +99,7 @@ def test_the_environment_has_torch_alone(torch_alone, torch_and_wheel, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", ALONE)
 def test_the_example_runs_where_there_is_torch_and_the_wheel(
     name, torch_and_wheel, tmp_path
 ):
@@ -116,13 +116,13 @@ def test_the_example_runs_where_there_is_torch_and_the_wheel(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", ALONE)
 def test_the_example_runs_beside_the_librarys_folder(name, torch_alone, tmp_path):
     spec = OPTIMIZERS[name]
     folder = unpacked(bundle(spec, others(spec)), tmp_path)
     told = run(torch_alone, "-E", "-s", "example.py", folder=folder)
     assert re.search(r"^accuracy on new points: ", told, re.M)
-    assert MAKERS[name].call in (folder / "example.py").read_text()
+    assert MAKERS[name].kind in (folder / "example.py").read_text()
 
 
 RUNS = [("vogn", "lenet5"), ("noisy_kfac", "mlp"), ("vogn", "resnet20")]

@@ -1,31 +1,39 @@
-"""Tests of example.py: it is what was chosen, and reads well."""
+"""Tests of example.py: it is what was chosen, reads well, and runs."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 
-from tests.trainers.parcel.values import OURS, others
+from tests.trainers.parcel.values import ALONE, OURS, others
 from trainers.catalogue import OPTIMIZERS
 from trainers.parcel.example import example
 from trainers.parcel.settings import constructor
 
+HERE = [name for name in OURS if name not in ALONE]  # the others: test_bundle.py
 
-@pytest.mark.parametrize("name", OURS)
-@pytest.mark.parametrize("which", ["defaults", "others"])
-def test_it_is_well_formed_and_holds_the_values(name, which, tmp_path):
-    spec = OPTIMIZERS[name]
-    values = others(spec) if which == "others" else {}
-    text = example(spec, values)
-    compile(text, "example.py", "exec")
-    assert constructor(spec, values, num_data="len(x)", indent=4) in text
-    assert "$" not in text
-    assert "\n\n\n\n" not in text
-    path = tmp_path / "example.py"
-    path.write_text(text)
-    rules = ["--isolated", "--select", "E,F,I,ANN,B,SIM"]
+
+def texts():
+    """Examples of all, by name, with defaults and with other values."""
+    for name in OURS:
+        spec = OPTIMIZERS[name]
+        for which, values in (("defaults", {}), ("others", others(spec))):
+            yield f"{name}_{which}", spec, values, example(spec, values)
+
+
+def test_they_are_well_formed_and_hold_the_values(tmp_path):
+    for name, spec, values, text in texts():
+        assert constructor(
+            spec, values, num_data="len(x)", indent=4,
+            num_steps="EPOCHS * len(x) // BATCH_SIZE",
+        ) in text  # fmt: skip
+        assert "$" not in text
+        assert "\n\n\n\n" not in text
+        (tmp_path / f"{name}.py").write_text(text)
+    rules = ["--isolated", "--select", "E,F,I,ANN,ARG,B,SIM", "--line-length=88"]
     done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", *rules, "--line-length", "88", path],
+        [sys.executable, "-m", "ruff", "check", *rules, tmp_path],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
@@ -33,7 +41,18 @@ def test_it_is_well_formed_and_holds_the_values(name, which, tmp_path):
 
 def test_uncertainty_is_printed_where_there_is_a_posterior():
     assert "predict_proba" in example(OPTIMIZERS["noisy_kfac"], {})
-    for name, values in (("kfac", {}), ("vogn", {"sampled": False})):
+    for name, values in (("kfac", {}), ("vogn", {"sampled": False}), ("ogn", {})):
         text = example(OPTIMIZERS[name], values)
         assert "posterior" not in text
         assert "def entropy" not in text
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_it_runs(name, capsys):
+    values = {"members": 2} if "members" in OPTIMIZERS[name].defaults() else {}
+    text = example(OPTIMIZERS[name], values).replace("= 30, 50", "= 10, 50")
+    exec(compile(text, name, "exec"), {"__name__": "__main__"})
+    told = capsys.readouterr().out
+    first, last = (float(each) for each in re.findall(r"loss (\S+)", told))
+    assert last < first
+    assert float(re.search(r"accuracy on new points: (\d\.\d+)", told)[1]) > 0.8

@@ -8,10 +8,12 @@ from timm.optim import create_optimizer_v2
 from torch import nn
 from torch.optim import SGD, AdamW
 
+import vogn_app
 from tests.trainers.building import built
 from tests.trainers.parcel.values import OURS, others
 from trainers.catalogue import OPTIMIZERS
 from trainers.config import OptimizerConfig
+from trainers.ensembles import MEMBERS
 from trainers.parcel.settings import (
     MAKERS,
     WIDTH,
@@ -21,12 +23,12 @@ from trainers.parcel.settings import (
     has_posterior,
     written,
 )
-from vogn_app import KFAC, SPNGD, VOGN, NoisyKFAC
 
 NAMES = {
-    "VOGN": VOGN, "KFAC": KFAC, "NoisyKFAC": NoisyKFAC, "SPNGD": SPNGD,
+    **{name: getattr(vogn_app, name) for name in vogn_app.__all__},
     "AdamW": AdamW, "SGD": SGD, "create_optimizer_v2": create_optimizer_v2,
 }  # fmt: skip
+OFF = ("kl_clip", "max_grad_norm", "clip_radius")
 EVERY = pytest.mark.parametrize("name", OPTIMIZERS)
 
 
@@ -64,10 +66,11 @@ def settings(optimizer):
 @pytest.mark.parametrize("which", ["defaults", "others", "off"])
 def test_the_line_makes_the_optimizer_that_a_run_has(name, which):
     spec = OPTIMIZERS[name]
-    off = {name: 0 for name in ("kl_clip", "max_grad_norm") if name in spec.defaults()}
+    off = {name: 0 for name in OFF if name in spec.defaults()}
     values = {"defaults": {}, "others": others(spec), "off": off}[which]
-    line = constructor(spec, values, num_data="600", start="")
-    made = eval(line, {**NAMES, "model": network()})
+    line = constructor(spec, values, num_data="600", num_steps="100", start="")
+    models = [network() for _ in range(spec.validated(values).get(MEMBERS, 0))]
+    made = eval(line, {**NAMES, "model": network(), "models": models})
     config = OptimizerConfig(name=name, hyperparameters=values)
     assert settings(made) == settings(built(config, network(), 600, 0))
 
@@ -78,9 +81,13 @@ def test_defaults_are_left_to_the_constructor(name):
     assert chosen(spec, {}) == {}
     assert MAKERS[name].ours
     own = inspect.signature(NAMES[MAKERS[name].call]).parameters
+    defaults = {name: parameter.default for name, parameter in own.items()}
+    if "betas" in defaults:
+        defaults["beta1"], defaults["beta2"] = defaults["betas"]
     for item in spec.hyperparameters:
-        expected = None if item.name == "inverse_interval" else item.default
-        assert own[item.name].default == expected
+        if item.name != MEMBERS:
+            off = item.name in ("inverse_interval", *OFF) and not item.default
+            assert defaults[item.name] == (None if off else item.default), item.name
 
 
 def test_what_torch_takes_by_itself_is_not_what_we_take():
@@ -123,6 +130,18 @@ def test_short_calls_stay_on_one_line():
     assert call("f", ["a", "b=1"], indent=2) == "  f(a, b=1)"
     assert written("fisher") == '"fisher"'
     assert written(1e-5) == "1e-05"
+
+
+def test_an_ensemble_is_made_of_its_networks():
+    assert constructor(OPTIMIZERS["ensemble"], {"members": 3, "lr": 0.5}) == (
+        "optimizer = Ensemble([AdamW(each.parameters(), lr=0.5) for each in models], "
+        "models)"
+    )
+    line = constructor(OPTIMIZERS["multi_vogn"], {}, num_data="len(x)", indent=4)
+    assert line.splitlines()[2:4] == [
+        " " * 12 + "VOGN(each, num_data=len(x), seed=seed, process_group=None)",
+        " " * 12 + "for seed, each in enumerate(models)",
+    ]
 
 
 def test_ogn_has_no_posterior():

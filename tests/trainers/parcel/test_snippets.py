@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from tests.trainers.parcel.values import others
 from trainers.catalogue import OPTIMIZERS
 from trainers.parcel.frameworks import ACCELERATE, HUGGING_FACE, LIGHTNING
-from trainers.parcel.settings import WIDTH, constructor, has_posterior
+from trainers.parcel.pieces import needs
+from trainers.parcel.settings import MAKERS, WIDTH, constructor, has_posterior
 from trainers.parcel.snippets import IN_FRONT, PLAIN, plain_loop, snippets
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -20,12 +22,23 @@ NEEDS = {
     PLAIN: "torch", LIGHTNING: "lightning", HUGGING_FACE: "transformers",
     ACCELERATE: "accelerate", IN_FRONT: "torch",
 }  # fmt: skip
-CASES = [
-    *((name, {}) for name in OPTIMIZERS),
-    *((name, others(spec)) for name, spec in OPTIMIZERS.items()),
-    ("vogn", {"sampled": False, "num_samples": 2}),
-    ("kfac", {"kl_clip": 0, "nesterov": True}),
-]
+OGN = ("vogn", {"sampled": False, "num_samples": 2})
+OTHERS = [(n, others(OPTIMIZERS[n])) for n in ("vogn", "kfac", "lamb", "multi_vogn")]
+# The code for other libraries is the same but for the line that makes the optimizer.
+REPRESENTATIVES = ("vogn", "ogn", "kfac", "lamb", "mc_dropout", "laplace")
+FRAMEWORKS = [
+    *((name, {}) for name in (*REPRESENTATIVES, "ivon", "noisy_kfac")),
+    OTHERS[0], OGN,
+]  # fmt: skip
+CASES = {
+    PLAIN: [*((name, {}) for name in OPTIMIZERS), *OTHERS, OGN],
+    LIGHTNING: FRAMEWORKS,
+    HUGGING_FACE: [case for case in FRAMEWORKS if case[0] != "laplace"],
+    ACCELERATE: FRAMEWORKS,
+    IN_FRONT: [
+        ("kfac", {}), OTHERS[1], ("kfac", {"kl_clip": 0, "nesterov": True}),
+    ],
+}  # fmt: skip
 
 
 def snippet(name, values, title):
@@ -36,7 +49,7 @@ def snippet(name, values, title):
 @pytest.mark.parametrize("title", NEEDS)
 def test_every_snippet_runs(title, tmp_path):
     pytest.importorskip(NEEDS[title], reason="its framework is not installed")
-    cases = [case for case in CASES if title != IN_FRONT or case[0] == "kfac"]
+    cases = CASES[title]
     given = [
         [f"{name} {values}", title, snippet(name, values, title).code]
         for name, values in cases
@@ -53,20 +66,78 @@ def test_every_snippet_runs(title, tmp_path):
     assert len(fine) == len(cases), done.stderr[-3000:]
 
 
+def kind_of(name):
+    """What decides the code for other libraries, beside the name and the values."""
+    maker, spec = MAKERS[name], OPTIMIZERS[name]
+    given = maker.num_data, maker.blocks, maker.finishes, has_posterior(spec, {})
+    return (*given, needs(spec))
+
+
+def without_maker(code):
+    """Code without the import and the call of what makes the optimizer."""
+    lines = [x for x in code.splitlines() if not x.startswith("from") or "lib" in x]
+    text = "\n".join(line for line in lines if "import" not in line)
+    return re.sub(
+        r"(optimizer =|return) \w+\((self\.)?model\b[^\n]*\)\n", r"\1 it\n", text
+    )
+
+
+@pytest.mark.parametrize("title", [LIGHTNING, HUGGING_FACE, ACCELERATE])
+def test_the_code_for_other_libraries_differs_in_one_line_alone(title):
+    found = {}
+    for name, spec in OPTIMIZERS.items():
+        for each in snippets(spec, {}):
+            if each.title == title:
+                codes = found.setdefault(kind_of(name), {})
+                codes[name] = without_maker(each.code)
+    for codes in found.values():
+        assert len(set(codes.values())) == 1, codes
+        assert codes.keys() & set(REPRESENTATIVES)
+        assert all(" it\n" in code for code in codes.values())
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_all_frameworks_are_there_in_about_ten_lines(name):
-    for values, most in (({}, 17), (others(OPTIMIZERS[name]), 23)):
-        found = snippets(OPTIMIZERS[name], values)
-        extra = [IN_FRONT] if name == "kfac" else []
-        assert [s.title for s in found] == [
-            PLAIN, LIGHTNING, HUGGING_FACE, ACCELERATE, *extra
-        ]  # fmt: skip
+def test_there_is_code_for_all_that_can_run_it_in_about_ten_lines(name):
+    spec, maker = OPTIMIZERS[name], MAKERS[name]
+    alone = spec.own_schedule or maker.members
+    frameworks = [] if alone else [LIGHTNING, HUGGING_FACE, ACCELERATE]
+    if maker.finishes and not alone:
+        frameworks.remove(HUGGING_FACE)
+    titles = [PLAIN, *frameworks, *([IN_FRONT] if name == "kfac" else [])]
+    more = 4 if alone else 0
+    for values, most in (({}, 17 + more), (others(spec), 23 + more)):
+        found = snippets(spec, values)
+        assert [s.title for s in found] == titles
         for each in found:
             lines = [line for line in each.code.splitlines() if line.strip()]
             assert len(lines) <= most, each.code
             assert all(len(line) <= WIDTH for line in lines), each.code
             assert each.code.endswith("\n")
-    assert len(plain_loop(OPTIMIZERS[name], {}).code.splitlines()) <= 13
+    # A schedule is two lines and an end is one; several networks are seven at most.
+    most = 13 + 2 * spec.own_schedule + maker.finishes + 7 * maker.members
+    assert len(plain_loop(spec, {}).code.splitlines()) <= most
+
+
+def test_a_method_says_what_else_its_loop_must_do():
+    code = plain_loop(OPTIMIZERS["swag"], {}).code
+    for line in (
+        "optimizer = SWAG(model, num_steps=10 * len(loader))",
+        "schedule = LambdaLR(optimizer, optimizer.lr_factor)",
+        "        schedule.step()",
+        "optimizer.finish(lambda: loader)",
+    ):
+        assert f"\n{line}\n" in code
+    code = plain_loop(OPTIMIZERS["multi_vogn"], {"members": 3}).code
+    assert "models = [new_model() for _ in range(3)]\n" in code
+    block = code[code.index("        for member in") : code.index("\n\nposterior")]
+    assert block.splitlines() == [
+        "        for member in optimizer.own:",
+        "            with member.optimizer.sampled_params(train=True):  "
+        "# draws the weights",
+        "                F.cross_entropy(member.model(inputs), labels).backward()",
+        "        optimizer.step()",
+    ]
+    assert "predict_proba(models[0], test_inputs)  # 32 draws" in code
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -76,10 +147,12 @@ def test_the_values_chosen_are_in_every_snippet(name):
     for each in snippets(spec, values):
         assert "lr=0.0625" in each.code
         assert "auto," not in each.code
-        assert "None" not in each.code.replace("optimizers=(optimizer, None)", "")
-    assert constructor(spec, values, num_data="len(loader.dataset)") in (
-        plain_loop(spec, values).code
+        code = each.code.replace("optimizers=(optimizer, None)", "")
+        assert "None" not in code.replace("process_group=None", "")
+    made = constructor(
+        spec, values, num_data="len(loader.dataset)", num_steps="10 * len(loader)"
     )
+    assert made in plain_loop(spec, values).code
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -2,9 +2,14 @@
 
 from typing import Any
 
+from trainers.catalogue import OPTIMIZERS
+from trainers.ensembles import MEMBERS
 from trainers.hyperparameters import HyperParameter, OptimizerSpec
+from trainers.parcel.settings import MAKERS
 
-OURS = ("vogn", "kfac", "noisy_kfac", "sp_ngd")
+OURS = tuple(name for name in OPTIMIZERS if MAKERS[name].ours)
+# Of each kind one: their examples run where there is torch alone, those of others here.
+ALONE = ("vogn", "kfac", "swag", "ensemble")
 
 
 def others(spec: OptimizerSpec) -> dict[str, Any]:
@@ -18,12 +23,14 @@ def others(spec: OptimizerSpec) -> dict[str, Any]:
 
 
 def _other(item: HyperParameter) -> Any:
+    if item.name == MEMBERS:
+        return 2
     if item.kind == "bool":
         return not item.default
     if item.kind == "choice":
         return next(each for each in item.choices if each != item.default)
+    if item.automatic:
+        return 3 if item.kind == "int" else 0.75
     if item.kind == "int":
         return int(item.default) + 1
-    if item.automatic:
-        return 0.75
     return 0.25 if item.default == 0 else float(item.default) / 2

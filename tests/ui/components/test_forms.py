@@ -4,8 +4,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.ui.seen import errors
-from trainers.catalogue import OPTIMIZERS, HyperParameter
-from ui.components.forms import explanation, label, step_size
+from trainers.catalogue import OPTIMIZERS
+from trainers.hyperparameters import HyperParameter
+from ui.components.forms import explanation, label, setting_title, step_size
 
 
 def parameter(**values):
@@ -24,6 +25,12 @@ def test_no_catalogue_label_shows_the_code():
         for item in spec.hyperparameters:
             assert "_" not in label(item)
             assert label(item) != "Lr"
+
+
+def test_any_setting_has_a_title():
+    assert setting_title("lr") == "Learning rate"
+    assert setting_title("temperature") == "Temperature"
+    assert setting_title("batch_size") == "Batch size"
 
 
 def test_the_explanation_tells_help_range_and_default():

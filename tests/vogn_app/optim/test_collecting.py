@@ -15,6 +15,7 @@ class Counting(CollectingOptimizer):
     """SGD that collects the numbers of its steps."""
 
     method = "Counting"
+    _copied = (*CollectingOptimizer._copied, "seen")
 
     def __init__(self, model, params=None, num_steps=10, **settings):
         self.seen = []
@@ -152,10 +153,8 @@ def test_gradients_that_were_unscaled_to_be_clipped_are_left_at_that():
 def test_a_copy_of_model_and_optimizer_goes_its_own_way():
     model, data = network(), batch()
     optimizer = Counting(model)
-    optimizer._copied = (*Counting._copied, "seen")
     backward(model, data)
     optimizer.step()
-    Counting._copied = (*CollectingOptimizer._copied, "seen")
     other_model, other = copy.deepcopy((model, optimizer))
     before = weights(model)
     other.step()

@@ -173,7 +173,7 @@ def test_members_must_be_complete(optimizers, models, seeds, found):
 def test_states_of_others_are_refused():
     optimizer = adamw(networks())
     before = weights([m.model for m in optimizer.members])
-    with pytest.raises(ValueError, match="state_dict must be of 3 members, got .* 2"):
+    with pytest.raises(ValueError, match=r"state_dict must be of 3 members, got .* 2"):
         optimizer.load_state_dict(adamw(networks(2)).state_dict())
     with pytest.raises(ValueError, match="without members"):
         optimizer.load_state_dict(torch.optim.SGD([torch.ones(1)]).state_dict())

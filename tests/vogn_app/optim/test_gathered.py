@@ -185,6 +185,32 @@ def test_the_scale_is_undone_once_in_gradients_and_twice_in_squares_not_told(
     assert_values([gathered.squares[params[0]]], [square])
 
 
+# --- products with the gradient ---------------------------------------------------
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("together", [False, True])
+def test_products_with_the_gradient_are_averaged_as_it_is(together, reduction):
+    params = parameters(1)
+    blocks = [block([4], [8], 3), block([6], [12], 1)]  # twice the gradient
+    for one in blocks:
+        one.power = 1
+        one.per_example(reduction)
+        one.unscale_squares(2.0)  # which the gradient keeps
+    gathered = gather(params, *blocks, together=together, told=True)
+    assert_values([gathered.squares[params[0]]], [params[0].grad[0].item()])
+
+
+def test_the_scale_is_undone_once_in_products():
+    params = parameters(1)
+    one = block([8], [48], 2)
+    one.power = 1
+    gathered = gather(params, one)
+    assert gathered.needs_loss_scale()
+    gathered.unscale(params, torch.tensor(4.0))
+    assert_values([params[0].grad, gathered.squares[params[0]]], [2, 12])
+
+
 # --- losses that are parts of one mean --------------------------------------------
 
 SIZES = [[6], [2, 2, 2], [3, 1, 2], [1, 4, 1]]
@@ -243,13 +269,17 @@ def test_squares_of_own_losses_are_averaged_also_where_gradients_add_up():
 
 
 def test_weights_of_blocks_that_are_means_of_their_own_are_their_shares():
-    assert block_weights(0, 5, together=False) == ((0, 1), (0, 1))
-    assert block_weights(6, 2, together=False) == ((0.75, 0.25), (0.75, 0.25))
+    for power in (0, 1, 2):
+        assert block_weights(0, 5, together=False, power=power) == (0, 1)
+        assert block_weights(6, 2, together=False, power=power) == (0.75, 0.25)
 
 
 def test_weights_of_blocks_that_are_parts_of_one_mean():
-    assert block_weights(0, 5, together=True) == ((1, 1), (1, 1))
-    assert block_weights(6, 2, together=True) == ((1, 1), (8 / 6, 4))
+    for power in (0, 1, 2):
+        assert block_weights(0, 5, together=True, power=power) == (1, 1)
+    assert block_weights(6, 2, together=True) == (1, 1)
+    assert block_weights(6, 2, together=True, power=0) == (0.75, 0.25)
+    assert block_weights(6, 2, together=True, power=2) == (8 / 6, 4)
 
 
 @pytest.mark.parametrize("first", [True, False])

@@ -63,7 +63,7 @@ def test_before_anything_is_kept_there_is_no_posterior():
     model = normed()
     optimizer = Keeping(model)
     assert not optimizer.has_posterior
-    with pytest.raises(RuntimeError, match="must be called after 2 steps, .* got 0"):
+    with pytest.raises(RuntimeError, match=r"must be called after 2 steps, .* got 0\."):
         optimizer.posterior()
     train(model, optimizer, [batch(), batch()])
     assert optimizer.has_posterior
@@ -147,16 +147,9 @@ def test_kept_weights_of_another_network_are_refused():
     train(model, optimizer, [batch(), batch()])
     state = optimizer.state_dict()
     state["kept"][0]["parameters"]["2.bias"] = torch.zeros(5)
-    with pytest.raises(ValueError, match=r"must have shape \(2,\) for 2.bias, got"):
+    with pytest.raises(ValueError, match=r"must have shape \(2,\) for 2\.bias, got"):
         Keeping(normed()).load_state_dict(state)
+    state = optimizer.state_dict()
     del state["kept"][0]["buffers"]["1.running_var"]
-    with pytest.raises(ValueError, match="got a difference in 1.running_var"):
-        Keeping(normed()).load_state_dict({
-            **state,
-            "kept": [
-                {
-                    **state["kept"][0],
-                    "parameters": dict(optimizer.kept[0]["parameters"]),
-                }
-            ],
-        })
+    with pytest.raises(ValueError, match=r"got a difference in 1\.running_var\."):
+        Keeping(normed()).load_state_dict(state)

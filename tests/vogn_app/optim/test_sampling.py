@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from vogn_app.optim.noise import NoiseSource
-from vogn_app.optim.sampling import deviations, displace, perturb
+from vogn_app.optim.sampling import deviations, displace, noise_products, perturb
 
 pytestmark = pytest.mark.usefixtures("kernels_and_none")
 
@@ -371,3 +371,31 @@ def test_a_displacement_that_fails_leaves_the_mean():
     with pytest.raises(RuntimeError):
         displace(shifts)
     assert all(torch.equal(p, value) for p, value in zip(parameters, mean, strict=True))
+
+
+# --- noise times gradient ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", GROUPS)
+def test_products_are_those_of_the_draw_while_it_is_there(kind):
+    groups, means, memory = GROUPS[kind](), {}, {}
+    before = values(groups)
+    restore = perturb(groups, NoiseSource(3), means=means)
+    every = [p for parameters, *_ in groups for p in parameters]
+    for p, mean in zip(every, before, strict=True):
+        assert torch.equal(means[p], mean)
+        p.grad = torch.randn_like(p)
+    products = noise_products(every, [means[p] for p in every], memory)
+    for p, mean, product in zip(every, before, products, strict=True):
+        assert product.dtype == torch.promote_types(p.dtype, torch.float32)
+        wide = product.dtype
+        expected = (p.detach().to(wide) - mean.to(wide)) * p.grad.to(wide)
+        torch.testing.assert_close(product, expected)
+        assert memory[p] is product
+    restore()
+    assert means == {}
+    assert all(same(groups, before))
+
+
+def test_there_may_be_no_products():
+    assert noise_products([], [], {}) == []

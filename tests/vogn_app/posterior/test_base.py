@@ -55,6 +55,23 @@ def test_draws_predictions_and_models_agree():
     assert_same(tensors_of(model), before)
 
 
+def test_a_posterior_has_one_part_a_mean_and_as_many_draws_as_are_wanted():
+    posterior = shifted(mlp())
+    assert posterior.strata == (posterior,)
+    assert posterior.has_mean
+    assert posterior.num_draws(32) == 32
+
+
+def test_the_summary_tells_how_far_weights_spread():
+    posterior = shifted(mlp())
+    (row,) = posterior.summary()
+    assert (row.name, row.num_parameters) == ("2", 3)
+    assert row.deviation == pytest.approx(12**-0.5)
+    size = posterior.mean["2.bias"].abs().median().item()
+    assert row.signal_to_noise == pytest.approx(size * 12**0.5)
+    assert row.kl is row.effective_parameters is row.between is None
+
+
 def test_the_text_counts_what_is_sampled():
     text = repr(shifted(mlp()))
     assert text.startswith("Shifted(num_parameters=67, num_sampled=3, num_buffers=0")

@@ -9,6 +9,7 @@ from vogn_app.posterior.layers import (
     by_layer,
     effective_parameters,
     signal_to_noise,
+    spread_rows,
     summarise,
     total_kl,
 )
@@ -55,6 +56,28 @@ def test_a_row_is_the_module_that_owns_weight_and_bias():
 
 def test_a_row_with_an_improper_prior_has_no_kl():
     assert summarise("1", MEAN, PRECISION, {**PRIOR, "1.bias": 0.0}).kl is None
+
+
+def test_rows_of_spreads_are_the_closed_form():
+    variances = {n: 1 / precision for n, precision in PRECISION.items()}
+    (row,) = spread_rows({**MEAN, "2.silent": torch.ones(1)}, variances)
+    expected = summarise("1", MEAN, PRECISION, PRIOR)
+    assert (row.name, row.num_parameters) == ("1", 3)
+    assert row.signal_to_noise == pytest.approx(expected.signal_to_noise)
+    assert row.deviation == pytest.approx(expected.deviation)
+    assert row.kl is row.effective_parameters is row.between is None
+
+
+def test_a_layer_without_noise_is_infinitely_sure():
+    mean = {"a.w": torch.tensor([0.0, 1.0, 2.0]), "b.w": torch.ones(3)}
+    variances = {"a.w": torch.zeros(3), "b.w": torch.tensor([0.0, 4.0, 4.0])}
+    still, some = spread_rows(mean, variances)
+    assert (still.deviation, still.signal_to_noise) == (0.0, None)
+    assert some.signal_to_noise == 0.5  # the lower half has noise
+
+
+def test_a_parameter_without_elements_has_no_row():
+    assert spread_rows({"a.w": torch.ones(0)}, {"a.w": torch.ones(0)}) == []
 
 
 def test_names_are_grouped_in_order():

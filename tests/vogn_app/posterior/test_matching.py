@@ -10,12 +10,16 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from vogn_app.posterior.matching import (
     buffers_of,
     check_model,
+    check_same,
+    copies_of,
     evaluating,
     parameters_of,
+    plain_buffer_names,
     plain_names,
     put,
     restored,
     unwrap,
+    with_own,
 )
 
 from .examples import Tied, assert_same, convnet, mlp, tensors_of
@@ -49,6 +53,56 @@ def test_distributed_wrappers_come_off(process_group):
     names = plain_names(wrapped)
     assert list(names.values()) == list(parameters_of(model))
     assert all(name.endswith(plain) for name, plain in names.items())
+
+
+def test_buffers_have_plain_names_too():
+    model = convnet()
+    names = plain_buffer_names(compiled(DataParallel(model)))
+    assert list(names.values()) == list(buffers_of(model))
+    assert all(name == f"_orig_mod.module.{plain}" for name, plain in names.items())
+    hidden = nn.Module()
+    hidden.register_buffer("more", torch.zeros(1), persistent=False)
+    assert plain_buffer_names(hidden) == {}
+
+
+def test_copies_are_of_everything_and_the_callers_own():
+    model = convnet()
+    before = tensors_of(model)
+    parameters, buffers = copies_of(DataParallel(model))
+    with torch.no_grad():
+        for tensor in model.state_dict().values():
+            tensor.zero_()
+    assert {*parameters, *buffers} == {*before}
+    for name, tensor in (parameters | buffers).items():
+        assert torch.equal(tensor, before[name])
+        assert not tensor.requires_grad
+
+
+def test_a_models_own_stand_where_nothing_is_given():
+    own = {"a": torch.zeros(2), "b": torch.zeros(1)}
+    given = {"x.b": torch.ones(1).half()}
+    got = with_own("parameters", own, given, {"x.b": "b"})
+    assert list(got) == ["a", "b"]
+    assert got["a"] is own["a"]
+    assert got["b"].dtype == own["b"].dtype
+    assert got["b"] == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"a": torch.zeros(2), "b": torch.zeros(1)},
+        {},
+        {"a": torch.zeros(3)},
+        {"a": torch.zeros(2).half()},
+        {"a": torch.zeros(2, device="meta")},
+    ],
+)
+def test_what_differs_is_no_same_architecture(other):
+    ours = {"a": torch.zeros(2)}
+    check_same("parameters", ours, {"a": torch.ones(2)})
+    with pytest.raises(ValueError, match=r"^components must have the same parameters"):
+        check_same("parameters", ours, other)
 
 
 def test_compiled_submodules_leave_no_mark():

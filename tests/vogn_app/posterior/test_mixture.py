@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -189,17 +190,22 @@ def test_points_are_copies_in_the_models_types():
 
 
 def test_wrapped_models_give_and_take_the_same():
-    points = points_of(mlp)
-    for wrap in (nn.DataParallel, lambda m: torch.compile(m, backend="eager")):
-        wrapped = wrap(mlp())
-        names = {plain: name for name, plain in zip(
-            dict(wrapped.named_parameters()), points[0][0], strict=True
-        )}  # fmt: skip
-        renamed = [({names[n]: p for n, p in each.items()}, {}) for each, _ in points]
+    points, x = points_of(convnet), torch.randn(3, 1, 6, 6)
+    wraps = {
+        "module": nn.DataParallel,
+        "_orig_mod": partial(torch.compile, backend="eager"),
+    }
+    for prefix, wrap in wraps.items():
+        wrapped = wrap(convnet())
+        assert f"{prefix}.0.weight" in dict(wrapped.named_parameters())
+        renamed = [
+            [{f"{prefix}.{name}": t for name, t in each.items()} for each in point]
+            for point in points
+        ]
         mixture = MixturePosterior.of_points(wrapped, renamed)
         assert_same(mixture.components[1].mean, points[1][0])
-        x = torch.randn(3, 4)
-        expected = mixture.predict(mlp(), x, 4)
+        assert_same(mixture.components[1].buffers, points[1][1])
+        expected = mixture.predict(convnet(), x, 4)
         assert torch.equal(mixture.predict(wrapped, x, 4), expected)
 
 

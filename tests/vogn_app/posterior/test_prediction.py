@@ -19,6 +19,7 @@ from .examples import (
     posterior_of,
     tensors_of,
 )
+from .mixture_examples import KINDS
 
 SHAPES = {mlp: (7, 4), Tied: (7, 4), convnet: (7, 1, 6, 6), Recurrent: (7, 2, 4)}
 NUM_SAMPLES = 5
@@ -56,6 +57,45 @@ def test_all_methods_and_chunks_agree(build, method, batch_size, stacked, monkey
     torch.testing.assert_close(each, expected.softmax(-1), **close)
     mean = posterior.predict_proba(model, x, NUM_SAMPLES, **options)
     torch.testing.assert_close(mean, expected.softmax(-1).mean(0), **close)
+
+
+@pytest.mark.parametrize("method", ["auto", "loop", "vectorised"])
+@pytest.mark.parametrize("batch_size", [3, 100])
+@pytest.mark.parametrize("stacked", [1, 200, 2**24])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_predicts_as_its_draws_do(
+    kind, method, batch_size, stacked, monkeypatch
+):
+    monkeypatch.setattr(network, "MAX_STACKED_WEIGHTS", stacked)
+    torch.manual_seed(0)
+    posterior, model, x = (
+        KINDS[kind](convnet),
+        convnet().eval(),
+        torch.randn(7, 1, 6, 6),
+    )
+    before = tensors_of(model)
+    expected = by_hand(posterior, model, x, seed=3)
+    options = {"batch_size": batch_size, "method": method, "seed": 3}
+    close = {"rtol": 1e-11, "atol": 1e-11}
+    got = posterior.predict(model, x, NUM_SAMPLES, **options)
+    torch.testing.assert_close(got, expected, **close)
+    each = posterior.predict_proba(model, x, NUM_SAMPLES, average=False, **options)
+    torch.testing.assert_close(each, expected.softmax(-1), **close)
+    mean = posterior.predict_proba(model, x, NUM_SAMPLES, **options)
+    counted = expected[: posterior.num_draws(NUM_SAMPLES)]
+    torch.testing.assert_close(mean, counted.softmax(-1).mean(0), **close)
+    assert_same(tensors_of(model), before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_generator_goes_on_where_it_was_for_every_kind(kind):
+    posterior, model, x = KINDS[kind](mlp), mlp(), torch.randn(3, 4)
+    generator = torch.Generator().manual_seed(9)
+    before = torch.get_rng_state()
+    parts = [posterior.predict(model, x, 3, generator=generator) for _ in range(2)]
+    assert torch.equal(torch.get_rng_state(), before)
+    expected = posterior.predict(model, x, 6, seed=9)  # 3 components: in step
+    torch.testing.assert_close(torch.cat(parts), expected)
 
 
 def test_recurrent_layers_use_the_draws():

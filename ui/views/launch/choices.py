@@ -15,7 +15,6 @@ from trainers.config import (
     TrainingConfig,
 )
 from trainers.hyperparameters import OptimizerSpec
-from trainers.kinds import kind_of
 from ui.components.formats import count, plain, words
 from ui.components.forms import in_columns
 from ui.components.methods import choose_method
@@ -67,8 +66,6 @@ def about(name: str | None) -> None:
         else:
             st.badge("One set of weights", color="gray", icon=":material/adjust:")
         st.markdown(plain(spec.summary))
-        kind = kind_of(spec.name)
-        st.caption(f"{plain(kind.title)}. Costs: {plain(kind.costs)}.")
         st.caption(plain(spec.paper))
 
 

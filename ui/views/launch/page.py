@@ -21,6 +21,7 @@ from ui.views.launch.prefill import prefill
 from ui.views.launch.recipe import recipe_buttons
 from ui.views.launch.saved import bar
 from ui.views.launch.several import several
+from ui.views.launch.study import study_buttons
 from ui.views.launch.upload import own_images
 
 _WHAT_VARIES = {
@@ -67,6 +68,11 @@ def _form() -> Form:
         st.markdown("### :material/timer: Training and evaluation")
         settings = choices.training(data["name"])
         with st.expander("Schedule and augmentation", icon=":material/trending_down:"):
+            if optimizer.own_schedule:
+                st.caption(
+                    f"{plain(optimizer.title)} makes its learning rate by itself: the "
+                    "schedule is not used."
+                )
             settings |= options()
         with st.expander("Advanced settings", icon=":material/settings:"):
             settings |= choices.advanced(data["name"], optimizer)
@@ -75,10 +81,13 @@ def _form() -> Form:
         settings |= placing()
     with st.container(border=True):
         st.markdown("### :material/stacks: Several runs at once")
+        studies = st.container()
         asked = several(optimizer)
     parts = sections(data, model, optimizer, values, settings)
     with recipes:
         recipe_buttons(optimizer, parts)
+    with studies:
+        study_buttons(optimizer, parts)
     return Form(parts, problems, asked, settings["priority"] or 0)
 
 

@@ -6,12 +6,16 @@ from typing import Any
 import streamlit as st
 
 from trainers.presets import PRESETS, Preset
+from trainers.studies import STUDIES
 from ui.components.formats import plain
 from ui.views.launch.plans import ONE, RACE
+from ui.views.launch.study import field_values
 
 
 def plan_values(preset: Preset | None) -> dict[str, Any]:
     """What stands in the fields of several runs, by key; None for one run."""
+    if preset is not None and preset.study:
+        return field_values(STUDIES[preset.study], preset.config)
     if preset is None or not (preset.race or preset.seeds):
         return {"kind": ONE}
     seeds = ", ".join(map(str, preset.seeds))

@@ -109,7 +109,7 @@ def _quality(spec: OptimizerSpec) -> None:
             "LeNet-5, 60,000 images, 20 epochs, every method with one setting: mean "
             "over seeds, smallest and largest; the best NLL first, and the best of "
             "each column **bold**. OOD: digits. Bayesian ones average 32 draws of the "
-            "weights."
+            "weights, ensembles all of their networks."
         )
         st.markdown(quality_table(found, spec.name))
         if spec.name not in found:

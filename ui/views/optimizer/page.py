@@ -15,6 +15,7 @@ from ui.views.optimizer.chosen import choose, values
 from ui.views.optimizer.code import code
 from ui.views.optimizer.costs import costs
 from ui.views.optimizer.downloads import deployable, downloads
+from ui.views.optimizer.kinds import kinds
 
 
 def render() -> None:
@@ -25,6 +26,7 @@ def render() -> None:
         "yours."
     )
     spec = choose()
+    kinds()
     about(spec)
     costs(spec)
     runs: Mapping[str, Run] = {}

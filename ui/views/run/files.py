@@ -19,6 +19,7 @@ _MIME = {
     ".zip": "application/zip",
     ".log": "text/plain",
     ".html": "text/html",
+    ".png": "image/png",
     ".pdf": "application/pdf",
     ".csv": "text/csv",
 }
@@ -32,6 +33,10 @@ WHAT = {
     "predictions.npz.",
     "shift.npz": "Probabilities on test images that were corrupted, by kind and "
     "severity.",
+    "continual.json": "Tasks learned one after another: settings, and accuracy by "
+    "method on each task after each.",
+    "continual.html": "The same as a page that opens anywhere.",
+    "continual.png": "The same as a picture.",
     "embedding.npz": "Where t-SNE puts the examples on the map of the embedding.",
     "posterior.safetensors": "The posterior: mean and precision of all weights, to "
     "predict with elsewhere; no code in it is run.",

@@ -6,6 +6,7 @@ from importlib import import_module
 
 import streamlit as st
 
+from trainers.continual.record import is_continual
 from trainers.runs import Run, RunError, list_runs
 from trainers.status import ALIVE
 from ui.components import engine, navigation, reading
@@ -32,6 +33,13 @@ TABS = {
     "Downloads": "downloads",
 }
 
+_OF_ANY_RUN = ("Convergence", "Log", "Configuration", "Downloads")
+# Those of a run that learns tasks one after another: it is judged in another way.
+TASK_TABS = {
+    "Continual": "continual",
+    **{title: TABS[title] for title in _OF_ANY_RUN},
+}
+
 
 def render() -> None:
     """Show the run of the address, or the newest one."""
@@ -53,8 +61,9 @@ def render() -> None:
 
 def _tabs(view: Summary) -> None:
     """Show the tabs, of which only the open one is computed."""
-    tabs = st.tabs(list(TABS), key=navigation.TAB, bind="query-params")
-    for tab, (title, module) in zip(tabs, TABS.items(), strict=True):
+    titles = TASK_TABS if is_continual(view.run) else TABS
+    tabs = st.tabs(list(titles), key=navigation.TAB, bind="query-params")
+    for tab, (title, module) in zip(tabs, titles.items(), strict=True):
         if tab.open:
             with tab, guarded(f"The tab {title}"):
                 import_module(f"ui.views.run.{module}").render(view)

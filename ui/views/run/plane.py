@@ -113,4 +113,3 @@ def _undivided(title: str) -> None:
             f"{bayesian_examples()}, to see where data are missing.",
             icon=":material/info:",
         )
-

@@ -43,11 +43,11 @@ def learns_posterior(config: RunConfig) -> bool:
 
 def _none(config: RunConfig) -> None:
     title = optimizer_spec(config.optimizer.name).title
-    first = next(spec.title for spec in OPTIMIZERS.values() if spec.bayesian)
     st.info(
         f"**{title} trains one set of weights**, so there is no posterior to look at. "
-        f"Train with {first} or another Bayesian optimizer to see how sure the data "
-        "make the network of each layer: Clone this run and choose another optimizer.",
+        f"Train with a Bayesian optimizer, such as {bayesian_examples()}, to see how "
+        "sure the data make the network of each layer: Clone this run and choose "
+        "another optimizer.",
         icon=":material/scatter_plot:",
     )
 

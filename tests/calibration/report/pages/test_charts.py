@@ -81,3 +81,12 @@ def test_a_legend_breaks_where_the_room_ends():
         "_band",
         "bars",
     ]
+
+
+def test_an_axis_may_be_logarithmic():
+    line = Line(name="a", x=[0.1, 1.0, 10.0], y=[1, 2, 3])
+    x = Axis(log=True, ticks={0.1: "0.1", 1.0: "1", 10.0: "10"})
+    (axes,) = drawn(Chart(panels=[Panel(marks=[line], y=Axis())], x=x)).axes
+    assert axes.get_xscale() == "log"
+    assert axes.get_yscale() == "linear"
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0.1", "1", "10"]

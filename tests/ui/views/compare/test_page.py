@@ -29,6 +29,7 @@ def test_every_tab_opens_by_its_address(open_page, both, tab):
         "Numbers": "compare-forest-", "Curves": "compare-curve-",
         "Reliability": "compare-reliability", "Risk and coverage": "compare-risk",
         "OOD": "compare-roc", "Shift": None, "Settings": None,
+        "Against a setting": None,
     }[tab]  # fmt: skip
     keys = list(charts(app))
     assert all(key.startswith(drawn or "?") for key in keys)

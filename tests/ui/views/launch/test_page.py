@@ -6,6 +6,7 @@ import pytest
 
 from tests.data.writers import write_image_folder
 from tests.ui import fakes
+from tests.ui.choosing import choose_optimizer
 from tests.ui.seen import errors, text
 from trainers import errands, jobs
 from trainers.catalogue import OPTIMIZERS
@@ -62,7 +63,7 @@ def test_launching_starts_the_chosen_run_and_goes_to_its_page(open_page):
 
 def test_each_optimizer_brings_its_own_form(open_page):
     app = open_page("launch")
-    app.segmented_control(key="optimizer").set_value("adamw").run()
+    choose_optimizer(app, "adamw")
     assert "--optimizer adamw" in command(app)
     app.number_input(key="adamw-beta2").set_value(0.99).run()
     assert "--beta2 0.99" in command(app)
@@ -70,7 +71,7 @@ def test_each_optimizer_brings_its_own_form(open_page):
 
 def test_noisy_kfac_is_launched_with_its_settings(open_page):
     app = open_page("launch")
-    app.segmented_control(key="optimizer").set_value("noisy_kfac").run()
+    choose_optimizer(app, "noisy_kfac")
     assert not app.exception
     assert not app.error
     assert command(app).split()[-2:] == ["--epochs", "60"]
@@ -89,7 +90,7 @@ def test_noisy_kfac_is_launched_with_its_settings(open_page):
 
 def test_noisy_kfac_without_damping_and_prior_cannot_start(open_page):
     app = open_page("launch")
-    app.segmented_control(key="optimizer").set_value("noisy_kfac").run()
+    choose_optimizer(app, "noisy_kfac")
     app.number_input(key="noisy_kfac-damping").set_value(0.0).run()
     assert not app.error
     app.number_input(key="noisy_kfac-prior_precision").set_value(0.0).run()
@@ -270,7 +271,7 @@ def test_the_configuration_can_be_copied_and_taken_home(open_page):
 
 def test_options_of_the_training_are_asked_for_and_told(open_page):
     app = open_page("launch")
-    app.segmented_control(key="optimizer").set_value("sgd").run()
+    choose_optimizer(app, "sgd")
     assert app.number_input(key="decay_power").disabled
     app.selectbox(key="schedule").set_value("polynomial").run()
     app.number_input(key="decay_power").set_value(3.0).run()
@@ -295,7 +296,7 @@ def test_options_that_do_not_suit_are_told(open_page):
 def test_a_recipe_fills_the_form_and_can_be_changed(open_page):
     app = open_page("launch")
     assert not [button for button in app.button if button.key == "recipe-sp_ngd"]
-    app.segmented_control(key="optimizer").set_value("sp_ngd").run()
+    choose_optimizer(app, "sp_ngd")
     app.number_input(key="batch_size").set_value(64).run()
     assert "For batches of 64 out of 1,258 examples and 60 epochs." in text(app)
     app.button(key="recipe-sp_ngd").click().run()
@@ -313,7 +314,7 @@ def test_a_recipe_fills_the_form_and_can_be_changed(open_page):
 
 def test_without_a_batch_size_there_is_no_recipe(open_page):
     app = open_page("launch")
-    app.segmented_control(key="optimizer").set_value("sp_ngd").run()
+    choose_optimizer(app, "sp_ngd")
     app.number_input(key="batch_size").set_value(0).run()
     assert not app.exception
     assert app.button(key="recipe-sp_ngd").disabled
@@ -321,11 +322,11 @@ def test_without_a_batch_size_there_is_no_recipe(open_page):
 
 def test_a_switch_that_is_out_of_sight_can_be_reset(open_page):
     app = open_page("launch")
-    app.segmented_control(key="optimizer").set_value("sgd").run()
+    choose_optimizer(app, "sgd")
     app.toggle(key="couple_momentum").set_value(True).run()
     app.number_input(key="label_smoothing").set_value(0.1).run()
     assert not errors(app)
-    app.segmented_control(key="optimizer").set_value("vogn").run()
+    choose_optimizer(app, "vogn")
     assert "couple_momentum must be false" in errors(app)
     app.button(key="options-reset").click().run()
     assert not app.exception

@@ -39,6 +39,17 @@ def test_a_race_queues_a_run_an_optimizer_and_goes_to_their_group(open_page):
     assert {jobs.engine().state(run).group for run in runs} == {"who wins"}
 
 
+def test_all_of_a_kind_join_a_race_at_once(open_page):
+    app = open_page("launch")
+    app.segmented_control(key="kind").set_value("race").run()
+    assert app.multiselect(key="race").value == ["vogn", "adamw"]
+    app.pills(key="race-kind").set_value("first_order").run()
+    assert not app.exception
+    assert app.multiselect(key="race").value == ["vogn", "adamw", "sgd", "lamb"]
+    assert app.pills(key="race-kind").value is None
+    assert app.button(key="launch").label == "Queue 4 runs"
+
+
 def test_a_race_needs_somebody_who_runs(open_page):
     app = open_page("launch")
     app.segmented_control(key="kind").set_value("race").run()

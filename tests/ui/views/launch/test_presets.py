@@ -6,6 +6,7 @@ from tests.ui.seen import errors, text
 from trainers import jobs
 from trainers.presets import PRESETS
 from trainers.runs import load_config
+from trainers.studies import STUDIES
 from ui.views.launch.presets import plan_values
 
 
@@ -26,7 +27,11 @@ def test_a_preset_queues_what_it_says(open_page, preset):
     app.button(key="launch").click().run()
     assert not app.exception
     found = [load_config(run) for run in jobs.engine().queue()]
-    assert len(found) == max(1, len(preset.race)) * max(1, len(preset.seeds))
+    if preset.study:
+        study = STUDIES[preset.study]
+        assert len(found) == len(study.values) * len(study.seeds)
+    else:
+        assert len(found) == max(1, len(preset.race)) * max(1, len(preset.seeds))
     assert preset.config in found
 
 

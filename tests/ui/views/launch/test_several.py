@@ -13,7 +13,7 @@ def test_every_setting_that_can_vary_has_a_title_an_example_and_a_hint(name):
     offered = axis_names(spec)
     assert len(set(offered)) == len(offered)
     assert {"seed", "folder"}.isdisjoint(offered)
-    assert offered[0] == "lr"
+    assert offered[0] == spec.hyperparameters[0].name
     for axis in offered:
         assert setting_title(axis)
         assert example(spec, axis)

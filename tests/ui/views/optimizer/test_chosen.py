@@ -3,6 +3,7 @@
 import pytest
 
 from tests.trainers.parcel.values import others
+from tests.ui.choosing import choose_optimizer
 from tests.ui.seen import errors, text
 from trainers.catalogue import OPTIMIZERS
 from ui.views.optimizer.chosen import differing
@@ -31,7 +32,7 @@ def test_the_first_one_is_there_without_an_address(open_page):
 
 def test_another_one_is_in_the_address(open_page):
     app = open_page("optimizer", optimizer="vogn", lr="0.5", posterior="1-gone")
-    app.button_group[0].set_value("sp_ngd").run()
+    choose_optimizer(app, "sp_ngd", "optimizer-chosen")
     assert not app.exception
     # Values of the one before are not those of this one.
     assert query(app) == {"optimizer": "sp_ngd"}

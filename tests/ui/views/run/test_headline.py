@@ -74,6 +74,13 @@ def test_without_an_out_of_distribution_set_its_number_is_left_out(shown):
     assert "OOD AUROC" not in metrics
 
 
+def test_several_networks_have_samples_and_no_mean(shown):
+    content, _ = shown()
+    told = basis({**content, "mean": None})
+    assert "posterior predictive over 8 weight samples. Mean entropy" in told
+    assert "one set of weights" not in told
+
+
 def test_the_basis_tells_examples_and_samples(shown):
     content, _ = shown()
     told = basis(content)

@@ -53,7 +53,16 @@ def test_one_set_of_weights_cannot_be_split(open_page, root):
     assert not app.exception
     assert drawn(app) == {"map-decision", "map-entropy"}
     assert "one set of weights cannot disagree with itself" in text(app)
-    assert "Train with VOGN or Noisy K-FAC to see" in text(app)
+    assert "Train with a Bayesian optimizer, such as VOGN, " in text(app)
+
+
+def test_the_entropy_of_several_networks_is_split_without_a_mean(open_page, root):
+    run = fakes.write_run(root, "a", dataset="moons", evaluated=True)
+    content = json.loads(run.evaluation.read_text())
+    run.evaluation.write_text(json.dumps(content | {"mean": None}))
+    app = shown(open_page)
+    assert not app.exception
+    assert drawn(app) == MAPS
 
 
 def test_the_maps_are_those_of_what_was_evaluated(open_page, root):

@@ -51,6 +51,51 @@ def test_the_table_has_the_numbers_and_names_as_they_stand(open_page, root):
     assert list(table.value["Effective parameters"]) == pytest.approx([0.2, 0.2])
 
 
+def mixture_run(root):
+    """A run whose layers are those of a mixture, at the end and after each epoch."""
+    run = fakes.write_run(root, "a", evaluated=True)
+    unknown = {"kl": None, "effective_parameters": None, "between": 0.75}
+
+    def of_mixture(content):
+        layers = content.get("posterior") or []
+        return content | {"posterior": [layer | unknown for layer in layers]}
+
+    rows = [of_mixture(row) for row in read_metrics(run)[0]]
+    run.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    content = json.loads(run.evaluation.read_text())
+    write_json(run.evaluation, of_mixture(content) | {"mean": None})
+
+
+def test_a_mixture_shows_what_it_knows_and_says_what_it_means(open_page, root):
+    mixture_run(root)
+    app = opened(open_page)
+    assert set(charts(app)) == {
+        "layers-deviation", "layers-signal_to_noise", "layers-over-time",
+    }  # fmt: skip
+    told = text(app)
+    assert "**1,930 weights** in 2 layers." in told
+    assert "a deviation tells how far its members lie apart" in told
+    assert "KL from the prior" not in told
+    assert "pin down" not in told
+    (table,) = app.dataframe
+    assert list(table.value.columns) == [
+        "Layer", "Weights", "Deviation", "Signal-to-noise", "Between",
+    ]  # fmt: skip
+    assert list(table.value["Between"]) == [0.75, 0.75]
+
+
+def test_what_knows_no_prior_says_nothing_of_one(open_page, root):
+    run = fakes.write_run(root, "a", evaluated=True)
+    content = json.loads(run.evaluation.read_text())
+    unknown = {"kl": None, "effective_parameters": None, "between": None}
+    layers = [layer | unknown for layer in content["posterior"]]
+    write_json(run.evaluation, content | {"posterior": layers})
+    told = text(opened(open_page))
+    assert "Layers stand in the order of the model." in told
+    assert "pin a weight down" not in told
+    assert "mixture" not in told
+
+
 def test_the_measure_over_time_stands_in_the_address(open_page, root):
     fakes.write_run(root, "a", evaluated=True)
     app = opened(open_page, layers_measure="KL a weight")
@@ -83,7 +128,7 @@ def test_an_old_run_shows_the_end_alone(open_page, root):
     app = opened(open_page)
     assert "layers-over-time" not in charts(app)
     assert "layers-deviation" in charts(app)
-    assert "An older version trained this run" in text(app)
+    assert "made when training was over, or an older version trained" in text(app)
 
 
 def test_a_run_of_nothing_says_so(open_page, root):
@@ -98,7 +143,7 @@ def test_one_set_of_weights_has_no_posterior(open_page, root):
     fakes.write_run(root, "a", optimizer="adamw", evaluated=True)
     app = opened(open_page)
     assert "**AdamW trains one set of weights**" in text(app)
-    assert "Train with VOGN or " in text(app)
+    assert "Train with a Bayesian optimizer, such as " in text(app)
     assert not charts(app)
 
 

@@ -41,6 +41,16 @@ def folder_config():
     )
 
 
+def test_a_posterior_without_a_mean_is_not_loaded_at_it():
+    rows = [{"name": "a"}]
+    at_mean = {"posterior": rows, "mean": {"accuracy": 0.5}}
+    for told, shown in ((at_mean, True), (at_mean | {"mean": None}, False)):
+        program = posterior_snippet(folder_config(), OWN | told)
+        assert ("posterior.load_into(model)" in program) is shown
+        assert "posterior.predict_proba(model, inputs, 32)" in program
+        compile(program, "snippet", "exec")
+
+
 OWN = {
     "num_classes": 4, "input_shape": [3, 32, 32],
     "normalisation": {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]},

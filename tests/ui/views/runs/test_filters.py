@@ -84,6 +84,7 @@ def test_a_search_goes_to_the_address_and_is_left(open_page, several):
     [
         ("optimizer", "sgd", ["a"]), ("model", "lenet5", ["a"]),
         ("dataset", "moons", ["b"]), ("tag", "best", ["b"]),
+        ("kind", "first_order", ["a"]),
     ],
 )  # fmt: skip
 def test_one_of_the_values_is_chosen(open_page, several, name, value, found):
@@ -105,7 +106,9 @@ def test_filters_go_together_and_states_are_counted_after_them(open_page, severa
 
 
 def test_values_that_cannot_be_are_passed_over(open_page, several):
-    app = open_page("runs", optimizer="<b>", dataset="../etc", model="x", archived="1")
+    app = open_page(
+        "runs", optimizer="<b>", dataset="../etc", model="x", archived="1", kind="<i>"
+    )
     assert not app.exception
     assert ids(app) == ["b", "a"]
 
