@@ -36,7 +36,7 @@ _CHAIN = (
         help="1 is Bayes' posterior; below 1 gives a colder, narrower one.",
     ),
     _cycles(
-        "4, of 200 steps or more",
+        "4, of 2000 steps or more",
         "How often the learning rate starts anew, to visit another mode.",
     ),
     HyperParameter(

@@ -71,7 +71,7 @@ VADAM = OptimizerSpec(
     "Weight-Perturbation in Adam, arXiv:1806.04854",
     bayesian=True,
     hyperparameters=(
-        learning_rate(3e-3, "Learning rate, somewhat above Adam's."),
+        learning_rate(1e-2, "Learning rate, several times Adam's."),
         *_shared("momentum"),
         replace(
             _OF_VOGN["curvature_decay"],

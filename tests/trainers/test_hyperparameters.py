@@ -127,3 +127,4 @@ def test_draws_are_as_many_as_there_are_networks():
     few = replace(optimizer(members), draws="members")
     assert [few.num_draws({"members": 3}, wanted) for wanted in (2, 32)] == [2, 3]
     assert optimizer(members).num_draws({"members": 3}, 32) == 32
+    assert few.num_draws({"members": "auto"}, 32) == 32

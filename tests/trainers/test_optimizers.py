@@ -12,6 +12,7 @@ from trainers.catalogue import OPTIMIZERS
 from trainers.config import OptimizerConfig
 from trainers.ensembles import MEMBERS
 from vogn_app import (
+    IVON,
     KFAC,
     SGHMC,
     SGLD,
@@ -23,6 +24,7 @@ from vogn_app import (
     MCDropout,
     NoisyKFAC,
     SnapshotEnsemble,
+    Vadam,
 )
 
 CLASSES = {
@@ -40,6 +42,9 @@ CLASSES = {
     "sgld": SGLD,
     "sghmc": SGHMC,
     "snapshot": SnapshotEnsemble,
+    "ivon": IVON,
+    "vadam": Vadam,
+    "ogn": VOGN,
     "laplace": Laplace,
 }
 

@@ -26,12 +26,12 @@ from trainers.runs import RunError
 from trainers.saved import checked_name, find_saved, save_config
 from trainers.status import ON_REQUEST
 from trainers.stopping import StopSignal
+from trainers.tuning.asked import Asked
 from trainers.tuning.outcome import COLUMNS, best_config, rows
 from trainers.tuning.search import require_optuna
 from trainers.tuning.stages import BY_SEARCH, PRIORS
 from trainers.tuning.study import (
     FINISHED,
-    Asked,
     Study,
     find_study,
     load_asked,

@@ -75,7 +75,7 @@ class ContinualSettings:
     lr: float = 1e-3
     ewc_strength: float = 3.0
     vogn: Mapping[str, Any] = field(default_factory=lambda: dict(VOGN_SETTINGS))
-    prior_strength: float = 10.0
+    prior_strength: float = 6.0
     validation_fraction: float = 0.1
     validate: bool = False
     split_seed: int = 0

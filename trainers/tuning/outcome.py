@@ -6,8 +6,8 @@ from typing import Any
 
 from trainers.catalogue import optimizer_spec
 from trainers.config import RunConfig
+from trainers.tuning.asked import Asked
 from trainers.tuning.stages import MATCH, NOISE, TARGET, Stage
-from trainers.tuning.study import Asked
 from trainers.tuning.trial import COMPLETE, CUT, Trial, best_of
 
 # What the stages of VOGN's recipe train, in words.

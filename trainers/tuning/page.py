@@ -14,11 +14,12 @@ from calibration.report.document import (
     Table,
     Text,
 )
+from trainers.catalogue import optimizer_spec
 from trainers.config import command_line
 from trainers.runs import write_atomically
+from trainers.tuning.asked import Asked
 from trainers.tuning.charts import pictures
 from trainers.tuning.outcome import COLUMNS, Played, best_config, rows, words
-from trainers.tuning.study import Asked
 from trainers.tuning.trial import Trial
 
 
@@ -49,10 +50,8 @@ def document(asked: Asked, played: Sequence[Played]) -> Document:
 def title(asked: Asked) -> str:
     """What was searched."""
     config = asked.config
-    return (
-        f"Tuning {config.optimizer.name} for {config.model.name} on "
-        f"{config.dataset.name}"
-    )
+    method = optimizer_spec(config.optimizer.name).title
+    return f"Tuning {method} for {config.model.name} on {config.dataset.name}"
 
 
 def subtitle(asked: Asked) -> str:
@@ -98,7 +97,7 @@ def _table(played: Played) -> Table:
     names = ("Trial", "Tried", "Epochs", "NLL", "Accuracy", "ECE", "Seconds", "End")
     return Table(
         caption="All trials",
-        columns=[Column(text=n, words=n in ("Tried", "End")) for n in names],
+        columns=[Column(text=n, words=n in ("Trial", "Tried", "End")) for n in names],
         rows=[_row(trial, trial is played.best) for trial in played.trials],
     )
 

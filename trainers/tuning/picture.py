@@ -9,10 +9,10 @@ from calibration.report.chart import Chart, legend_of
 from calibration.report.chart import Line as Stroke
 from calibration.report.colors import LIGHT, SYMBOLS
 from trainers.runs import write_atomically
+from trainers.tuning.asked import Asked
 from trainers.tuning.charts import BEST, LOOKS, Picture, pictures
 from trainers.tuning.outcome import Played
 from trainers.tuning.page import subtitle, title
-from trainers.tuning.study import Asked
 
 DPI = 140  # dots an inch
 WIDE, TALL = 3.1, 2.75  # inches of a chart with its labels

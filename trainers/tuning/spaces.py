@@ -78,6 +78,8 @@ RANGES: Mapping[str, Range] = {
 SEARCHED: Mapping[str, tuple[str, ...]] = {
     "kfac": ("lr", "damping"),
     "sp_ngd": ("lr", "damping"),
+    # Its prior precision is the one of the largest marginal likelihood by default.
+    "laplace": ("lr", "temperature", "weight_decay"),
 }
 
 

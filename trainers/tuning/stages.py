@@ -220,7 +220,8 @@ def _noise(goal: Goal, best: Mapping[str, Trial]) -> Stage:
 
 
 def _prior(goal: Goal, best: Mapping[str, Trial]) -> Stage:
-    settings = {**goal.start, **best[NOISE].settings, "sampled": True}
+    found_before = {**best[MATCH].settings, **best[NOISE].settings}
+    settings = {**goal.start, **found_before, "sampled": True}
     by_elbo = goal.prior == BY_ELBO
     names = [] if by_elbo else [_PRIOR_PRECISION]
     names += ["temperature", "damping"]

@@ -13,6 +13,7 @@ from typing import Any
 
 from trainers.runs import RunError, write_json
 from trainers.stopping import StopSignal
+from trainers.tuning.asked import Asked
 from trainers.tuning.outcome import Played, best_config, heading, line
 from trainers.tuning.page import write_page
 from trainers.tuning.picture import write_picture
@@ -23,7 +24,6 @@ from trainers.tuning.study import (
     FINISHED,
     RUNNING,
     STOPPED,
-    Asked,
     Study,
     append_trial,
     held,
@@ -157,7 +157,7 @@ class Tuner:
         # The list grows as trials come in, and is there if one is interrupted.
         self.played.append(Played(stage, search.trials))
         if known:
-            self._tell(f"  {len(known)} known")
+            self._tell(f"  {len(known)} trained before")
 
         def train(
             number: int, title: str, parameters: Mapping[str, Any], report: Report

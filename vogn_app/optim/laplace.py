@@ -63,7 +63,14 @@ from ..posterior.matching import parameters_of, plain_names, unwrap
 from .covered import kinds_of, named_parameters
 from .factors import key_of, key_text, loaded_moment, saved_moment
 from .groups import plain
-from .loading import METHOD, check_factors, check_method, check_names, check_sizes
+from .loading import (
+    METHOD,
+    check_factors,
+    check_method,
+    check_names,
+    check_shapes,
+    check_sizes,
+)
 from .matrix_noise import layout_of
 from .measuring import Batches, Way, check_finite, measure
 from .mode_curvature import ModeCurvature
@@ -406,6 +413,7 @@ class Laplace(AdamW):
             )
         check_sizes(self.param_groups, state_dict)
         check_names(self.param_groups, state_dict)
+        check_shapes(self.param_groups, state_dict, ("exp_avg", "exp_avg_sq"))
         saved = state_dict[FACTORS]
         if saved is not None:
             check_factors(self._blocks, saved)

@@ -39,7 +39,7 @@ from .noise import NoiseSource
 SEED = "seed"  # key of state_dict()
 # What "auto" cycles are, and at least how many steps each has: found on validation data
 # of digits and of Fashion-MNIST.
-MOST_CYCLES, SHORTEST_CYCLE = 4, 200
+MOST_CYCLES, SHORTEST_CYCLE = 4, 2000
 RULES = {"prior_precision": AUTOMATIC["prior_precision"]}  # what "auto" stands for
 
 

@@ -36,6 +36,7 @@ What to mind: a diagonal q of a large network has its own best prior, which ofte
 stronger than the one that predicts best. Compare on validation data.
 """
 
+from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -84,8 +85,9 @@ def learn_prior(
 
     Returns:
         The precisions set, by group, or the one for all. Groups without noise, and
-        weights whose prior is a former posterior or that no step has changed yet, keep
-        what they have and are left out; where there are no others the list is empty.
+        weights whose prior is a former posterior or whose curvature no step has seen
+        yet, keep what they have and are left out; where there are no others the list is
+        empty.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -155,8 +157,9 @@ def _shares(optimizer: SampledOptimizer) -> list[Share]:
         members = []
         for parameter in group["params"]:
             precision = precisions.get(optimizer._names[id(parameter)])
-            state = optimizer.state[parameter]
-            if precision is not None and state[STEP] and former_prior(state) is None:
+            state = optimizer.state.get(parameter, {})
+            isotropic = former_prior(state) is None
+            if precision is not None and _refreshes(state) and isotropic:
                 own = _eigenvalues(optimizer, group, state, precision)
                 members.append((parameter.double().flatten(), own.flatten()))
         if members:
@@ -177,8 +180,12 @@ def _eigenvalues(
     if initial == ESTIMATE:  # an average of the data's from the start
         return curvature.clamp(min=0) * slope
     decay = group["curvature_decay"] ** optimizer.curvature_interval
-    refreshes = state.get(REFRESHES, state[STEP])
-    return data_curvature(curvature, initial, decay, refreshes) * slope
+    return data_curvature(curvature, initial, decay, _refreshes(state)) * slope
+
+
+def _refreshes(state: Mapping[str, Any]) -> int:
+    """How often a parameter's curvature was refreshed."""
+    return int(state.get(REFRESHES, state.get(STEP, 0)))
 
 
 def _joined(shares: list[Share]) -> Share:

@@ -59,7 +59,7 @@ class SGHMC(MonteCarloOptimizer):
         prior_precision: * delta >= 0; "auto", the default, is N / 1200.
         temperature: * tau >= 0.
         cycles: How often the learning rate starts anew, >= 1; "auto", the default, is
-            4, or fewer in trainings under 800 steps.
+            4, or fewer in trainings under 8000 steps.
         exploration: Share of a cycle, in [0, 1), before its noise begins.
         num_kept: How many weights are kept, >= 1; each takes the memory of the weights.
         annealed: Whether `lr_factor` falls to 0 in each cycle, or is 1 throughout.

@@ -56,7 +56,7 @@ class SGLD(MonteCarloOptimizer):
             usual weight decay.
         temperature: * tau >= 0; below 1 the posterior is colder, that is narrower.
         cycles: How often the learning rate starts anew, >= 1; 1 for the plain method.
-            "auto", the default, is 4, or fewer in trainings under 800 steps, whose
+            "auto", the default, is 4, or fewer in trainings under 8000 steps, whose
             cycles would leave networks that have learnt little.
         exploration: Share of a cycle, in [0, 1), before its noise begins; the burn-in.
         num_kept: How many weights are kept, >= 1, over all cycles: evenly over what

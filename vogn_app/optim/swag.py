@@ -9,21 +9,18 @@ constant learning rate. What it passes gives mean and covariance of a Gaussian.
 
 Symbols:
     theta_i          the weights at the i-th collection, i = 1 ... T
-    mean             their running mean
-    squares          sum of squared distances from it, T times the variance
-    d_i              theta_i - mean, with the mean of the first i
+    mean, variance   of all theta_i
+    d_i              theta_i - mean of the first i
     K  max_rank      how many of the last d_i are kept
 
-    mean    <- mean + (theta_i - mean) / i
-    squares <- squares + (1 - 1 / i) (theta_i - mean of those before)^2
-    w = mean + sqrt(scale / 2) (sqrt(squares / T) z_1 + sum_k d_k z_2k / sqrt(K - 1))
+    w = mean + sqrt(scale / 2) (sqrt(variance) z_1 + sum_k d_k z_2k / sqrt(K - 1))
 
 with standard normal z_1 of the shape of the weights and one number z_2k a deviation.
 
 Departures from the paper:
-    1. The variance is accumulated as such (Welford 1962). The paper's difference of the
-       means of theta^2 and theta cancels: where weights of size 1 vary by 1e-4 it is
-       rounding alone, and negative values must be clamped.
+    1. The variance is accumulated as such (`vogn_app.optim.weight_moments`). The
+       paper's difference of the means of theta^2 and theta cancels: where weights of
+       size 1 vary by 1e-4 it is rounding alone, and negative values must be clamped.
     2. How often weights are collected follows by default from the length of the tail,
        so that about K are; the paper takes one an epoch.
     3. Running statistics of BatchNorm are renewed once, for the averaged weights, not
@@ -36,20 +33,19 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from .._checks import check_count, check_number, check_positive, check_whole
 from ..posterior import GaussianPosterior, LowRankPosterior
 from .collecting import NUM_STEPS, CollectingOptimizer, Params, sgd_step
 from .descent import check_descent
 from .running_statistics import renew_running_statistics
+from .weight_moments import COLLECTED, WeightMoments
 
 AUTO = "auto"
 FALL, BOTTOM = 0.5, 0.9  # of the way to the tail: between them the rate falls
 
-# Keys of state_dict().
-COLLECTED, FINISHED = "num_collected", "finished"
-MEANS, SQUARES, DEVIATIONS = "means", "squares", "deviations"
+FINISHED = "finished"  # key of state_dict()
 _START, _INTERVAL, _MAX_RANK = "start", "interval", "max_rank"
 
 
@@ -104,8 +100,8 @@ class SWAG(CollectingOptimizer):
     method = "SWAG"
     _planned = (NUM_STEPS, _START, _INTERVAL, _MAX_RANK)
     _copied = (
-        *CollectingOptimizer._copied, "scale", "tail_lr", "_first", "num_collected",
-        "_finished", "_means", "_squares", "_deviations",
+        *CollectingOptimizer._copied, "scale", "tail_lr", "_first", "_finished",
+        "_moments",
     )  # fmt: skip
 
     def __init__(
@@ -134,10 +130,7 @@ class SWAG(CollectingOptimizer):
         self.tail_lr = check_number(
             "tail_lr", tail_lr, minimum=0, maximum=1, open_minimum=True
         )
-        self.num_collected, self._finished = 0, False
-        self._means: dict[str, Tensor] = {}
-        self._squares: dict[str, Tensor] = {}
-        self._deviations: dict[str, Tensor] = {}  # [max_rank, *shape], the last ones
+        self._moments, self._finished = WeightMoments(self.max_rank), False
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
         super().__init__(model, params, defaults, num_steps=num_steps)
 
@@ -185,21 +178,12 @@ class SWAG(CollectingOptimizer):
         # Counted from the end, so that the last weights are among the collected ones.
         if not late or (self.num_steps - self.steps_done) % self.interval:
             return
-        weights = {name: _wide(p.detach()) for name, p in self._members().items()}
-        for name, each in weights.items():
-            if name not in self._means:
-                self._means[name] = torch.zeros_like(each)
-                self._squares[name] = torch.zeros_like(each)
-                self._deviations[name] = each.new_zeros(self.max_rank, *each.shape)
-        row = self.num_collected % self.max_rank
-        self.num_collected += 1
-        add_to_moments(
-            list(weights.values()),
-            [self._means[name] for name in weights],
-            [self._squares[name] for name in weights],
-            [self._deviations[name][row] for name in weights],
-            self.num_collected,
-        )
+        self._moments.add(self._members())
+
+    @property
+    def num_collected(self) -> int:
+        """How often weights have been collected."""
+        return self._moments.count
 
     @property
     def has_posterior(self) -> bool:
@@ -224,22 +208,21 @@ class SWAG(CollectingOptimizer):
                 f"step {self._first + 1} on, got {self.num_collected} by step "
                 f"{self.steps_done}."
             )
-        rank = min(self.num_collected, self.max_rank)
+        found = self._moments
         own = GaussianPosterior.from_model(self.network, {}, prior_precision={})
         device = next(iter(own.mean.values())).device  # frameworks move models
         return LowRankPosterior(
             mean={
-                n: self._means.get(n, p).to(p, copy=True) for n, p in own.mean.items()
+                n: found.means.get(n, p).to(p, copy=True) for n, p in own.mean.items()
             },
-            variance={
-                n: m.to(device) / self.num_collected for n, m in self._squares.items()
-            },
+            variance={n: m.to(device) / found.count for n, m in found.squares.items()},
             deviations={
-                n: d[:rank].to(device, copy=True) for n, d in self._deviations.items()
+                n: d[: found.rank].to(device, copy=True)
+                for n, d in found.deviations.items()
             },
             scale=self.scale,
             buffers=own.buffers,
-            metadata={"method": self.method, COLLECTED: self.num_collected},
+            metadata={"method": self.method, COLLECTED: found.count},
         )
 
     @torch.no_grad()
@@ -259,48 +242,17 @@ class SWAG(CollectingOptimizer):
         if self._finished:
             return
         for name, parameter in self._members().items():
-            if name in self._means:
-                parameter.copy_(self._means[name])
+            if name in self._moments.means:
+                parameter.copy_(self._moments.means[name])
         renew_running_statistics(self.network, batches())
         self._finished = True
 
     def _own_state(self) -> dict[str, Any]:
-        return {
-            COLLECTED: self.num_collected, FINISHED: self._finished,
-            MEANS: dict(self._means), SQUARES: dict(self._squares),
-            DEVIATIONS: dict(self._deviations),
-        }  # fmt: skip
+        return {**self._moments.state(), FINISHED: self._finished}
 
     def _load_own(self, state: dict[str, Any]) -> None:
-        members = self._members() if state[COLLECTED] else {}
-        for name, p in members.items():
-            ring = (self.max_rank, *p.shape)
-            wanted = {MEANS: tuple(p.shape), SQUARES: tuple(p.shape), DEVIATIONS: ring}
-            _check_collected(state, name, wanted)
-        self.num_collected, self._finished = state[COLLECTED], state[FINISHED]
-        self._means, self._squares, self._deviations = (
-            {name: state[key][name].to(_wide(p), copy=True)
-             for name, p in members.items()}
-            for key in (MEANS, SQUARES, DEVIATIONS)
-        )  # fmt: skip
-
-
-def _check_collected(
-    state: dict[str, Any], name: str, wanted: dict[str, tuple[int, ...]]
-) -> None:
-    for key, shape in wanted.items():
-        found = state[key].get(name)
-        got = None if found is None else tuple(found.shape)
-        if got != shape:
-            raise ValueError(
-                f"{key} of the state to load must have {name} of shape {shape}, got "
-                f"{got}."
-            )
-
-
-def _wide(tensor: Tensor) -> Tensor:
-    """A tensor in at least float32: averages stand still in half precision."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+        self._moments.load(state, self._members())
+        self._finished = state[FINISHED]
 
 
 def falling(step: int, tail: int, end: float) -> float:
@@ -318,26 +270,3 @@ def falling(step: int, tail: int, end: float) -> float:
         return end
     way = max(0.0, (step / tail - FALL) / (BOTTOM - FALL))
     return 1 - (1 - end) * way
-
-
-def add_to_moments(
-    weights: list[Tensor],
-    means: list[Tensor],
-    squares: list[Tensor],
-    deviations: list[Tensor],
-    count: int,
-) -> None:
-    """Take weights into mean and variance, equations of the module docstring.
-
-    Args:
-        weights: theta_i of each parameter, left alone.
-        means: Running means, changed.
-        squares: Sums of squared distances, changed; they only grow.
-        deviations: Become d_i.
-        count: i, from 1.
-    """
-    distances = torch._foreach_sub(weights, means)
-    torch._foreach_add_(means, distances, alpha=1 / count)
-    torch._foreach_addcmul_(squares, distances, distances, value=1 - 1 / count)
-    torch._foreach_mul_(distances, 1 - 1 / count)  # to the mean as it is now
-    torch._foreach_copy_(deviations, distances)

@@ -78,8 +78,8 @@ class Vadam(DiagonalOptimizer):
         model: The network; it must itself be called, with the examples in the first
             dimension.
         num_data: * Size of the training set, >= 1: how much evidence there is.
-        lr: * Learning rate > 0; 0.003. The prior in the step makes it slower than Adam at
-            the same one.
+        lr: * Learning rate > 0; 0.01, since the prior in the step makes it slower than
+            Adam.
         momentum: * Weight of the past in the gradient average, in [0, 1); 0.9.
         curvature_decay: * Weight of the past in the average of squares, in [0, 1);
             0.999.
@@ -140,7 +140,7 @@ class Vadam(DiagonalOptimizer):
         model: nn.Module,
         *,
         num_data: int,
-        lr: float = 3e-3,
+        lr: float = 1e-2,
         momentum: float = 0.9,
         curvature_decay: float = 0.999,
         initial_curvature: Setting = AUTO,

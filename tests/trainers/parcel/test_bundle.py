@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.trainers.parcel.conftest import SAMPLES
-from tests.trainers.parcel.values import ALONE, OURS, others
+from tests.trainers.parcel.values import ALONE, others
 from trainers.catalogue import OPTIMIZERS
 from trainers.parcel.bundle import bundle
 from trainers.parcel.example import example
@@ -43,7 +43,7 @@ def run(python, *words, folder):
     return done.stdout
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", ALONE)
 def test_the_same_choice_is_the_same_archive(name):
     spec = OPTIMIZERS[name]
     first, again = bundle(spec, {}), bundle(spec, spec.defaults())

@@ -8,9 +8,9 @@ from trainers.config import (
     RunConfig,
     TrainingConfig,
 )
+from trainers.tuning.asked import Asked
 from trainers.tuning.spaces import Dimension
 from trainers.tuning.stages import SEARCH, Stage
-from trainers.tuning.study import Asked
 from trainers.tuning.trial import COMPLETE, Score, Trial
 
 LR = Dimension(name="lr", low=1e-4, high=1e-1)

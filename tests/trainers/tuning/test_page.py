@@ -29,7 +29,7 @@ def test_the_facts_are_the_table_and_the_command():
 
 
 def test_titles():
-    assert title(ASKED) == "Tuning sgd for mlp on moons"
+    assert title(ASKED) == "Tuning SGD for mlp on moons"
     assert (
         "3 trials a stage and 9 epochs a trial; of the trials at a rung one in 3"
         in (subtitle(ASKED))

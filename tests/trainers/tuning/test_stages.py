@@ -113,6 +113,8 @@ def test_the_prior_is_searched_from_cold_to_warm():
     assert made.space[-1].choices == (0, 25, 50)
     assert [c.parameters["temperature"] for c in made.candidates] == [1.0, 0.01, 0.1]
     assert {c.parameters["temperature_warmup"] for c in made.candidates} == {50}
+    assert made.settings["lr"] == 3.0  # as OGN found it
+    assert {c.parameters["damping"] for c in made.candidates} == {0.7}
     assert made.reference is BEST[TARGET]
     assert not made.is_enough([trial()] * 8)
 

@@ -60,6 +60,8 @@ def test_the_recipe_leaves_everything(whole):
     assert [each.stage.name for each in result.played] == stages
     trials = read_trials(study)
     assert [t for each in result.played for t in each.trials] == trials
+    noise, prior = result.played[2:]
+    assert prior.trials[0].scores == noise.best.scores  # begins with what was found
     best = RunConfig.from_dict(read_json(study.best))
     assert best.optimizer.name == "vogn"
     assert best.optimizer.hyperparameters["sampled"] is True

@@ -303,11 +303,16 @@ def test_states_of_others_are_refused_and_change_nothing():
     good = optimizer.state_dict()
     adamw = torch.optim.AdamW(network().parameters()).state_dict()
     whole = fitted(structure="full")[0].state_dict()
+    wider = Laplace(
+        nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2)), num_data=6
+    )
+    train(wider, 1)
     for state, text in (
         (adamw, r"state_dict must be of a Laplace, got one without method"),
         ({**good, "method": "VOGN"}, r"must be of a Laplace, got one of a VOGN\."),
         ({**good, "num_data": 7}, r"num_data must be 6 in the state to load, got 7\."),
         (whole, r"factors must be of the same model, subset and structure .*gradients"),
+        (wider.state_dict(), r"exp_avg must have shape \(4, 3\) in the state to load"),
         (
             Laplace(nn.Linear(3, 2), num_data=6).state_dict(),
             r"groups of the state to load must hold 4 parameters, got 2\.",

@@ -212,3 +212,14 @@ def test_wrong_use_is_named():
         learn_prior(optimizer)
     x, y = batch()
     F.cross_entropy(model(x), y)  # and the model is whole
+
+
+def test_curvature_between_refreshes_counts_the_steps_it_stands_for():
+    """Taken after 1, 2 or 3 steps, of which the first has refreshed, h is the same."""
+    found, model = [], normed()
+    for num_steps in (1, 2, 3):
+        twin = copy.deepcopy(model)
+        optimizer = VOGN(twin, num_data=20, curvature_interval=4, lr=1e-30)
+        train(optimizer, num_steps)
+        found += learn_prior(optimizer)
+    assert found == pytest.approx([found[0]] * 3)

@@ -39,7 +39,7 @@ def render(view: Summary) -> None:
 def _live(run: Run) -> None:
     record = read_record(run)
     st.markdown(ABOUT)
-    st.caption(told(record))
+    st.caption(plain(told(record)))
     known = {n: course for n, course in record.courses.items() if course.num_tasks}
     if not known:
         st.info(
@@ -67,13 +67,13 @@ def told(record: Record) -> str:
     judged = "held-out" if settings.validate else "test"
     tested = f" {count(record.num_test)}" if record.num_test else ""
     hidden = " and ".join(map(str, settings.hidden))
-    return plain(
+    return (
         f"{settings.tasks} tasks: the same {images}training images of "
         f"{dataset_spec(settings.dataset).title}, their pixels in another order in "
-        f"each. {counted(settings.epochs, 'epoch')} a task, an MLP with {hidden} hidden "
-        f"units and one head; accuracy on the{tested} {judged} images. "
-        f"{_strengths(settings)}".strip()
-    )
+        f"each. {counted(settings.epochs, 'epoch')} a task, an MLP with {hidden} "
+        f"hidden units and one head; accuracy on the{tested} {judged} images. "
+        f"{_strengths(settings)}"
+    ).strip()
 
 
 def _strengths(settings: ContinualSettings) -> str:
