@@ -9,9 +9,8 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from calibration import SeedSummary, mean_over_seeds
 from trainers.catalogue import OPTIMIZERS, model_spec, optimizer_spec
 from trainers.config import RunConfig
 from trainers.families import data_name, told_apart
@@ -19,6 +18,9 @@ from trainers.hyperparameters import AUTO, HyperParameter
 from trainers.recipes import num_training
 from trainers.runs import Run, RunError, load_config, read_json
 from trainers.sweep import CHOICES, SECTION_OF, differing, label, setting
+
+if TYPE_CHECKING:
+    from calibration import SeedSummary
 
 MEASURES = ("nll", "ece", "accuracy")
 SEED = "seed"
@@ -67,8 +69,10 @@ class Place:
             if number is not None and math.isfinite(number)
         }
 
-    def over_seeds(self, measure: str, at_mean: bool = False) -> SeedSummary | None:
+    def over_seeds(self, measure: str, at_mean: bool = False) -> "SeedSummary | None":
         """Its mean and deviation over the seeds; None where no run has it."""
+        from calibration import mean_over_seeds  # which imports SciPy
+
         numbers = [*self.by_seed(measure, at_mean).values()]
         return mean_over_seeds(numbers) if numbers else None
 

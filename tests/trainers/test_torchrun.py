@@ -208,4 +208,5 @@ def test_two_ranks_share_out_the_members_and_one_goes_on(tmp_path):
         assert row.pop("kind") == other.pop("kind")
         assert row.pop("posterior", None) == other.pop("posterior", None)
         assert row == pytest.approx(other, rel=1e-6)
-    assert read_json(run.evaluation)["metrics"] == read_json(alone.evaluation)["metrics"]
+    found, expected = (read_json(each.evaluation)["metrics"] for each in (run, alone))
+    assert found == expected

@@ -42,7 +42,8 @@ _NUMBERS = {
     "seed": (int, "of pixel orders, initial weights, batches and noise"),
     "batch_size": (int, "images a step"),
     "num_train": (int, "training images of each task; 0 for all"),
-    "lr": (float, "learning rate of AdamW, EWC and joint training"),
+    "lr": (float, "learning rate of AdamW, alone and in joint training"),
+    "ewc_lr": (float, "learning rate of AdamW in EWC"),
     "ewc_strength": (float, "weight of EWC's penalty"),
     "prior_strength": (float, "times a learned task counts in VOGN's prior"),
 }

@@ -136,7 +136,11 @@ class FineTuned(Learner):
     """AdamW, which knows nothing of earlier tasks but the weights it begins with."""
 
     def _optimizer(self, task: int) -> Optimizer:  # noqa: ARG002
-        return AdamW(self.model.parameters(), lr=self.settings.lr, weight_decay=0.0)
+        return AdamW(self.model.parameters(), lr=self._lr, weight_decay=0.0)
+
+    @property
+    def _lr(self) -> float:
+        return self.settings.lr
 
 
 class Joint(FineTuned):
@@ -151,6 +155,10 @@ class Consolidated(FineTuned):
     def __init__(self, stream: TaskStream, settings: ContinualSettings) -> None:
         super().__init__(stream, settings)
         self.penalty = Penalty(settings.ewc_strength)
+
+    @property
+    def _lr(self) -> float:
+        return self.settings.ewc_lr
 
     def _step(
         self, optimizer: Optimizer, inputs: Tensor, labels: Tensor

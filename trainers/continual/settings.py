@@ -51,7 +51,8 @@ class ContinualSettings:
         batch_size: Images a step.
         num_train: Training images of each task, the same ones in all; 0 for all there
             are.
-        lr: Learning rate of AdamW, also in EWC and joint training.
+        lr: Learning rate of AdamW, alone and in joint training.
+        ewc_lr: Learning rate of AdamW in EWC.
         ewc_strength: Weight lambda of EWC's penalty.
         vogn: VOGN's hyper-parameters, those of the catalogue.
         prior_strength: How many times what a task's images say of the weights counts
@@ -73,6 +74,7 @@ class ContinualSettings:
     batch_size: int = 128
     num_train: int = 0
     lr: float = 1e-3
+    ewc_lr: float = 3e-4
     ewc_strength: float = 3.0
     vogn: Mapping[str, Any] = field(default_factory=lambda: dict(VOGN_SETTINGS))
     prior_strength: float = 6.0
@@ -90,7 +92,8 @@ class ContinualSettings:
             )
         check_int("tasks", self.tasks, 2, MOST_TASKS)
         check_int("num_train", self.num_train, 0, 2**31 - 1)
-        check_number("lr", self.lr, 1e-9, 10)
+        for name in ("lr", "ewc_lr"):
+            check_number(name, getattr(self, name), 1e-9, 10)
         check_number("ewc_strength", self.ewc_strength, 0, 1e9)
         check_number("prior_strength", self.prior_strength, 1e-6, 1e6)
         object.__setattr__(self, "methods", self._checked_methods())

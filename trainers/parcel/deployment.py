@@ -20,6 +20,7 @@ from calibration import predictive
 from data import DATASETS
 from trainers.catalogue import OPTIMIZERS
 from trainers.config import RunConfig
+from trainers.continual.record import is_continual
 from trainers.mapped import mapped_array
 from trainers.parcel.example import template
 from trainers.parcel.extract import extracted
@@ -36,6 +37,8 @@ MAX_BYTES = 512 * 2**20  # of a posterior: the archive is made in memory
 def offers_posterior(run: Run, config: RunConfig) -> bool:
     """Whether a finished run has a posterior to download."""
     spec = OPTIMIZERS[config.optimizer.name]
+    if is_continual(run):  # its network is another, and shows one task of many
+        return False
     return has_posterior(spec, config.optimizer.hyperparameters) and (
         run.posterior.is_file()
     )

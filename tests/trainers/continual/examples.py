@@ -8,7 +8,7 @@ def settings(**others):
     """Two tasks of digits, an epoch each."""
     chosen = {
         "dataset": "digits", "tasks": 2, "epochs": 1, "hidden": (8,), "num_train": 120,
-        "batch_size": 40, "device": "cpu", "lr": 0.01,
+        "batch_size": 40, "device": "cpu", "lr": 0.01, "ewc_lr": 0.01,
     }  # fmt: skip
     return ContinualSettings(**{**chosen, **others})
 

@@ -5,6 +5,7 @@ from functools import partial
 import streamlit as st
 
 from trainers.config import RunConfig
+from trainers.continual.record import is_continual
 from trainers.runs import Run, RunError
 from ui.components import reading
 from ui.components.formats import count, plain
@@ -36,7 +37,12 @@ def render(view: Summary) -> None:
             _row(view.run, file)
     if len(files) == MOST_FILES:
         st.caption(f"The folder holds more than these {MOST_FILES} files.")
-    if view.config is not None and view.run.posterior.exists():
+    if is_continual(view.run):
+        st.caption(
+            "`vogn_app.load_posterior` reads the posterior of VOGN, which is the prior "
+            "for one more task: see `set_prior` of `vogn_app.VOGN`."
+        )
+    elif view.config is not None and view.run.posterior.exists():
         _posterior(view.run, view.config)
 
 

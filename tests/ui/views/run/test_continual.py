@@ -10,6 +10,8 @@ from tests.ui.seen import charts, errors, text
 from trainers import status
 from trainers.continual.findings import COLUMNS, final_rows, verdict
 from trainers.continual.record import Record, record_path, write_record
+from trainers.parcel.deployment import offers_posterior
+from trainers.runs import load_config
 from ui.views.run.continual import told
 from ui.views.run.page import TASK_TABS
 
@@ -95,3 +97,13 @@ def test_the_tasks_are_told_in_words():
     alone = Record(settings=settings(methods=("adamw",), validate=True, num_train=0))
     assert "the same training images" in told(alone)
     assert told(alone).endswith("accuracy on the held-out images.")
+
+
+def test_the_posterior_is_offered_as_a_prior(open_page, run):
+    run.posterior.write_bytes(b"weights")
+    app = open_page("run", run="a", tab="Downloads")
+    assert "which is the prior for one more task" in text(app)
+    assert "build_model" not in text(app)
+    assert not offers_posterior(run, load_config(run))
+    record_path(run).unlink()
+    assert offers_posterior(run, load_config(run))
