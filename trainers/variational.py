@@ -47,8 +47,8 @@ IVON = OptimizerSpec(
             "prior_precision", "temperature", "temperature_warmup",
             "initial_temperature",
         ),
-        HyperParameter(
-            name="damping", kind="float", default=0.0, minimum=0.0, maximum=1e6,
+        replace(
+            _OF_VOGN["damping"],
             help="Added to the curvature: bounds step and noise; 0 is the exact "
             "posterior.",
         ),

@@ -49,8 +49,8 @@ IVON = Formula(
         "Uncertainty at the price of AdamW: nothing is asked of single examples, so "
         "any layer and any loss will do, compiled models too.",
         "Long trainings of large networks, for which it was made.",
-        "Curvature without residuals: on a quadratic loss it ends at the exact "
-        "diagonal posterior.",
+        "Curvature without residuals: on a quadratic loss, and without damping, it "
+        "ends at the exact diagonal posterior.",
     ),
     less_for=(
         "Few steps: an estimate from one draw is noisy, so that the curvature hardly "

@@ -30,15 +30,16 @@ for momentum and curvature_decay. With r the first steps are those of SGD with m
 and that learning rate.
 
 At the fixed point s is the mean of the second derivatives over q, so that for a
-quadratic loss P = N h / tau + delta is exact, with h the diagonal of its Hessian, where
-VOGN's squares carry the residuals (`vogn_app.optim.vogn`). Of other losses it may be
-negative, down to where the prior balances it.
+quadratic loss and gamma = 0, P = N h / tau + delta is exact, with h the diagonal of the
+Hessian; VOGN's squares carry the residuals. Of other losses s may be negative, down to
+where prior and damping balance it.
 
 Departures from the paper and its authors' package `ivon-opt`, whose steps these are
 otherwise (tests compare them):
     1. The temperature has its own place: their `ess` is N / tau, and their
        `weight_decay` tau delta / N.
-    2. gamma, which they do not have; 0 by default.
+    2. gamma, which they do not have: their noise stays small by a decay so close to 1
+       that s hardly moves.
     3. c never falls below a ten-thousandth of gamma + tau delta / N, nor below 1e-30:
        rounding could make it negative.
     4. The count of steps is part of the state, for each parameter; theirs is lost with
@@ -64,6 +65,7 @@ from ..distributed import DEFAULT_GROUP, Group
 from .diagonal import MOMENTUM, STEP, DiagonalOptimizer
 from .groups import (
     AUTO,
+    AUTO_DAMPING,
     AUTO_PRIOR,
     Prior,
     Rules,
@@ -108,8 +110,11 @@ class IVON(DiagonalOptimizer):
         temperature_warmup: * Steps >= 0 over which tau rises in a line from
             `initial_temperature` to `temperature`; 0, the default, for none.
         initial_temperature: * tau at the start of the warm-up, > 0; 0.01.
-        damping: * gamma >= 0, added to the curvature in the step and in the precision;
-            0, the default and the paper's, is the exact tempered posterior.
+        damping: * gamma >= 0, added to the curvature in the step and in the precision:
+            bounds the noise by 1 / sqrt(N gamma / tau) where the data say nothing.
+            "auto", the default, is 1600 / N, as VOGN's: in long trainings the noise
+            else grows until it is in the way of learning. 0, the paper's, is the exact
+            tempered posterior.
         weight_decay: * Decoupled weight decay >= 0, mu <- (1 - lr weight_decay) mu
             before the step; 0, since the prior does that.
         clip_radius: * Largest change of a weight in a step, before `lr`, > 0; None, the
@@ -163,6 +168,7 @@ class IVON(DiagonalOptimizer):
     method: ClassVar[str] = "IVON"
     rules: ClassVar[Rules] = {
         "initial_curvature": lambda num: AUTO_CURVATURE / num,
+        "damping": lambda num: AUTO_DAMPING / num,
         "prior_precision": lambda num: AUTO_PRIOR * num,
     }
     _power = 1  # noise times gradient carries the scale of the loss once
@@ -180,7 +186,7 @@ class IVON(DiagonalOptimizer):
         temperature: float = 1.0,
         temperature_warmup: int = 0,
         initial_temperature: float = 0.01,
-        damping: float = 0.0,
+        damping: Setting = AUTO,
         weight_decay: float = 0.0,
         clip_radius: float | None = None,
         debias: bool = True,

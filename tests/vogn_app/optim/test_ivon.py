@@ -94,7 +94,7 @@ def test_no_estimate_makes_the_precision_negative(prior, dtype):
     model = nn.Linear(2, 1, bias=False).to(dtype)
     optimizer = IVON(
         model, num_data=10, curvature_decay=0.5, prior_precision=prior,
-        initial_curvature=0.1,
+        initial_curvature=0.1, damping=0.0,
     )  # fmt: skip
     (group,) = optimizer.param_groups
     state, floor = optimizer._state(model.weight, group), prior / 10
@@ -117,7 +117,7 @@ def test_a_floor_that_sinks_takes_the_curvature_with_it():
     model = OneWeight()
     optimizer = IVON(
         model, num_data=10, temperature=0.01, initial_temperature=1.0,
-        temperature_warmup=1, prior_precision=50.0, initial_curvature=0.1,
+        temperature_warmup=1, prior_precision=50.0, initial_curvature=0.1, damping=0.0,
     )  # fmt: skip
     (group,) = optimizer.param_groups
     optimizer._state(model.linear.weight, group)["curvature"].fill_(-4.9)
@@ -157,7 +157,8 @@ def test_automatic_settings_follow_the_number_of_examples():
     (group,) = IVON(OneWeight(), num_data=100, augmentation_factor=2.0).param_groups
     assert group["initial_curvature"] == IVON.rules["initial_curvature"](200)
     assert group["prior_precision"] == pytest.approx(200 / 1200)
-    assert (group["damping"], group["clip_radius"]) == (0.0, None)
+    assert group["damping"] == IVON.rules["damping"](200)
+    assert group["clip_radius"] is None
 
 
 @pytest.mark.parametrize(

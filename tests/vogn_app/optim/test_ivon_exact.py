@@ -37,7 +37,7 @@ def test_linear_regression_ends_at_the_exact_diagonal_posterior(tau):
     nn.init.zeros_(model.weight)
     optimizer = IVON(
         model, num_data=NUM_DATA, curvature_decay=DECAY, initial_curvature=START,
-        prior_precision=PRIOR, temperature=tau, rescale_lr=False,
+        prior_precision=PRIOR, temperature=tau, damping=0.0, rescale_lr=False,
     )  # fmt: skip
     for step in range(NUM_STEPS):
         optimizer.param_groups[0]["lr"] = 0.1 * 0.01 ** (step / NUM_STEPS)

@@ -2,8 +2,8 @@
 
 It is given our noise. Beyond these cases it differs: it counts steps anew after a
 checkpoint, gives micro-batches of any size the same weight, and squares of mean
-gradients ("gradsq") another power of N. It takes no temperature: N / tau is its `ess`,
-tau delta / N its `weight_decay`.
+gradients ("gradsq") another power of N. It takes no damping and no temperature: N / tau
+is its `ess`, tau delta / N its `weight_decay`.
 """
 
 import pytest
@@ -41,7 +41,7 @@ def test_steps_are_those_of_the_original(case, tau, num_samples, monkeypatch):
     theirs.load_state_dict(ours.state_dict())
     optimizer = IVON(
         ours, num_data=NUM_DATA, lr=0.1, initial_curvature=START, prior_precision=PRIOR,
-        curvature_decay=DECAY, temperature=tau, **OPTIONS[case],
+        curvature_decay=DECAY, temperature=tau, damping=0.0, **OPTIONS[case],
     )  # fmt: skip
     reference = original.IVON(
         theirs.parameters(), lr=0.1, ess=NUM_DATA / tau, hess_init=START, beta2=DECAY,

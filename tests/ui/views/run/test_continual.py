@@ -92,7 +92,7 @@ def test_the_tasks_are_told_in_words():
         "3 tasks: the same 120 training images of Digits (8x8), their pixels in "
         "another order in each. 1 epoch a task, an MLP with 8 hidden units and one "
         "head; accuracy on the 360 test images. VOGN's prior counts a task 6 times; "
-        "EWC's penalty weighs 3."
+        "EWC's penalty weighs 1."
     )
     alone = Record(settings=settings(methods=("adamw",), validate=True, num_train=0))
     assert "the same training images" in told(alone)
