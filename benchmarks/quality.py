@@ -13,7 +13,8 @@ for ensembles; memory is what both take above what the process has before, in Mi
 are the numbers that predict. All of fashion-lenet takes hours on one core.
 
     python benchmarks/quality.py [--quick] [--task NAME...] [--only METHOD...]
-                                 [--epochs N] [--seeds S...] [--jobs N] [--json PATH]
+                                 [--epochs N] [--seeds S...] [--jobs N | --here]
+                                 [--json PATH]
 """
 
 import argparse
@@ -129,7 +130,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--epochs", type=positive, help="default: the task's own")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--jobs", type=positive, default=1, help="processes")
+    parser.add_argument(
+        "--jobs", type=positive, default=1, help="processes at a time, one a trial"
+    )
+    parser.add_argument(
+        "--here", action="store_true",
+        help="in this process: for a glance, memory then means nothing",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="PATH")
     options = parser.parse_args(arguments)
     if PACKAGE in (options.only or ()) and not is_installed():
@@ -169,7 +176,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in chosen_tasks(options.task)
     }
     trials = [each for own in plan.values() for part in own.values() for each in part]
-    results, rows = run_trials(trials, options.jobs), list[Row]()
+    num_jobs = 0 if options.here else options.jobs
+    results, rows = run_trials(trials, num_jobs), list[Row]()
     for own in plan.values():
         print(heading(own[methods[0]]), flush=True)
         for method, part in own.items():

@@ -6,16 +6,14 @@ the defaults of the catalogue, and `ivon_opt`, IVON from its authors' package `i
 from the seeds 5 * seed + 0..4.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 
 from benchmarks.peers.ivon import ivon
@@ -23,7 +21,6 @@ from benchmarks.peers.training import Predictions, product_method
 from benchmarks.tasks import Problem, Task, load_problem
 from calibration import evaluate
 from trainers.config import TrainingConfig
-from trainers.memory import peak_memory
 
 # The Bayesian family, and what it is measured by.
 OURS = (
@@ -60,17 +57,13 @@ def run_trial(trial: Trial) -> dict[str, Any]:
         trial: Which.
 
     Returns:
-        Its row, ready for JSON. Seconds are those of training and prediction; memory is
-        the largest that both took above what the process had before, on the CPU; and
-        parameters are the numbers that are kept to predict with.
+        Its row, ready for JSON; `benchmarks.peers.training.Cost` says what costs are.
     """
     task = trial.task
     problem = load_problem(task)
     training = task.config("adamw", trial.seed).training
-    start, before = time.perf_counter(), psutil.Process().memory_info().rss
-    with peak_memory(torch.device("cpu")) as peak:
-        predictions = METHODS[trial.method](problem, training)
-    seconds = time.perf_counter() - start
+    predictions = METHODS[trial.method](problem, training)
+    cost = predictions.cost
     common = {
         "batch_size": training.batch_size,
         "schedule": training.schedule,
@@ -83,11 +76,8 @@ def run_trial(trial: Trial) -> dict[str, Any]:
         "method": trial.method,
         "seed": trial.seed,
         **scores(trial, problem, predictions),
-        "seconds": seconds,
-        "train_seconds": predictions.train_seconds,
-        "predict_seconds": seconds - predictions.train_seconds,
-        "parameters": predictions.parameters,
-        "memory_mib": (peak[0] - before) / 2**20,
+        "seconds": cost.train_seconds + cost.predict_seconds,
+        **asdict(cost),
         "epochs": task.epochs,
         "num_train": len(problem.train),
         "settings": {**predictions.settings, **common},
@@ -114,19 +104,27 @@ def scores(trial: Trial, problem: Problem, predictions: Predictions) -> dict[str
 
 
 def run_trials(trials: Sequence[Trial], num_jobs: int) -> Iterator[dict[str, Any]]:
-    """Run trials in one or more processes, each of one thread.
+    """Run trials in processes of one thread, a fresh one for each trial.
 
     Args:
         trials: What to run.
-        num_jobs: Number of processes; with 1 it is this one, whose threads are left
-            as they are.
+        num_jobs: Number of processes at a time; 0 for this one, whose threads are left
+            as they are and whose memory tells of earlier trials.
 
     Yields:
         Their rows, in order.
     """
-    if num_jobs == 1:
+    if not num_jobs:
         yield from map(run_trial, trials)
         return
     context = get_context("spawn")  # a fork of a process that used torch can hang
-    with ProcessPoolExecutor(num_jobs, context, torch.set_num_threads, (1,)) as pool:
+    with ProcessPoolExecutor(num_jobs, context, warm_up, max_tasks_per_child=1) as pool:
         yield from pool.map(run_trial, trials)
+
+
+def warm_up() -> None:
+    """Load what every trial needs, so that none has it in its cost."""
+    torch.set_num_threads(1)
+    moons = Task(dataset="moons", model="mlp", epochs=1, num_samples=2)
+    for method in ("vogn", "ensemble"):
+        run_trial(Trial(moons, method, seed=0))

@@ -4,16 +4,17 @@ Shen et al. (2024), Variational Learning is Effective for Large Deep Networks,
 arXiv:2402.17641.
 """
 
-import time
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own idiom
 
-from benchmarks.peers.training import Predictions, fit, fresh_model
+from benchmarks.peers.training import Predictions, fit, fresh_model, measured
 from benchmarks.tasks import Problem
 from trainers.config import TrainingConfig
 from trainers.predict import predict
@@ -46,14 +47,19 @@ def ivon(problem: Problem, training: TrainingConfig) -> Predictions:
     """Train, and predict with draws that are the same for all splits."""
     model = fresh_model(problem, training.seed)  # also seeds IVON's noise
     optimizer = build_ivon(model, len(problem.train), **SETTINGS)
-    start = time.perf_counter()
-    fit(model, optimizer, problem.train, training, train_ivon)
-    seconds = time.perf_counter() - start
+    probabilities, cost = measured(
+        partial(fit, model, optimizer, problem.train, training, train_ivon),
+        partial(draw, model, optimizer, problem),
+        lambda: 2 * sum(p.numel() for p in model.parameters()),  # means and Hessian
+    )
+    settings = {**SETTINGS, "ess": len(problem.train)}
+    return Predictions(probabilities, settings, cost)
+
+
+def draw(model: nn.Module, optimizer: Any, problem: Problem) -> list[NDArray[Any]]:
+    """Predictions [S, N, C] with the same draws for all splits."""
     draws = []
     for _ in range(problem.task.num_samples):
         with optimizer.sampled_params():
             draws.append(predict(model, problem.judged))
-    probabilities = [np.stack(part) for part in zip(*draws, strict=True)]
-    settings = {**SETTINGS, "ess": len(problem.train)}
-    kept = 2 * sum(each.numel() for each in model.parameters())  # means and Hessian
-    return Predictions(list(probabilities), settings, seconds, kept)
+    return [np.stack(part) for part in zip(*draws, strict=True)]

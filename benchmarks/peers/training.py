@@ -8,10 +8,12 @@ where `trainers.session.train_run` ends (tests/benchmarks/test_quality.py).
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import psutil
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
@@ -24,12 +26,31 @@ from trainers.batches import DeviceSplit, epoch_rows, num_steps
 from trainers.config import OptimizerConfig, TrainingConfig
 from trainers.group import Group
 from trainers.lanes import Lanes
+from trainers.memory import peak_memory
 from trainers.models import build_model, seeded_networks
 from trainers.optimizers import Plan, build_optimizer
 from trainers.predict import BATCH_SIZE, predict_samples
 from trainers.schedules import build_scheduler
 
 Step = Callable[[nn.Module, Any, Tensor, Tensor], object]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a method took.
+
+    Args:
+        train_seconds: Seconds of the training.
+        predict_seconds: Seconds of all predictions.
+        memory_mib: Largest memory of both above what the process had before, in MiB;
+            true in a process that did nothing else before.
+        parameters: Numbers that are kept to predict with.
+    """
+
+    train_seconds: float = 0.0
+    predict_seconds: float = 0.0
+    memory_mib: float = 0.0
+    parameters: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +60,35 @@ class Predictions:
     Args:
         probabilities: [N, C] or [S, N, C], an array for each of `Problem.judged`.
         settings: The method's own, by name.
-        train_seconds: Seconds of the training; the rest of a trial is prediction.
-        parameters: Numbers that are kept to predict with.
+        cost: What it took.
     """
 
     probabilities: list[NDArray[Any]]
     settings: dict[str, Any]
-    train_seconds: float = 0.0
-    parameters: int = 0
+    cost: Cost = Cost()
+
+
+def measured(
+    train: Callable[[], object],
+    predict: Callable[[], list[NDArray[Any]]],
+    kept: Callable[[], int],
+) -> tuple[list[NDArray[Any]], Cost]:
+    """Train and predict, and tell what both took.
+
+    Args:
+        train: Trains to the end.
+        predict: Gives what `Predictions.probabilities` holds.
+        kept: Counts the numbers to predict with, unmeasured.
+    """
+    before = psutil.Process().memory_info().rss
+    with peak_memory(torch.device("cpu")) as peak:
+        start = time.perf_counter()
+        train()
+        trained = time.perf_counter()
+        probabilities = predict()
+        end = time.perf_counter()
+    memory = (peak[0] - before) / 2**20
+    return probabilities, Cost(trained - start, end - trained, memory, kept())
 
 
 def fresh_model(problem: Problem, seed: int) -> nn.Module:
@@ -127,13 +169,14 @@ def product_method(
     config = OptimizerConfig(name=name)
     model = fresh_model(problem, training.seed)
     optimizer = optimizer_of(config, model, problem, training)
-    start = time.perf_counter()
-    fit_product(model, optimizer, problem.train, training)
-    seconds = time.perf_counter() - start
-    num_samples = problem.task.num_samples
-    probabilities = predict_samples(model, optimizer, problem.judged, num_samples)
-    settings, kept = dict(config.hyperparameters), num_kept(model, optimizer)
-    return Predictions(list(probabilities), settings, seconds, kept)
+    probabilities, cost = measured(
+        partial(fit_product, model, optimizer, problem.train, training),
+        partial(
+            predict_samples, model, optimizer, problem.judged, problem.task.num_samples
+        ),
+        partial(num_kept, model, optimizer),
+    )
+    return Predictions(list(probabilities), dict(config.hyperparameters), cost)
 
 
 def num_kept(model: nn.Module, optimizer: Optimizer) -> int:
