@@ -35,8 +35,8 @@ SWAG = OptimizerSpec(
                 "own."),
         HyperParameter(
             name="tail_lr", kind="float", default=0.2, minimum=0.0, open_minimum=True,
-            maximum=1.0, help="Share of the learning rate while weights are collected: "
-            "larger gives a wider posterior.",
+            maximum=1.0, unit="share", help="Share of the learning rate while weights "
+            "are collected: larger gives a wider posterior.",
         ),
         HyperParameter(
             name="start", kind="float", default=0.75, minimum=0.0, maximum=1.0,

@@ -297,6 +297,12 @@ class RunConfig:
                 f"num_processes must be at most {members}, the number of members, "
                 f"which they share out, got {training.num_processes}."
             )
+        if MEMBERS in values and training.mixup and training.num_processes > 1:
+            raise ValueError(
+                f"mixup must be 0 for optimizer {name!r} on several processes, whose "
+                "checkpoints would lack the last mixed batches, got "
+                f"{training.mixup:g}."
+            )
         if training.couple_momentum and not spec.keeps_velocity:
             raise ValueError(
                 f"couple_momentum must be false for optimizer {name!r}, which keeps no "

@@ -146,7 +146,7 @@ class Cost:
 def most_draws(config: RunConfig, wanted: int) -> int:
     """How many draws are taken when so many are wanted.
 
-    Of an ensemble of networks each is taken once, and there are no others.
+    Of an ensemble of networks each is taken once, however many are wanted.
     """
     spec = optimizer_spec(config.optimizer.name)
     return spec.num_draws(config.optimizer.hyperparameters, wanted)

@@ -15,7 +15,8 @@ def _members(default: int) -> HyperParameter:
     return HyperParameter(
         name=MEMBERS, kind="int", default=default, minimum=1, maximum=MAX_MEMBERS,
         unit="networks", help="Networks, each with initial weights and an order of "
-        "batches of its own; time and memory grow with them.",
+        "batches of its own; time and memory grow with them. All of them predict, "
+        "however few weight samples are asked for.",
     )  # fmt: skip
 
 
@@ -55,6 +56,7 @@ MULTI_VOGN = OptimizerSpec(
     bayesian=True,
     family="ensembles",
     damped_by=VOGN.damped_by,
+    components=MEMBERS,
     hyperparameters=(
         _members(5),
         *(each for each in VOGN.hyperparameters if each.name != "sampled"),

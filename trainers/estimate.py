@@ -1,14 +1,16 @@
 """Measure what a run will cost: a few real steps on random inputs, on its device.
 
 Bounded in time, and a batch that does not fit is told. What depends on the data alone
-(their loading, the early end of a training) is not in it; of several processes one is
-measured, without the messages between them.
+(their loading, the early end of a training) is not in it, nor what a method does once
+when all steps are done (`trainers.uncounted`); of several processes one is measured,
+without the messages between them.
 """
 
 import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain, count
 
 import numpy as np
 import psutil
@@ -17,6 +19,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from data.arrays import Normalisation, Split
+from trainers.abilities import Collecting, OfMembers, has_posterior
 from trainers.batches import DeviceSplit, num_steps
 from trainers.config import RunConfig
 from trainers.costs import Cost
@@ -28,13 +31,15 @@ from trainers.memory import free_memory, is_lack_of_memory, peak_memory
 from trainers.models import build_model, seeded_networks
 from trainers.optimizers import Plan, build_optimizer
 from trainers.predict import BATCH_SIZE, draws_of, predict
+from trainers.rehearsal import rehearsed
 from trainers.rescaling import rescale
 from trainers.sizes import Sizes, data_sizes
-from trainers.timing import median_seconds, span, timed_steps
+from trainers.timing import REPEATS, median_seconds, span, timed_steps
 
 SECONDS = 10.0  # of measured steps
 PERIODS = ("factor_interval", "inverse_interval", "curvature_interval")
 LONGEST_PERIOD = 100
+FEW = 8  # examples of which curvature is measured, whose size does not depend on them
 
 
 def measure(config: RunConfig, seconds: float = SECONDS) -> Cost:
@@ -111,11 +116,17 @@ def _measured(
     )
     optimizer = build_optimizer(config.optimizer, model, plan)
     start = cost.start + time.monotonic() - began
-    batch = -(-min(training.batch_size, sizes.train) // training.num_processes)
-    # BatchNorm has no statistics of a single example.
-    split = random_split(sizes, max(2, batch), device)
-    step = _stepper(config, model, optimizer, split)
-    times, measured = timed_steps(step, device, seconds, period(config))
+    split = random_split(sizes, _num_rows(config, optimizer, sizes), device)
+    times, measured = timed_steps(
+        _stepper(config, model, optimizer, split), device, seconds, period(config)
+    )
+    if isinstance(optimizer, Collecting) and not optimizer.has_posterior:
+        del optimizer  # its memory is for the one that follows
+        optimizer = rehearsed(
+            config.optimizer, model, plan,
+            lambda each: _stepper(config, model, each, split)(0),
+            lambda: split.labelled(FEW),
+        )  # fmt: skip
     per_example, per_draw = _prediction(model, optimizer, sizes, device)
     return replace(
         cost,
@@ -127,6 +138,14 @@ def _measured(
         draw=per_draw,
         start=start,
     )
+
+
+def _num_rows(config: RunConfig, optimizer: Optimizer, sizes: Sizes) -> int:
+    """Examples a step of one process."""
+    batch = min(config.training.batch_size, sizes.train)
+    if not isinstance(optimizer, OfMembers):  # whose batches are not shared out
+        batch = -(-batch // config.training.num_processes)
+    return max(2, batch)  # BatchNorm has no statistics of a single example
 
 
 def random_split(sizes: Sizes, rows: int, device: torch.device) -> DeviceSplit:
@@ -148,13 +167,16 @@ def _stepper(
 ) -> Callable[[int], None]:
     """One step of the training loop, by its number."""
     lanes = Lanes(config.training, model, optimizer, split, Group())
+    # Of an ensemble the members that the first process trains.
+    lanes.lanes = lanes.lanes[:: config.training.num_processes]
     rescaled = lanes.rescaled_weights() if config.training.rescale_weights else []
     rows = torch.arange(len(split), device=split.labels.device)
     lanes.train()
 
     def step(number: int) -> None:
         lanes.passes([rows] * len(lanes.lanes), number)
-        optimizer.step()
+        for lane in lanes.lanes:
+            lane.optimizer.step()
         rescale(rescaled)
 
     return step
@@ -173,16 +195,17 @@ def _prediction(
     """Seconds a predicted example, and seconds a draw of the weights."""
     split = random_split(sizes, BATCH_SIZE, device)
     predict(model, [split])
-    once = median_seconds(lambda: predict(model, [split]), device)
-    if not any(True for _ in draws_of(model, optimizer, 1)):
-        return once / len(split), 0.0
+    once = median_seconds(lambda: predict(model, [split]), device) / len(split)
+    # A posterior is made once a prediction, which has many draws.
+    draws = chain.from_iterable(draws_of(model, optimizer, REPEATS) for _ in count())
+    if not has_posterior(optimizer):
+        return once, 0.0
 
     def draw() -> None:
-        for drawn in draws_of(model, optimizer, 1):
-            with drawn:
-                predict(model, [split])
+        with next(draws):
+            pass
 
-    return once / len(split), max(0.0, median_seconds(draw, device) - once)
+    return once, median_seconds(draw, device)
 
 
 def describe(device: torch.device) -> str:

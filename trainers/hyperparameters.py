@@ -125,8 +125,10 @@ class OptimizerSpec:
         family: Its kind, by which long lists of optimizers are arranged.
         own_schedule: Whether it makes its learning rate by itself, whatever the
             schedule of the training.
-        draws: Hyper-parameter that says of how many sets of weights its posterior
-            consists, so that more draws repeat; "" where none do.
+        draws: Hyper-parameter that says of how many networks its posterior consists,
+            each of which is one draw; "" where draws have noise.
+        components: Hyper-parameter that says of how many distributions its posterior
+            consists, which draws are taken from in turn; "" of one.
     """
 
     name: str
@@ -139,6 +141,7 @@ class OptimizerSpec:
     family: Kind | Literal[""] = ""
     own_schedule: bool = False
     draws: str = ""
+    components: str = ""
 
     @property
     def keeps_velocity(self) -> bool:
@@ -146,17 +149,21 @@ class OptimizerSpec:
         return VELOCITY in self.hyperparameters and not self.own_schedule
 
     def num_draws(self, values: Mapping[str, Any], wanted: int) -> int:
-        """How many draws from its posterior differ.
+        """How many draws from its posterior are taken, as the posterior will say.
 
         Args:
             values: All hyper-parameters by name.
             wanted: How many are asked for.
 
         Returns:
-            At most `wanted`; as many where the number depends on the training.
+            As many, rounded up so that all components count alike; of networks each
+            once, and `wanted` where their number depends on the training.
         """
-        most = values[self.draws] if self.draws else AUTO
-        return wanted if most == AUTO else min(wanted, int(most))
+        if self.components:
+            components = int(values[self.components])
+            return -(-wanted // components) * components
+        networks = values[self.draws] if self.draws else AUTO
+        return wanted if networks == AUTO else int(networks)
 
     def defaults(self) -> dict[str, float | int | bool | str]:
         """The default of every hyper-parameter by name."""

@@ -15,6 +15,8 @@ from trainers.hyperparameters import (
 )
 from trainers.natural import VOGN
 
+# Steps below which an automatic number of cycles of SNAPSHOT is smaller: the library's.
+SHORTEST_CYCLE = 100
 _OF_VOGN = {item.name: item for item in VOGN.hyperparameters}
 _OF_SGD = {item.name: item for item in SGD.hyperparameters}
 
@@ -22,7 +24,7 @@ _OF_SGD = {item.name: item for item in SGD.hyperparameters}
 def _cycles(automatic: str, help_text: str) -> HyperParameter:
     return HyperParameter(
         name="cycles", kind="int", default=AUTO, minimum=1, maximum=1000,
-        unit="cycles", automatic=automatic, help=help_text,
+        automatic=automatic, help=help_text,
     )  # fmt: skip
 
 
@@ -104,7 +106,7 @@ SNAPSHOT = OptimizerSpec(
     hyperparameters=(
         learning_rate(0.05, _LR_HELP),
         _cycles(
-            "5, of 100 steps or more",
+            f"5, of {SHORTEST_CYCLE} steps or more",
             "Cycles of the learning rate, and so networks that are kept.",
         ),
         VELOCITY,

@@ -25,6 +25,8 @@ from vogn_app import (
     Vadam,
 )
 
+LEAST_STEPS = 2  # of SWAG: of one set of weights there is no deviation
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -121,6 +123,11 @@ def _mc_dropout(config: OptimizerConfig, model: nn.Module, plan: Plan) -> Optimi
 
 
 def _swag(config: OptimizerConfig, model: nn.Module, plan: Plan) -> Optimizer:
+    if plan.num_steps < LEAST_STEPS:
+        raise ValueError(
+            f"epochs and batch_size must give SWAG at least {LEAST_STEPS} steps, got "
+            f"{plan.num_steps}."
+        )
     return SWAG(model, num_steps=plan.num_steps, **config.hyperparameters)
 
 

@@ -92,7 +92,7 @@ def predict_samples(
         model: The network.
         optimizer: Its optimizer; without a posterior the weights are taken as they are.
         splits: Data to predict.
-        num_samples: Number of draws S; fewer where a posterior has fewer.
+        num_samples: Number of draws wanted; S is what `draws_of` makes of it.
         tick: Called once a batch.
 
     Returns:
@@ -119,8 +119,8 @@ def draws_of(
         num_samples: Number of draws wanted.
 
     Yields:
-        The blocks: none without a posterior, fewer where a posterior has fewer draws
-        that differ.
+        The blocks: none without a posterior; of several networks each once, and of a
+        mixture a multiple of its components, which all count alike.
     """
     if not has_posterior(optimizer):
         return

@@ -43,7 +43,7 @@ class Reporter:
             file.write(metric_line(row))
 
     def phase(self, name: str, total: int, done: int = 0) -> None:
-        """Begin a phase: "loading", "training" or "evaluating".
+        """Begin a phase: "loading", "training", "finishing" or "evaluating".
 
         Args:
             name: The phase.

@@ -129,7 +129,7 @@ class Status:
         workers: The other ranks of a data-parallel run, from rank 1 on.
         step: Steps done.
         total_steps: Steps planned.
-        phase: What is being done: "loading", "training", "evaluating".
+        phase: What is being done: "loading", "training", "finishing", "evaluating".
         error_class: Key of `SUGGESTIONS` for a failed run.
         message: One sentence for people.
         error_tail: Last lines of the log of a failed or lost run.

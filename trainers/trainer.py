@@ -6,7 +6,7 @@ computes on its share of every batch; rank 0 validates, logs and saves.
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
@@ -48,6 +48,10 @@ CHECKPOINT_INTERVAL = 20.0  # seconds of work that a crash may cost
 # A loss this many times the first one is lost, even where it is still finite.
 EXPLOSION = 1e4
 STEP, EPOCH = "step", "epoch"  # kinds of logged rows
+
+
+class _StoppedError(Exception):
+    """A stop was asked for while an optimizer finished."""
 
 
 class Trainer:
@@ -122,15 +126,33 @@ class Trainer:
             finished = self._epoch()
         self._count_time(training=True)
         if finished and isinstance(self.optimizer, Finishing):
-            self.group.from_main(self._finish)
+            self.save(LAST)  # what was learnt, before what may fail
+            finished = self.group.from_main(self._finish)
         self.save(LAST)
         self.group.wait()  # none leaves before the checkpoint is whole
         return finished
 
-    def _finish(self) -> None:
-        """Let the optimizer complete its posterior; on rank 0, which evaluates."""
+    def _finish(self) -> bool:
+        """Let the optimizer complete its posterior; on rank 0, which evaluates.
+
+        Returns:
+            Whether it did; False after a stop, which leaves it as it was.
+        """
         assert isinstance(self.optimizer, Finishing)
-        self.optimizer.finish(lambda: self.data.labelled(BATCH_SIZE))
+        self.reporter.phase("finishing", -(-len(self.data) // BATCH_SIZE))
+        try:
+            self.optimizer.finish(self._batches)
+        except _StoppedError:
+            return False
+        return True
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """All training data in order, until a stop is asked for."""
+        for batch in self.data.labelled(BATCH_SIZE):
+            if self.stop.requested:
+                raise _StoppedError
+            yield batch
+            self.reporter.advance()
 
     def _epoch(self) -> bool:
         for batches in self.lanes.epoch(self.progress.epoch)[self.progress.batch :]:

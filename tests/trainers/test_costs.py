@@ -52,10 +52,12 @@ def test_each_network_of_an_ensemble_is_asked_once():
         evaluation={"test_samples": 32, "validation_samples": 2},
     )  # fmt: skip
     assert most_draws(chosen, 32) == chosen.optimizer.hyperparameters["members"] == 5
-    assert most_draws(chosen, 2) == 2
+    assert most_draws(chosen, 2) == 5
+    assert COST.epoch(chosen).middle == pytest.approx(10 + 5 * (100 * 0.01 + 0.1))
     evaluation = 5 * (350 * 0.01 + 0.1) + (350 + 1000) * 0.01 + 0.1
     assert COST.evaluation(chosen).middle == pytest.approx(evaluation)
     assert most_draws(config(optimizer="vogn"), 32) == 32
+    assert most_draws(config(optimizer="multi_vogn"), 32) == 35
 
 
 def test_one_set_of_weights_is_predicted_once():

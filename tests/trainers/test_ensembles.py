@@ -63,7 +63,7 @@ def test_it_is_judged_as_a_mixture(whole):
     assert any("one of several networks" in note for note in content["notes"])
     with np.load(run.predictions) as arrays:
         draws = arrays["probabilities"]
-    assert content["num_samples"] == len(draws) == (M if name == "ensemble" else 3)
+    assert content["num_samples"] == len(draws) == (M if name == "ensemble" else 4)
     posterior = load_posterior(run.posterior)
     assert isinstance(posterior, MixturePosterior)
     found = load_trained(run)
@@ -114,6 +114,13 @@ def test_no_process_is_without_a_member():
     assert config(optimizer=settings, training={"num_processes": 2})
     with pytest.raises(ValueError, match=r"num_processes must be at most 2, .* got 3"):
         config(optimizer=settings, training={"num_processes": 3})
+
+
+def test_several_processes_do_not_mix_batches():
+    training = {"num_processes": 2, "mixup": 0.2}
+    with pytest.raises(ValueError, match="mixup must be 0 for optimizer 'ensemble' on"):
+        config(optimizer="ensemble", training=training)
+    assert config(optimizer="ensemble", training=training | {"num_processes": 1})
 
 
 def test_weights_of_a_posterior_are_not_rescaled():

@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
 
+from tests.trainers.building import built
 from tests.trainers.examples import config
 from trainers import estimate, lanes
 from trainers.batches import DeviceSplit
@@ -51,6 +53,28 @@ def test_a_share_of_the_batch_is_measured_and_all_processes_count():
     several = measured(4)
     assert several.batch_size == 3
     assert several.memory > 3 * measured(1).memory
+
+
+def test_processes_share_out_the_members_of_an_ensemble_and_not_the_batch():
+    own = {"name": "ensemble", "hyperparameters": {"members": 3}}
+    training = {"device": "cpu", "batch_size": 9, "num_processes": 2}
+    chosen = config(optimizer=own, training=training)
+    assert measure(chosen, 0.01).batch_size == 9
+    stepped = []
+    model = build_model("mlp", (2,), 2)
+    optimizer = built(chosen.optimizer, model)
+    for place, member in enumerate(optimizer.members):
+        member.optimizer.step = partial(stepped.append, place)
+    split = random_split(Sizes(input_shape=(2,), num_classes=2, train=9,
+                               validation=0, test=3), 4, CPU)  # fmt: skip
+    estimate._stepper(chosen, model, optimizer, split)(0)
+    assert stepped == [0, 2]  # the first process has two of three
+
+
+@pytest.mark.parametrize("optimizer", ["swag", "laplace"])
+def test_draws_are_measured_of_what_is_collected_in_the_end(optimizer):
+    cost = measure(config(optimizer=optimizer, training={"device": "cpu"}), 0.01)
+    assert 0 < cost.draw < 0.1
 
 
 def test_what_the_process_has_already_is_not_counted_twice(monkeypatch):

@@ -6,13 +6,14 @@ import torch
 
 from tests.trainers.examples import rows_of, run_of
 from tests.trainers.test_resume import same, stop_after
+from trainers import trainer
 from trainers.abilities import Collecting
 from trainers.catalogue import OPTIMIZERS
 from trainers.checkpoint import LAST
 from trainers.predictor.network import Network
 from trainers.runs import read_json
 from trainers.session import train_run
-from trainers.status import FINISHED, STOPPED
+from trainers.status import FAILED, FINISHED, STOPPED
 from trainers.trained import load_trained
 from vogn_app import load_posterior
 
@@ -59,9 +60,46 @@ def test_a_stop_changes_nothing(whole, tmp_path, monkeypatch, step):
     assert same(ours["model"], theirs["model"])
     assert same(ours["optimizer"], theirs["optimizer"])
     assert rows_of(run) == rows_of(expected)
-    assert read_json(run.evaluation)["metrics"] == (
-        read_json(expected.evaluation)["metrics"]
+    assert (
+        read_json(run.evaluation)["metrics"]
+        == (read_json(expected.evaluation)["metrics"])
     )
+
+
+@pytest.mark.parametrize("name", ["laplace", "swag"])
+def test_a_stop_while_it_finishes_loses_nothing(tmp_path, monkeypatch, name):
+    # A network with BatchNorm, whose statistics SWAG measures at the end.
+    sections = {
+        "dataset": "digits", "model": "resnet20" if name == "swag" else "mlp",
+        "optimizer": name, "training": {"epochs": 1, "batch_size": 500},
+    }  # fmt: skip
+    run = run_of(tmp_path / name, **sections)
+    real = trainer.Trainer._batches
+
+    def stopped(self):
+        self.stop.requested = 15
+        yield from real(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.Trainer, "_batches", stopped)
+        assert train_run(run, show_bar=False).state == STOPPED
+    saved = torch.load(run.checkpoint / LAST, weights_only=True)
+    assert saved["progress"]["epoch"] == 1
+    assert not run.posterior.exists()
+    assert train_run(run, show_bar=False).state == FINISHED
+    whole = run_of(tmp_path / "whole", **sections)
+    assert train_run(whole, show_bar=False).state == FINISHED
+    found, expected = (read_json(each.evaluation)["metrics"] for each in (run, whole))
+    assert found == expected
+
+
+def test_swag_needs_two_steps(tmp_path):
+    training = {"epochs": 1, "batch_size": 5000}
+    run = run_of(tmp_path / "a", optimizer="swag", training=training)
+    status = train_run(run, show_bar=False)
+    assert (status.state, status.error_class) == (FAILED, "configuration")
+    words = "epochs and batch_size must give SWAG at least 2 steps, got 1."
+    assert status.message == words
 
 
 def test_its_posterior_predicts_without_the_run(whole):

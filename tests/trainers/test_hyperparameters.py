@@ -125,6 +125,9 @@ def test_who_makes_its_own_learning_rate_has_no_momentum_to_couple():
 def test_draws_are_as_many_as_there_are_networks():
     members = HyperParameter(name="members", kind="int", default=5, help="Networks.")
     few = replace(optimizer(members), draws="members")
-    assert [few.num_draws({"members": 3}, wanted) for wanted in (2, 32)] == [2, 3]
+    assert [few.num_draws({"members": 3}, wanted) for wanted in (2, 32)] == [3, 3]
+    several = replace(optimizer(members), components="members")
+    found = [several.num_draws({"members": 3}, wanted) for wanted in (2, 3, 32)]
+    assert found == [3, 3, 33]
     assert optimizer(members).num_draws({"members": 3}, 32) == 32
     assert few.num_draws({"members": "auto"}, 32) == 32

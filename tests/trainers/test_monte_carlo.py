@@ -6,7 +6,8 @@ import pytest
 
 import vogn_app
 from trainers.catalogue import OPTIMIZERS
-from trainers.monte_carlo import SGHMC, SGLD, SNAPSHOT
+from trainers.monte_carlo import SGHMC, SGLD, SHORTEST_CYCLE, SNAPSHOT
+from vogn_app.optim import snapshot
 
 CLASSES = {
     "sgld": vogn_app.SGLD,
@@ -34,3 +35,7 @@ def test_a_cold_chain_is_allowed_and_a_whole_cycle_of_exploration_is_not():
     assert SGLD.validated({"temperature": 0})["temperature"] == 0.0
     with pytest.raises(ValueError, match=r"exploration must be a number in \[0, 1\)"):
         SGHMC.validated({"exploration": 1})
+
+
+def test_the_shortest_cycle_is_the_librarys():
+    assert SHORTEST_CYCLE == snapshot.SHORTEST_CYCLE

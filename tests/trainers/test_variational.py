@@ -20,10 +20,10 @@ def test_defaults_and_what_auto_stands_for_are_those_of_the_library(spec, optimi
     parameters = inspect.signature(optimizer).parameters
     for item in spec.hyperparameters:
         assert (parameters[item.name].default or 0) == item.default
-        assert bool(item.automatic) == (item.name in optimizer.rules)
-        if item.name in optimizer.rules and "/ training" in item.automatic:
+        assert bool(item.automatic) == (item.name in optimizer._rules)
+        if item.name in optimizer._rules and "/ training" in item.automatic:
             number, _ = item.automatic.split(" / ")
-            assert optimizer.rules[item.name](1.0) == float(number)
+            assert optimizer._rules[item.name](1.0) == float(number)
 
 
 def test_ogn_has_vogns_settings_but_for_those_of_the_noise():

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from trainers.commands.tables import table
-from trainers.continual.findings import COLUMNS, final_rows, verdict
+from trainers.continual.findings import columns, final_rows, verdict
 from trainers.continual.record import is_continual, new_continual_run, read_record
 from trainers.continual.settings import DEFAULTS, METHODS, QUICK
 from trainers.jobs.launcher import code_version
@@ -115,7 +115,7 @@ def outcome(found: Run, status: Status) -> str:
     record = read_record(found)
     lines = []
     if rows := final_rows(record):
-        lines += [table(COLUMNS, rows), verdict(record)]
+        lines += [table(columns(record), rows), verdict(record)]
     if status.state != FINISHED:
         lines.append(f"{status.state}: {status.message}")
     if status.state == STOPPED:

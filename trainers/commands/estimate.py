@@ -14,10 +14,12 @@ from types import FrameType
 from trainers.commands.tables import table
 from trainers.config import RunConfig
 from trainers.costs import BUSY, Cost, Span
+from trainers.ensembles import MEMBERS
 from trainers.flags import add_config_flag, add_setting_flags, config_from_options
 from trainers.ranks import launcher_is_gone
 from trainers.runs import write_atomically
 from trainers.stopping import StopSignal, handling
+from trainers.uncounted import uncounted
 
 HELP = "measure what a run would take, in time and memory"
 LIMIT = 600  # seconds after which a measurement is given up
@@ -88,8 +90,10 @@ def told(config: RunConfig, cost: Cost) -> str:
     if cost.problem:
         return cost.problem
     evaluation = cost.evaluation(config)
+    members = config.optimizer.hyperparameters.get(MEMBERS, 1)
+    networks = f" in each of {members} networks" if members > 1 else ""
     rows = [
-        ("parameters", f"{cost.parameters:,}"),
+        ("parameters", f"{cost.parameters:,}{networks}"),
         ("a step", f"{_milliseconds(cost.step)}, {cost.batch_size} examples"),
         ("an epoch", f"{_span(cost.epoch(config))}, {cost.steps(config):,} steps"),
         ("the run", f"{_span(cost.total(config))}, with {config.training.epochs} "
@@ -100,6 +104,8 @@ def told(config: RunConfig, cost: Cost) -> str:
     text += f"\nMeasured in {cost.num_steps} steps on {cost.device}."
     if cost.load > BUSY:
         text += " Other programs were busy: alone it is faster."
+    if left_out := uncounted(config):
+        text += f"\n{left_out}"
     return text if cost.fits else f"{text}\nIt would not fit into the memory."
 
 

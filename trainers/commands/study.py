@@ -7,30 +7,33 @@ whose runs differ in a number. The last line on stdout is the folder of the pict
 """
 
 import argparse
+import json
 import re
-import time
 from argparse import Namespace
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from trainers.commands.choosing import known_runs
-from trainers.commands.tables import table, what
+from trainers.commands.study_training import (
+    STOPPED_CODE,
+    held,
+    members,
+    train_missing,
+)
+from trainers.commands.tables import table
 from trainers.config import RunConfig
 from trainers.flags import add_config_flag, add_setting_flags, configs_from_options
-from trainers.jobs.launcher import JobState, checked_group, code_version
-from trainers.runs import Run, RunError, load_config, new_run
-from trainers.status import ALIVE, FINISHED
+from trainers.jobs.launcher import MAX_GROUP, checked_group
+from trainers.runs import Run, RunError
 from trainers.studies import STUDIES, Study, find_study, study_configs
 from trainers.sweep import GRID
 
 if TYPE_CHECKING:
     from trainers.against import Line
-    from trainers.jobs.local import Engine
 
 HELP = "train a study of the temperature or the prior, and draw its picture"
 FOLDER = Path("studies")
-STOPPED_CODE = 130  # of a shell command that SIGINT ended
 NAMES = ", ".join(STUDIES)
 
 
@@ -68,7 +71,8 @@ def run(options: Namespace) -> int:
     configs, axes = study_runs(options, study)
     _check_alone(configs)
     group = checked_group(options.group or default_group(study, configs))
-    runs, finished = train_missing(engine, group, configs, axes)
+    with held(engine, group):
+        runs, finished = train_missing(engine, group, configs, axes)
     if not finished:
         print("Stopped. The same command goes on where it ended.")
         return STOPPED_CODE
@@ -100,60 +104,26 @@ def study_runs(
 
 
 def default_group(study: Study, configs: Sequence[RunConfig]) -> str:
-    """A name that is the same for the same command, so that it can go on."""
+    """A name that is the same for the same command, so that it can go on.
+
+    More seeds, or other values of the study's setting, join the group; runs that differ
+    in anything else have one of their own, which its last part tells apart.
+    """
     first = configs[0]
     names = [study.name, first.dataset.name, first.model.name]
     names += dict.fromkeys(config.optimizer.name for config in configs)
-    return "-".join(name.replace("_", "-").replace(":", "-") for name in names)
+    told = "-".join(name.replace("_", "-").replace(":", "-") for name in names)
+    rest = sorted({_without(config, study.axis) for config in configs})
+    mark = sha256(json.dumps(rest).encode()).hexdigest()[:6]
+    return f"{told[: MAX_GROUP - len(mark) - 1]}-{mark}"
 
 
-def members(engine: "Engine", group: str) -> dict[Run, JobState]:
-    """The runs of a group, the oldest first."""
-    known = known_runs(engine)
-    return {
-        run: known[run]
-        for run in sorted(known, key=lambda run: run.id)
-        if known[run].group == group
-    }
-
-
-def train_missing(
-    engine: "Engine", group: str, configs: Sequence[RunConfig], axes: Sequence[str]
-) -> tuple[list[Run], bool]:
-    """Train one after the other what has not finished yet.
-
-    Args:
-        engine: The engine, which notes the group of new runs.
-        group: Its name.
-        configs: What is wanted.
-        axes: Names of the settings in which they differ.
-
-    Returns:
-        The runs, and whether all have finished; a stop ends it at once, and a run that
-        fails leaves the others to be trained.
-    """
-    known = {_key(load_config(run)): (run, state) for run, state in
-             members(engine, group).items()}  # fmt: skip
-    runs: list[Run] = []
-    for number, config in enumerate(configs, start=1):
-        found, state = known.get(_key(config), (None, None))
-        place = f"{number} of {len(configs)}: {what(config, axes)}"
-        if found is not None and state is not None:
-            standing = state.status.state
-            if standing == FINISHED or standing in ALIVE:
-                print(f"{place}: {standing} already", flush=True)
-                runs.append(found)
-                continue
-        print(place, flush=True)
-        run = found or _new(engine, group, config)
-        runs.append(run)
-        if _trained(run) == STOPPED_CODE:
-            return runs, False
-    return runs, True
-
-
-def _key(config: RunConfig) -> str:
-    return repr(config)
+def _without(config: RunConfig, axis: str) -> str:
+    """A configuration but for its seed and the study's setting."""
+    content: dict[str, Any] = config.to_dict()
+    content["training"].pop("seed")
+    content["optimizer"]["hyperparameters"].pop(axis, None)
+    return json.dumps(content, sort_keys=True)
 
 
 def _check_alone(configs: Sequence[RunConfig]) -> None:
@@ -163,35 +133,6 @@ def _check_alone(configs: Sequence[RunConfig]) -> None:
             "num_processes must be 1 for runs that are trained here, got "
             f"{most}; queue them with: python -m trainers submit --study."
         )
-
-
-def _new(engine: "Engine", group: str, config: RunConfig) -> Run:
-    """Make the folder of a run, and note its group where the pages look for it."""
-    import json
-
-    from trainers.jobs.schema import ENDED
-    from trainers.jobs.store import Job
-
-    run = new_run(config, code_version())
-    content = json.dumps({**config.to_dict(), "code_version": code_version()})
-    # Nobody but this process starts it: for the engine it has ended already.
-    engine.store.add([
-        Job(path=str(run.path), config=content, stage=ENDED, group=group,
-            device=config.training.device, submitted=time.time(), announced=True)
-    ])  # fmt: skip
-    return run
-
-
-def _trained(run: Run) -> int:
-    """Train a run to its end; 130 if it was stopped."""
-    from trainers.session import train_run  # which loads torch
-    from trainers.status import STOPPED
-
-    run.stop_request.unlink(missing_ok=True)
-    status = train_run(run)
-    if status.state != FINISHED:
-        print(f"{status.state}: {status.message}")
-    return STOPPED_CODE if status.state == STOPPED else 0
 
 
 def _draw(

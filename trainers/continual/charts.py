@@ -6,7 +6,7 @@ Torch-free.
 from calibration.report.chart import Axis, Chart, Line, Panel
 from calibration.report.colors import look
 from calibration.report.document import Cell, Column, Table
-from trainers.continual.findings import COLUMNS, JOINT, NOTE, final_rows, percent
+from trainers.continual.findings import JOINT, columns, final_rows, note, percent
 from trainers.continual.record import Course, Record
 from trainers.continual.settings import METHODS
 
@@ -54,9 +54,12 @@ def final_table(record: Record) -> Table:
     """The numbers as a table."""
     return Table(
         caption=f"After {_tasks(record)} tasks",
-        columns=[Column(text=name, words=name == COLUMNS[0]) for name in COLUMNS],
+        columns=[
+            Column(text=name, words=place == 0)
+            for place, name in enumerate(columns(record))
+        ],
         rows=[[Cell(text=text) for text in row] for row in final_rows(record)],
-        note=NOTE,
+        note=note(record),
     )
 
 

@@ -8,24 +8,45 @@ from collections.abc import Sequence
 from trainers.continual.record import Course, Record, forgetting, just_learned
 from trainers.continual.settings import METHODS
 
-COLUMNS = ("Method", "Average accuracy", "Of joint training", "Just learned",
+_COLUMNS = ("Method", "Average accuracy", "Of joint training", "Just learned",
            "Forgotten", "Seconds")  # fmt: skip
-NOTE = (
+_NOTE = (
     "Average accuracy: over all tasks learned so far. Just learned: accuracy on each "
     "task right after it was learned, averaged. Forgotten: how much of that is lost at "
-    "the end, averaged over all tasks but the last. Joint training learns all tasks at "
-    "once and shows what there is to be had."
+    "the end, averaged over all tasks but the last."
 )
+_OF_JOINT = "Joint training learns all tasks at once and shows what there is to be had."
 JOINT = "joint"
+_SHARE = 2  # place of the column of its share
+
+
+def has_joint(record: Record) -> bool:
+    """Whether joint training is among the methods."""
+    return JOINT in record.courses
+
+
+def columns(record: Record) -> tuple[str, ...]:
+    """Heads of the table: without joint training none of its share."""
+    return _COLUMNS if has_joint(record) else _without_share(_COLUMNS)
+
+
+def note(record: Record) -> str:
+    """What they mean."""
+    return f"{_NOTE} {_OF_JOINT}" if has_joint(record) else _NOTE
+
+
+def _without_share(row: tuple[str, ...]) -> tuple[str, ...]:
+    return (*row[:_SHARE], *row[_SHARE + 1 :])
 
 
 def final_rows(record: Record) -> list[tuple[str, ...]]:
-    """The numbers of each method that has learned a task, in the order of `COLUMNS`."""
-    return [
+    """The numbers of each method that has learned a task, in the order of `columns`."""
+    rows = [
         _final(METHODS[name], course, record.courses.get(JOINT))
         for name, course in record.courses.items()
         if course.num_tasks
     ]
+    return rows if has_joint(record) else [_without_share(row) for row in rows]
 
 
 def _final(title: str, course: Course, joint: Course | None) -> tuple[str, ...]:

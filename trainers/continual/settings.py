@@ -104,6 +104,11 @@ class ContinualSettings:
         object.__setattr__(self, "hidden", self._checked_hidden())
         config = self.config()  # checks the rest
         object.__setattr__(self, "vogn", dict(config.optimizer.hyperparameters))
+        if not self.vogn["sampled"]:
+            raise ValueError(
+                "sampled must be true for VOGN, whose posterior is the prior of the "
+                "next task, got false."
+            )
         if self.validate and not self.validation_fraction:
             raise ValueError("validation_fraction must be > 0 to validate, got 0.")
 

@@ -10,6 +10,8 @@ from trainers.parcel.settings import MAKERS, has_posterior
 
 Values = Mapping[str, Any]
 
+DRAWS = 32  # of a prediction, unless `predict_proba` is told
+
 FUNCTIONAL = "from torch.nn import functional as F"
 SCHEDULER = "from torch.optim.lr_scheduler import LambdaLR"
 _LOADER = "`loader` (batches of inputs and labels) and `test_inputs`"
@@ -92,7 +94,8 @@ def prediction(
     """
     if has_posterior(spec, values):
         model = "models[0]" if MAKERS[spec.name].members else "model"
-        told = f"  # {'at most ' if spec.draws else ''}32 draws"
+        draws = spec.num_draws(spec.validated(values), DRAWS)
+        told = f"  # {'each network once' if spec.draws else f'{draws} draws'}"
         return [
             f"posterior = {optimizer}.posterior()  # needs no optimizer any more",
             f"probabilities = posterior.predict_proba({model}, test_inputs){told}",

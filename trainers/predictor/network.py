@@ -25,7 +25,8 @@ class Network:
 
     Args:
         trained: A finished run.
-        max_drawn: Most bytes of drawn weights.
+        max_drawn: Most bytes of drawn weights; of a mixture as many draws more as it
+            takes for all its components to count alike.
 
     Attributes:
         input_shape: Shape of one input.
@@ -60,14 +61,15 @@ class Network:
 
         Args:
             inputs: As the dataset has them, ``[N, *input_shape]``.
-            num_samples: How many of the samples, from the first; by default all.
+            num_samples: At most how many of the samples, from all over them, as those
+                of a chain change on its way; by default all.
 
         Returns:
             ``[S, N, C]``, or ``[1, N, C]`` of one set of weights.
         """
         draws: list[Mapping[str, Tensor]] = [{}]
         if self._draws is not None:
-            draws = self._draws[:num_samples]
+            draws = _spread(self._draws, num_samples)
         rows: list[NDArray[np.float32]] = []
         for start in range(0, len(inputs), BATCH_SIZE):
             batch = inputs[start : start + BATCH_SIZE]
@@ -96,6 +98,13 @@ def _drawn(trained: Trained, max_drawn: int) -> list[Mapping[str, Tensor]] | Non
         with drawn:
             draws.append(_copies(model))
     return draws or None
+
+
+def _spread(draws: list[Mapping[str, Tensor]], wanted: int | None) -> list[Any]:
+    """At most so many of the draws, evenly spaced; all for None."""
+    total = len(draws)
+    count = total if wanted is None else min(wanted, total)
+    return [draws[place * total // count] for place in range(count)]
 
 
 def _copies(model: nn.Module) -> Mapping[str, Tensor]:

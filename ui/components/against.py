@@ -16,28 +16,44 @@ from ui.components.forms import setting_title
 from ui.components.key import show_key
 from ui.components.plot import panel
 from ui.components.reading import Summary
+from ui.components.results import results
 
 SETTING, AT_MEAN = "against", "against_mean"  # of the address, /compare?against=lr
 _CHOICE = "against_setting"
 _NOTHING = (
-    "No two evaluated runs of these differ in a number such as the learning rate or "
-    "the temperature. A sweep gives such runs; a study of the temperature or the prior "
-    "is one click on the page Launch."
+    "No optimizer here was evaluated with two values of a number such as the learning "
+    "rate or the temperature. A sweep gives such runs; a study of the temperature or "
+    "the prior is one click on the page Launch."
 )
 
 
 def axes_among(views: Sequence[Summary]) -> list[str]:
     """The numeric settings in which the evaluated ones of some runs differ."""
-    return axes_of([each.config for each in known(views)])
+    configs = [view.config for view in views if view.metrics or view.pending]
+    return axes_of([config for config in configs if config is not None])
 
 
 def known(views: Sequence[Summary]) -> list[Measured]:
-    """What was measured of those runs that were evaluated, the oldest first."""
+    """What was measured of those runs that were evaluated, the oldest first.
+
+    Results that nobody has read yet are read: a line without them would be wrong.
+    """
     return [
-        Measured(view.config, view.metrics, view.at_mean)
+        found
         for view in sorted(views, key=lambda view: view.run.id)
-        if view.config is not None and view.metrics
+        if (found := _measured(view)) is not None
     ]
+
+
+def _measured(view: Summary) -> Measured | None:
+    """What was measured of a run, None if nothing was."""
+    if view.config is None:
+        return None
+    found = results(view.run) if view.pending else None
+    metrics, at_mean = (
+        (found.metrics, found.at_mean) if found else (view.metrics, view.at_mean)
+    )
+    return Measured(view.config, metrics, at_mean) if metrics else None
 
 
 def against(views: Sequence[Summary], key: str) -> None:

@@ -24,6 +24,9 @@ _LABELS = {
     "beta2": "Beta 2",
     "num_samples": "Samples",
     "kl_clip": "KL clip",
+    "tail_lr": "Tail learning rate",
+    "num_kept": "Kept",
+    "max_rank": "Rank",
 }
 
 

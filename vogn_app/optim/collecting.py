@@ -20,7 +20,14 @@ from ..posterior.base import Posterior
 from ..posterior.matching import parameters_of
 from .descent import MOMENTUM
 from .groups import plain
-from .loading import METHOD, check_method, check_names, check_settings, check_sizes
+from .loading import (
+    METHOD,
+    check_method,
+    check_names,
+    check_plan,
+    check_settings,
+    check_sizes,
+)
 
 Params = Iterable[nn.Parameter] | Iterable[dict[str, Any]]
 
@@ -111,14 +118,11 @@ class CollectingOptimizer(Optimizer):
         Raises:
             ValueError: If a setting is out of range or a parameter is of another model.
         """
-        params = param_group["params"]
-        params = [params] if isinstance(params, Tensor) else list(params)
-        names = {id(p): name for name, p in parameters_of(self.network).items()}
-        named = [_named(parameter, names) for parameter in params]
+        members = named_params(self.network, param_group["params"])
         own = {k: plain(v) for k, v in param_group.items() if k != "params"}
         settings = self._resolved({**self.defaults, **own})
         self._check_group(settings)
-        super().add_param_group({**settings, "params": named})
+        super().add_param_group({**settings, **members})
 
     @overload  # type: ignore[override]  # torch says float, and gets tensors
     def step(self, closure: None = None) -> None: ...
@@ -191,12 +195,7 @@ class CollectingOptimizer(Optimizer):
         """
         wanted = ("state", "param_groups", METHOD, STEPS_DONE, *self._planned)
         check_method(self.method, state_dict, (*wanted, *self._own_state()))
-        for name in self._planned:
-            if state_dict[name] != getattr(self, name):
-                raise ValueError(
-                    f"{name} must be {getattr(self, name)!r} in the state to load, "
-                    f"got {state_dict[name]!r}."
-                )
+        check_plan({name: getattr(self, name) for name in self._planned}, state_dict)
         check_sizes(self.param_groups, state_dict)
         check_names(self.param_groups, state_dict)
         check_settings(self.param_groups, state_dict, self.defaults)
@@ -230,6 +229,26 @@ def sgd_step(group: dict[str, Any], state: MutableMapping[Tensor, Any]) -> None:
     if group["momentum"]:
         for parameter, velocity in zip(members, velocities, strict=True):
             state[parameter][MOMENTUM] = velocity
+
+
+def named_params(network: nn.Module, params: Any) -> dict[str, Any]:
+    """The part of a parameter group that says whose parameters it has.
+
+    Args:
+        network: The network, wrapped or not.
+        params: Its parameters, alone or with names; one, several or none.
+
+    Returns:
+        "params" with plain names. A group without any gets the empty "param_names" that
+        torch leaves out, whereupon it refuses the group beside others.
+
+    Raises:
+        ValueError: If a parameter is of another model or complex.
+    """
+    params = [params] if isinstance(params, Tensor) else list(params)
+    names = {id(p): name for name, p in parameters_of(network).items()}
+    named = [_named(parameter, names) for parameter in params]
+    return {"params": named} if named else {"params": named, "param_names": []}
 
 
 def _named(parameter: Any, names: dict[int, str]) -> tuple[str, nn.Parameter]:

@@ -1,25 +1,24 @@
-"""Optimizers at drawn weights whose posterior is N(mu, diag(1 / P)), without squares.
+"""Optimizers at drawn weights whose posterior is N(mu, diag(1 / P)).
 
-What IVON and Vadam share: groups whose settings may follow the number of examples,
-BatchNorm without noise, draws, the posterior, and states. Each parameter has averages,
-of which one gives P by a line; nothing is asked of single examples.
+What VOGN, IVON and Vadam share: groups whose settings may follow the number of
+examples, BatchNorm without noise, draws, the posterior, and states. Each parameter has
+averages, of which one gives P by a line.
 """
 
 from abc import abstractmethod
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from .._checks import check_choice, check_number
-from ..curvature.recording import Recording
+from .._checks import check_choice, check_count, check_number
 from ..distributed import Group
+from ..likelihoods import Likelihood
 from ..posterior import GaussianPosterior
 from ..posterior.matching import plain_names
-from .gathered import Block
 from .groups import (
+    AUTOMATIC,
     Prior,
     Rules,
     Setting,
@@ -32,14 +31,12 @@ from .groups import (
     resolved,
     tempered,
 )
-from .loading import check_method, check_names, check_settings, check_shapes
+from .loading import METHOD, check_method, check_names, check_settings, check_shapes
 from .sampled import NOISE, NUM_STEPS, Params, SampledOptimizer
 from .sampling import perturb
 
 # Keys of a parameter's state.
 MOMENTUM, CURVATURE, STEP = "momentum_buffer", "curvature", "step"
-AVERAGES = (MOMENTUM, CURVATURE)  # in the parameter's shape, at least in float32
-METHOD = "method"  # key of `state_dict()`
 
 Line = tuple[float, float]  # slope and offset of P as a function of the curvature
 
@@ -57,13 +54,19 @@ class DiagonalOptimizer(SampledOptimizer):
         automatic: Whether the model's own forward and backward passes make blocks.
         process_group: The ranks to train with.
         seed: Seed of the weight noise.
+        curvature: "empirical" or "fisher".
+        likelihood: What labels are drawn from with the latter.
+        curvature_interval: Steps from one refresh of the curvature to the next.
 
     Raises:
         ValueError: If an argument is out of range, or a parameter is not the model's.
     """
 
-    method: ClassVar[str]  # its name in states and posteriors
-    rules: ClassVar[Rules]  # what "auto" stands for
+    _method: ClassVar[str]  # its name in states and posteriors
+    _rules: ClassVar[Rules] = AUTOMATIC  # what "auto" stands for
+    # Keys of a parameter's state: numbers, and what has its shape, at least in float32.
+    _counters: ClassVar[tuple[str, ...]] = (STEP,)
+    _wide: ClassVar[tuple[str, ...]] = (MOMENTUM, CURVATURE)
     _copied = (*SampledOptimizer._copied, "batch_norm")
 
     def __init__(
@@ -78,19 +81,25 @@ class DiagonalOptimizer(SampledOptimizer):
         automatic: bool,
         process_group: Group,
         seed: int,
+        curvature: str = "empirical",
+        likelihood: str | Likelihood = "categorical",
+        curvature_interval: int = 1,
     ) -> None:
         self.batch_norm = check_choice(
             "batch_norm", batch_norm, ("deterministic", "sampled")
         )
+        check_count("num_data", settings["num_data"])
         super().__init__(
             model,
             params,
             {name: plain(value) for name, value in settings.items()},
             num_samples=num_samples,
             loss_reduction=loss_reduction,
-            curvature_interval=1,
+            curvature_interval=curvature_interval,
             automatic=automatic,
             process_group=process_group,
+            curvature=curvature,
+            likelihood=likelihood,
             seed=seed,
         )
 
@@ -129,7 +138,6 @@ class DiagonalOptimizer(SampledOptimizer):
         params = param_group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
         named = [self._named(parameter) for parameter in params]
-        self._check_new([parameter for _, parameter in named])
         rest = {k: plain(v) for k, v in param_group.items() if k != "params"}
         prior = rest.pop("prior_precision", self.defaults["prior_precision"])
         # A mapping for all groups may have keys that fit others than this one.
@@ -138,9 +146,10 @@ class DiagonalOptimizer(SampledOptimizer):
         check_prior(prior, [self._plain[name] for name in names])
         parts = self._split(named, prior)
         whole = [{**self.defaults, **rest, **own} for own, _ in parts]
-        whole = [resolved(settings, self.rules) for settings in whole]
+        whole = [resolved(settings, self._rules) for settings in whole]
         for settings in whole:
             self._check(settings)
+        self._check_new([parameter for _, parameter in named])
         for settings, (_, members) in zip(whole, parts, strict=True):
             known = [(self._plain[name], parameter) for name, parameter in members]
             super().add_param_group({**settings, "params": known})
@@ -160,14 +169,18 @@ class DiagonalOptimizer(SampledOptimizer):
         """Members that share their settings, with the settings."""
         parts: dict[tuple[bool, Setting], list[tuple[str, nn.Parameter]]] = {}
         for name, parameter in named:
-            norm = id(parameter) in self._batch_norm_ids
-            silent = norm and self.batch_norm == "deterministic"
+            silent = self._is_silent(parameter)
             own = 0.0 if silent else prior_of(self._plain[name], prior)
             parts.setdefault((silent, own), []).append((name, parameter))
         return [
             ({"prior_precision": own, **({"sampled": False} if silent else {})}, each)
             for (silent, own), each in parts.items()
         ]
+
+    def _is_silent(self, parameter: Tensor) -> bool:
+        """Whether it is a BatchNorm's that has neither noise nor prior."""
+        norm = id(parameter) in self._batch_norm_ids
+        return norm and self.batch_norm == "deterministic"
 
     def _tempered_groups(self) -> list[dict[str, Any]]:
         return [tempered(group, self.num_steps) for group in self.param_groups]
@@ -190,15 +203,16 @@ class DiagonalOptimizer(SampledOptimizer):
         """Parameters with a posterior: not frozen ones that were never trained."""
         if not group["sampled"]:
             return []
-        return [
-            p for p in group["params"] if p.requires_grad or self._state(p, group)[STEP]
-        ]
+        return [p for p in group["params"] if self._has_noise(p, group)]
+
+    def _has_noise(self, parameter: Tensor, group: dict[str, Any]) -> bool:
+        return parameter.requires_grad or bool(self._state(parameter, group)[STEP])
 
     def _state(self, parameter: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         state: dict[str, Any] = self.state[parameter]
         if not state:
             with torch.inference_mode(False), torch.no_grad():  # to be changed later
-                state[STEP] = 0
+                state.update(dict.fromkeys(self._counters, 0))
                 # Averages stand still in half precision, and N s exceeds float16.
                 wide = torch.promote_types(parameter.dtype, torch.float32)
                 state[MOMENTUM] = torch.zeros_like(parameter, dtype=wide)
@@ -212,7 +226,7 @@ class DiagonalOptimizer(SampledOptimizer):
         raise NotImplementedError
 
     def _curvature(self, parameter: Tensor, group: dict[str, Any]) -> Tensor:
-        """The average that gives the precision."""
+        """What gives the precision of draws: the average."""
         curvature: Tensor = self._state(parameter, group)[CURVATURE]
         return curvature
 
@@ -220,31 +234,24 @@ class DiagonalOptimizer(SampledOptimizer):
         """How it does."""
         return precision_line(group)
 
-    # --- blocks -----------------------------------------------------------------------
+    def _precision(self, parameter: Tensor, group: dict[str, Any]) -> Tensor:
+        slope, offset = self._line(parameter, group)
+        return self._curvature(parameter, group) * slope + offset
 
-    def _recording(self, called: nn.Module | None) -> AbstractContextManager[Recording]:
-        return self.capture.recording(squares=False, called=called)
-
-    def _check_counted(self, block: Block) -> None:
-        backward = any(gradient is not None for gradient in block.gradients)
-        if backward and block.num_examples == 0:
-            raise RuntimeError(
-                "the model that the optimizer was given must itself be called, got "
-                "calls of its layers alone: it tells the number of examples."
-            )
+    def _prior_precision(self, parameter: Tensor, group: dict[str, Any]) -> float:  # noqa: ARG002
+        """What a posterior says of the isotropic prior."""
+        return float(group["prior_precision"])
 
     # --- the posterior ----------------------------------------------------------------
 
     @torch.no_grad()
     def posterior_precision(self) -> dict[str, Tensor]:
         """Precision P of every sampled parameter, by name; new tensors."""
-        result = {}
-        for group in self._tempered_groups():
-            for p in self._sampled_members(group):
-                slope, offset = self._line(p, group)
-                precision = self._curvature(p, group) * slope + offset
-                result[self._names[id(p)]] = precision
-        return result
+        return {
+            self._names[id(p)]: self._precision(p, group)
+            for group in self._tempered_groups()
+            for p in self._sampled_members(group)
+        }
 
     @torch.no_grad()
     def posterior(self) -> GaussianPosterior:
@@ -262,7 +269,7 @@ class DiagonalOptimizer(SampledOptimizer):
         if self._inside:
             raise RuntimeError("posterior must be called outside sampled_params.")
         priors = {
-            self._names[id(p)]: float(group["prior_precision"])
+            self._names[id(p)]: self._prior_precision(p, group)
             for group in self.param_groups
             for p in self._sampled_members(group)
         }
@@ -276,7 +283,7 @@ class DiagonalOptimizer(SampledOptimizer):
     def _metadata(self) -> dict[str, str | int | float]:
         group = tempered(self.param_groups[0], self.num_steps)
         return {
-            "method": self.method,
+            "method": self._method,
             "num_data": group["num_data"],
             "augmentation_factor": float(group["augmentation_factor"]),
             "temperature": float(group["temperature"]),
@@ -297,7 +304,7 @@ class DiagonalOptimizer(SampledOptimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """State, groups and position of the noise; read with `weights_only=True`."""
-        return {**super().state_dict(), METHOD: self.method}
+        return {**super().state_dict(), METHOD: self._method}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore what `state_dict` gave.
@@ -308,8 +315,7 @@ class DiagonalOptimizer(SampledOptimizer):
         Raises:
             ValueError: If groups, shapes or `num_data` differ.
         """
-        wanted = (METHOD, "state", "param_groups", NOISE, NUM_STEPS)
-        check_method(self.method, state_dict, wanted)
+        self._check_method(state_dict)
         pairs = zip(self.param_groups, state_dict["param_groups"], strict=False)
         for ours, theirs in pairs:
             if theirs.get("num_data") != ours["num_data"]:
@@ -319,9 +325,14 @@ class DiagonalOptimizer(SampledOptimizer):
                 )
         check_settings(self.param_groups, state_dict, self.defaults)
         check_names(self.param_groups, state_dict)
-        check_shapes(self.param_groups, state_dict, AVERAGES)
+        check_shapes(self.param_groups, state_dict, self._wide)
         super().load_state_dict(state_dict)
         self._widen(state_dict)
+
+    def _check_method(self, state_dict: dict[str, Any]) -> None:
+        """Check that a state to load is one of ours."""
+        wanted = (METHOD, "state", "param_groups", NOISE, NUM_STEPS)
+        check_method(self._method, state_dict, wanted)
 
     def _widen(self, state_dict: dict[str, Any]) -> None:
         """Put averages back that torch has rounded to their parameter's type."""
@@ -329,7 +340,7 @@ class DiagonalOptimizer(SampledOptimizer):
         for parameter, i in zip(self._parameters(), ids, strict=True):
             wide = torch.promote_types(parameter.dtype, torch.float32)
             if wide != parameter.dtype and i in state_dict["state"]:
-                for key in AVERAGES:
-                    saved = state_dict["state"][i][key]
-                    moved = saved.to(parameter.device, wide, copy=True)
+                saved = state_dict["state"][i]
+                for key in saved.keys() & set(self._wide):
+                    moved = saved[key].to(parameter.device, wide, copy=True)
                     self.state[parameter][key] = moved

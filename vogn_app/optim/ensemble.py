@@ -15,8 +15,7 @@ Over several processes each trains some of the members, on whole batches and wit
 word to the others: nothing is exchanged until `consolidate_state_dict()`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -25,26 +24,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..distributed import DEFAULT_GROUP, Group, Ranks, check_process_group, ranks_of
-from ..posterior import GaussianPosterior, MixturePosterior
-from .loading import check_method
+from ..posterior import MixturePosterior
+from .loading import METHOD, check_method
+from .members import Member, check_alike, components_of, on_cpu
 
+NAME = "Ensemble"  # of the method
 MEMBERS = "members"  # key of state_dict()
-MODEL, OPTIMIZER = "model", "optimizer"  # of each of them
-
-
-@dataclass(frozen=True, eq=False)
-class Member:
-    """One network of an ensemble.
-
-    Args:
-        model: The network.
-        optimizer: Its own optimizer.
-        seed: Of the order of its batches, for loops that give each its own.
-    """
-
-    model: nn.Module
-    optimizer: Optimizer
-    seed: int
 
 
 class Ensemble(Optimizer):
@@ -61,10 +46,12 @@ class Ensemble(Optimizer):
 
     Raises:
         ValueError: If there are no members, or not as many optimizers as networks and
-            seeds.
+            seeds, or the networks are of several architectures.
 
     `param_groups` are those of all members, so that a scheduler sets all of them. Each
-    member gets its own forward and backward pass, and `step()` steps all:
+    member gets its own forward and backward pass, and `step()` steps all, also for a
+    `GradScaler`. Members' optimizers with a `finish` or an `lr_factor` keep theirs: use
+    each one's own.
 
     Example:
         >>> models = [nn.Linear(2, 3) for _ in range(3)]
@@ -77,6 +64,9 @@ class Ensemble(Optimizer):
         >>> optimizer.step()
         >>> probabilities = optimizer.posterior().predict_proba(models[0], x)
     """
+
+    _step_supports_amp_scaling = True  # members are told of the scale, see `step`
+    _closed = True  # a copy or a loaded one takes no more groups
 
     def __init__(
         self,
@@ -92,11 +82,14 @@ class Ensemble(Optimizer):
                 "models must be at least one, with as many optimizers and seeds, got "
                 f"{len(models)}, {len(optimizers)} and {len(seeds)}."
             )
+        check_alike(models)
         self.members = tuple(map(Member, models, optimizers, seeds))
         self.process_group = check_process_group(process_group)
         self._told = True  # whether this process knows what the others trained
+        self._closed = False
         super().__init__([dict(group) for group in self._groups()], {})
         self._share_groups()
+        self._closed = True
 
     def _groups(self) -> list[dict[str, Any]]:
         return [g for member in self.members for g in member.optimizer.param_groups]
@@ -104,6 +97,19 @@ class Ensemble(Optimizer):
     def _share_groups(self) -> None:
         """Whoever sets a group here, as schedulers do, sets the member's own."""
         self.param_groups = self._groups()
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Refused: parameters are of a member's optimizer, and go there before.
+
+        Raises:
+            ValueError: Once the ensemble is made.
+        """
+        if self._closed:
+            raise ValueError(
+                "param_group must be added to a member's optimizer before the Ensemble "
+                "is made, got one for the Ensemble."
+            )
+        super().add_param_group(param_group)
 
     def __getstate__(self) -> dict[str, Any]:
         own = {"members": self.members, "process_group": self.process_group}
@@ -142,14 +148,18 @@ class Ensemble(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        # What a `GradScaler` leaves here for the step.
+        scale, found_inf = (getattr(self, n, None) for n in ("grad_scale", "found_inf"))
         for member in self.own:
-            member.optimizer.step()
+            member.step(scale, found_inf)
         self._told = not self.ranks.several
         return loss
 
-    has_posterior = True
+    @property
+    def has_posterior(self) -> bool:
+        """Whether all members have something to draw from yet."""
+        return all(member.has_posterior for member in self.members)
 
-    @torch.no_grad()
     def posterior(self) -> MixturePosterior:
         """The mixture of the members' posteriors; of one set of weights, points.
 
@@ -158,13 +168,14 @@ class Ensemble(Optimizer):
 
         Raises:
             RuntimeError: If other processes have trained members since
-                `consolidate_state_dict()`, or this is not the first of them.
+                `consolidate_state_dict()`, or this is not the first of them; or if a
+                member has no posterior yet.
+            ValueError: If members are mixtures of different numbers.
         """
         self._check_told("posterior")
-        components = [_component(member) for member in self.members]
         return MixturePosterior(
-            components=tuple(components),
-            metadata={"method": "Ensemble", "num_members": len(components)},
+            components=tuple(components_of(self.members)),
+            metadata={"method": NAME, "num_members": len(self.members)},
         )
 
     def _check_told(self, what: str) -> None:
@@ -180,7 +191,7 @@ class Ensemble(Optimizer):
         if not ranks.several or self._everywhere_told(ranks):
             return
         own = {
-            place: _on_cpu(state_of(self.members[place]))
+            place: on_cpu(self.members[place].state_dict())
             for place in range(ranks.rank, len(self.members), ranks.size)
         }
         parts: list[Any] | None = [None] * ranks.size if ranks.rank == 0 else None
@@ -188,7 +199,7 @@ class Ensemble(Optimizer):
         dist.gather_object(own, parts, dst=first, group=ranks.group)
         for part in (parts or ())[1:]:
             for place, state in part.items():
-                load_into(self.members[place], state)
+                self.members[place].load_state_dict(state)
         self._share_groups()
         self._told = ranks.rank == 0
 
@@ -196,8 +207,8 @@ class Ensemble(Optimizer):
         """Whether nobody stepped since the last time; the first process tells."""
         told = [self._told]
         first = dist.get_global_rank(ranks.group, 0) if ranks.group else 0
-        device = torch.device("cpu")
-        dist.broadcast_object_list(told, src=first, group=ranks.group, device=device)
+        # Torch knows the devices that the group can do; NCCL alone has no CPU.
+        dist.broadcast_object_list(told, src=first, group=ranks.group)
         return bool(told[0])
 
     def state_dict(self) -> dict[str, Any]:
@@ -208,17 +219,18 @@ class Ensemble(Optimizer):
         """
         self._check_told("state_dict")
         return {
-            "method": "Ensemble",
-            MEMBERS: [state_of(member) for member in self.members],
+            METHOD: NAME,
+            MEMBERS: [member.state_dict() for member in self.members],
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore what `state_dict` gave, on any number of processes.
 
         Raises:
-            ValueError: If it is of another method, or of another number of members.
+            ValueError: If it is of another method or number of members, or of other
+                networks; nothing is changed then.
         """
-        check_method("Ensemble", state_dict, (MEMBERS,))
+        check_method(NAME, state_dict, (MEMBERS,))
         states = state_dict[MEMBERS]
         if len(states) != len(self.members):
             raise ValueError(
@@ -226,41 +238,8 @@ class Ensemble(Optimizer):
                 f"{len(states)}."
             )
         for member, state in zip(self.members, states, strict=True):
-            load_into(member, state)
+            member.check_state(state)
+        for member, state in zip(self.members, states, strict=True):
+            member.load_state_dict(state)
         self._share_groups()
         self._told = True
-
-
-def state_of(member: Member) -> dict[str, Any]:
-    """Weights, buffers and the optimizer's state of a member."""
-    return {
-        MODEL: member.model.state_dict(),
-        OPTIMIZER: member.optimizer.state_dict(),
-    }
-
-
-def load_into(member: Member, state: Mapping[str, Any]) -> None:
-    """Restore what `state_of` gave."""
-    member.model.load_state_dict(state[MODEL])
-    member.optimizer.load_state_dict(state[OPTIMIZER])
-
-
-def _component(member: Member) -> GaussianPosterior:
-    """A member's own posterior, or its weights as a point."""
-    found = getattr(member.optimizer, "posterior", None)
-    if found is not None:
-        posterior = found()
-        assert isinstance(posterior, GaussianPosterior)
-        return posterior
-    return GaussianPosterior.from_model(member.model, {}, prior_precision={})
-
-
-def _on_cpu(value: Any) -> Any:
-    """A state without tensors on a device that the other process may lack."""
-    if isinstance(value, Tensor):
-        return value.detach().cpu()
-    if isinstance(value, Mapping):
-        return {key: _on_cpu(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(map(_on_cpu, value))
-    return value

@@ -7,7 +7,8 @@ precision for each weight. Symbols are those of `vogn_app.optim.vogn`:
     step     divided by  s + gamma + tau Lambda0 / N
     P     =  (N (s + gamma) + tau Lambda0) / tau
 
-With mu0 = 0 and Lambda0 = delta they are the isotropic ones, to rounding.
+With mu0 = 0 and Lambda0 = delta they are the isotropic ones, to rounding. Here are the
+formulas, and what of an optimizer is not its update: `ContinualOptimizer`.
 """
 
 from collections.abc import Mapping, MutableMapping, Sequence
@@ -18,9 +19,13 @@ from torch import Tensor, nn
 
 from ..posterior import GaussianPosterior
 from ..posterior.matching import listed, parameters_of
+from .diagonal import CURVATURE, DiagonalOptimizer, Line
+from .groups import precision_line
 
 # Keys of a parameter's state: mu0 and Lambda0.
 PRIOR_MEAN, PRIOR_PRECISION = "prior_mean", "prior_precision"
+# What the metadata of a posterior says of its prior, where it is not isotropic.
+PRIOR, FORMER = "prior", "a former posterior"
 
 Prior = tuple[Tensor, Tensor]  # mu0 and Lambda0 of one parameter
 
@@ -122,3 +127,90 @@ def pull_and_weights(
     pulls = list(torch._foreach_sub(list(means), centres))
     torch._foreach_mul_(pulls, weights)
     return pulls, weights
+
+
+class ContinualOptimizer(DiagonalOptimizer):
+    """Base of optimizers whose prior may be the posterior of a former task."""
+
+    _wide = (*DiagonalOptimizer._wide, PRIOR_MEAN, PRIOR_PRECISION)
+
+    @torch.no_grad()
+    def set_prior(self, posterior: GaussianPosterior | None) -> None:
+        """Let the posterior of a former task be the prior, weight by weight.
+
+        The parameters themselves are left alone: `posterior.load_into(model)` begins at
+        its mean. `num_data` is the new task's; a new optimizer for each task begins
+        with a curvature of that task's own. BatchNorm's parameters, which have no
+        prior, and others that the posterior has no precision of keep what they had, and
+        so do those that are added later.
+
+        Args:
+            posterior: As `posterior()` gave it; copied. None for the isotropic prior.
+
+        Raises:
+            ValueError: If it is no `GaussianPosterior` or does not fit the model.
+            RuntimeError: If called inside a block.
+        """
+        if self._blocks is not None:
+            self._blocks.give_up()
+        if self._inside:
+            raise RuntimeError("set_prior must be called outside sampled_params.")
+        if posterior is not None:
+            check_prior_fits(posterior, self.model)
+        self._know_parameters()
+        for group in self.param_groups:
+            for p in group["params"]:
+                prior = None
+                if posterior is not None and not self._is_silent(p):
+                    name = self._plain[self._names[id(p)]]
+                    prior = prior_for(p, name, posterior)
+                put_prior(self._state(p, group), prior)
+        self._alike = False  # other ranks may have been given another prior
+
+    def _former(self, parameter: Tensor, group: dict[str, Any]) -> Prior | None:
+        return former_prior(self._state(parameter, group))
+
+    def _line(self, parameter: Tensor, group: dict[str, Any]) -> Line:
+        """Slope and offset, without a prior that is another for each weight."""
+        return precision_line(group, self._former(parameter, group) is not None)
+
+    def _curvature(self, parameter: Tensor, group: dict[str, Any]) -> Tensor:
+        """The average, with what of the precision is no line of it."""
+        curvature = super()._curvature(parameter, group)
+        prior = self._former(parameter, group)
+        if prior is None:
+            return curvature
+        return with_prior(curvature, prior[1], precision_line(group)[0])
+
+    def _precision(self, parameter: Tensor, group: dict[str, Any]) -> Tensor:
+        prior = self._former(parameter, group)
+        if prior is None:
+            return super()._precision(parameter, group)
+        slope, offset = self._line(parameter, group)
+        curvature: Tensor = self._state(parameter, group)[CURVATURE]
+        return curvature * slope + offset + prior[1]
+
+    def _prior_precision(self, parameter: Tensor, group: dict[str, Any]) -> float:
+        former = self._former(parameter, group) is not None
+        return 0.0 if former else super()._prior_precision(parameter, group)
+
+    @torch.no_grad()
+    def posterior(self) -> GaussianPosterior:
+        """The posterior as it is now, to predict with, to report on and to save.
+
+        Returns:
+            A copy, which later steps leave alone and which needs no optimizer. Names
+            are those in the model within wrappers. After `set_prior` no isotropic prior
+            tells the divergence from the real one: `prior_precision` is then 0 for the
+            weights concerned, so that there is none, and the metadata have an entry
+            "prior".
+
+        Raises:
+            RuntimeError: If called inside a block, where the weights are a draw.
+        """
+        return super().posterior()
+
+    def _metadata(self) -> dict[str, str | int | float]:
+        states = self.state.values()
+        former = any(former_prior(state) is not None for state in states)
+        return {**({PRIOR: FORMER} if former else {}), **super()._metadata()}

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own idiom
 from torch.utils.hooks import RemovableHandle
 
 from ..posterior.matching import listed, plain_name, unwrap
+
+INPUT = "input"  # what nn.Linear calls it
 
 
 class InputDropout:
@@ -25,11 +27,29 @@ class InputDropout:
         self.rate = rate
         self.active = True
 
-    def __call__(self, module: nn.Module, args: tuple[Any, ...]) -> Any:
-        """Drop elements of the first argument; None, which changes nothing, if off."""
-        if not (self.active and module.training and args):
+    def __call__(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Drop elements of the layer's input, by place or by name.
+
+        Args:
+            module: The layer.
+            args: What it is called with.
+            kwargs: What it is called with, by name.
+
+        Returns:
+            Both anew; None, which changes nothing, if off or without an input.
+        """
+        if not (self.active and module.training):
             return None
-        return F.dropout(args[0], self.rate, training=True), *args[1:]
+        if args:
+            return (self._dropped(args[0]), *args[1:]), kwargs
+        if INPUT not in kwargs:
+            return None
+        return args, {**kwargs, INPUT: self._dropped(kwargs[INPUT])}
+
+    def _dropped(self, inputs: Tensor) -> Tensor:
+        return F.dropout(inputs, self.rate, training=True)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"rate": self.rate, "active": False}
@@ -39,19 +59,18 @@ class InstalledDropout:
     """Dropout in front of some layers, until it is removed.
 
     Args:
-        layers: The layers, each with its rate. Dropout that is there already is
-            switched off.
+        layers: The layers, each with its rate. It takes the place of what is there.
     """
 
     def __init__(self, layers: Iterable[tuple[nn.Linear, float]]) -> None:
         self._handles: list[RemovableHandle] = []
         self._hooks: list[InputDropout] = []
         for layer, rate in layers:
-            for hook in layer._forward_pre_hooks.values():
-                if isinstance(hook, InputDropout):
-                    hook.active = False
+            clear(layer)
             self._hooks.append(InputDropout(rate))
-            self._handles.append(layer.register_forward_pre_hook(self._hooks[-1]))
+            self._handles.append(
+                layer.register_forward_pre_hook(self._hooks[-1], with_kwargs=True)
+            )
 
     @property
     def active(self) -> bool:
@@ -64,6 +83,20 @@ class InstalledDropout:
             hook.active = False  # compiled graphs may hold on to it
             handle.remove()
         self._hooks, self._handles = [], []
+
+
+def clear(layer: nn.Linear) -> None:
+    """Take all dropout in front of a layer away, whoever put it there.
+
+    Args:
+        layer: The layer. One that was copied has hooks of the original's, which are
+            off, and to which it has no handle.
+    """
+    for key, hook in list(layer._forward_pre_hooks.items()):
+        if isinstance(hook, InputDropout):
+            hook.active = False  # whoever put it there asks
+            del layer._forward_pre_hooks[key]
+            layer._forward_pre_hooks_with_kwargs.pop(key, None)
 
 
 def dense_layers(

@@ -75,6 +75,7 @@ from .groups import (
 )
 from .sampled import Params
 from .sampling import noise_products
+from .unsquared import UnsquaredOptimizer
 
 # What "auto" stands for, with N the number of examples: as for VOGN, the first noise is
 # the same for any N. Found on validation data of Fashion-MNIST, digits and moons.
@@ -84,7 +85,7 @@ LEAST = 1e-4  # of gamma + tau delta / N: smallest c
 SMALLEST = 1e-30  # the same without these
 
 
-class IVON(DiagonalOptimizer):
+class IVON(UnsquaredOptimizer, DiagonalOptimizer):
     """Natural-gradient variational inference at the cost of AdamW.
 
     Settings marked * may differ between parameter groups. "auto" lets a setting follow
@@ -165,8 +166,8 @@ class IVON(DiagonalOptimizer):
         >>> probabilities = optimizer.posterior().predict_proba(model, x)
     """
 
-    method: ClassVar[str] = "IVON"
-    rules: ClassVar[Rules] = {
+    _method: ClassVar[str] = "IVON"
+    _rules: ClassVar[Rules] = {
         "initial_curvature": lambda num: AUTO_CURVATURE / num,
         "damping": lambda num: AUTO_DAMPING / num,
         "prior_precision": lambda num: AUTO_PRIOR * num,

@@ -44,51 +44,44 @@ Departures from the papers: weight and bias of a layer are one block; L is that 
 network in eval mode; delta stays in [1e-6, 1e9].
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, overload
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from .._checks import check_choice, check_count, check_number, check_positive
+from .._checks import check_choice, check_count, check_positive
 from ..curvature.kronecker.blocks import Shape
-from ..curvature.kronecker.calls import Key
 from ..curvature.kronecker.layout import blocks_of, find_watched
-from ..curvature.kronecker.moments import Moment
 from ..curvature.kronecker.rules import Sharing
 from ..likelihoods import Likelihood, likelihood_named
 from ..posterior import GaussianPosterior, MatrixGaussianPosterior
-from ..posterior.matching import parameters_of, plain_names, unwrap
+from ..posterior.matching import parameters_of, unwrap
+from .adamw import check_adamw, check_adamw_state
+from .collecting import Params, named_params
 from .covered import kinds_of, named_parameters
-from .factors import key_of, key_text, loaded_moment, saved_moment
 from .groups import plain
-from .loading import (
-    METHOD,
-    check_factors,
-    check_method,
-    check_names,
-    check_shapes,
-    check_sizes,
-)
+from .loading import METHOD, check_method, check_plan
 from .matrix_noise import layout_of
 from .measuring import Batches, Way, check_finite, measure
-from .mode_curvature import ModeCurvature
+from .mode_curvature import ModeCurvature, Priors
+from .mode_fit import FACTORS, KEYS, ModeFit, fit_state, loaded_fit
 from .noise import NoiseSource
 from .passes import passes_named
 from .subsets import LAST_LAYER, check_full, subset_of
 
-# Keys of the state.
-NUM_DATA, FACTORS = "num_data", "factors"
-LOG_LIKELIHOOD, PRIORS = "log_likelihood", "prior_precisions"  # the former a mean
+NUM_DATA = "num_data"  # key of the state
+# What a state in which something was measured must share with ours.
+PLANNED = (
+    "temperature", "subset", "structure", "prior_choice", "prior_precision", "curvature"
+)  # fmt: skip
 SHAPES: dict[str, Shape] = {
     "kronecker": "kronecker",
     "diagonal": "diagonal",
     "full": "layer",
 }
 PRIOR_CHOICES = ("marginal_likelihood", "layerwise", "fixed")
-
-Params = Iterable[nn.Parameter] | Iterable[dict[str, Any]]
 
 
 class Laplace(AdamW):
@@ -107,7 +100,8 @@ class Laplace(AdamW):
         subset: Which parameters have a posterior: "last_layer", "all", or those of a
             module, by its name. BatchNorm's and those without a layer that is known
             are deterministic. The last layer is the last module, in the network's
-            order, with a weight of two or more dimensions.
+            order, with a weight of two or more dimensions. With a tied weight comes
+            what it does elsewhere, too.
         structure: Of the posterior: "kronecker", "diagonal", or "full", for one layer
             of at most 8192 parameters.
         prior_choice: What delta is when training is done: what maximises the
@@ -122,7 +116,8 @@ class Laplace(AdamW):
         sharing: What positions and tokens count as, "expand" or "reduce".
         seed: Seed of drawn labels.
         params: Parameters or parameter groups, all of them the model's; by default
-            every parameter that requires a gradient. None can be added later.
+            every parameter that requires a gradient. None can be added later. Frozen
+            ones that are given have a posterior like the others, whoever trained them.
 
     Raises:
         ValueError: If an argument is out of range, or a parameter is not the model's.
@@ -173,7 +168,8 @@ class Laplace(AdamW):
         self.prior_precision = check_positive("prior_precision", plain(prior_precision))
         self.temperature = check_positive("temperature", plain(temperature))
         check_choice("sharing", sharing, ("expand", "reduce"))
-        self.subset, found = subset, likelihood_named(likelihood)
+        self.subset, self.curvature = subset, curvature
+        found = likelihood_named(likelihood)
         passes_named(curvature, found, NoiseSource(seed).labels)  # says what is wrong
         self._way = Way(
             shape=SHAPES[structure], sharing=sharing, curvature=curvature,
@@ -182,13 +178,14 @@ class Laplace(AdamW):
         if params is None:
             params = [p for p in model.parameters() if p.requires_grad]
         rest = {"betas": betas, "eps": eps, "weight_decay": plain(weight_decay)}
-        _check_group({"lr": plain(lr), **rest})
+        check_adamw({"lr": plain(lr), **rest})
         groups: Any = list(params)
         super().__init__(groups, lr=plain(lr), **rest)
         self._lay_out()
-        self._curvature: ModeCurvature | None = None
-        self._log_likelihood = 0.0
-        self._priors: dict[str, float] = {}
+        self._fit: ModeFit | None = None
+        # No `step` of our own: around that of AdamW torch puts hooks of users, too,
+        # which would then be called twice.
+        self.register_step_pre_hook(_forget)
 
     def _lay_out(self) -> None:
         """Find the blocks of the subset."""
@@ -212,42 +209,9 @@ class Laplace(AdamW):
                 "params must all be given when the optimizer is made, got another "
                 "group: include frozen ones that are to be trained later."
             )
-        _check_group({**self.defaults, **param_group})
-        params = param_group["params"]
-        params = [params] if isinstance(params, Tensor) else list(params)
-        named = [(self._name_of(p), p) for p in params]
-        super().add_param_group({**param_group, "params": named})
-
-    def _name_of(self, parameter: Tensor) -> str:
-        for name, own in parameters_of(self.network).items():
-            if own is parameter:
-                return name
-        raise ValueError(
-            "params must be parameters of the model, got one that is not, of shape "
-            f"{tuple(parameter.shape)}."
-        )
-
-    # --- steps ------------------------------------------------------------------------
-
-    @overload  # type: ignore[override]  # torch says float, and returns tensors
-    def step(self, closure: None = None) -> None: ...
-    @overload
-    def step(self, closure: Callable[[], Tensor]) -> Tensor: ...
-    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
-        """A step of AdamW; what was measured at other weights is forgotten.
-
-        Args:
-            closure: Clears gradients, computes the loss, calls backward and returns it.
-
-        Returns:
-            The loss, or None without a closure.
-        """
-        self._forget()
-        loss: Any = super().step(closure)
-        return None if loss is None else torch.as_tensor(loss)
-
-    def _forget(self) -> None:
-        self._curvature, self._log_likelihood, self._priors = None, 0.0, {}
+        check_adamw({**self.defaults, **param_group})
+        members = named_params(self.network, param_group["params"])
+        super().add_param_group({**param_group, **members})
 
     # --- the posterior ----------------------------------------------------------------
 
@@ -266,42 +230,40 @@ class Laplace(AdamW):
             return
         found = measure(self.network, self._parameters, batches(), self._way)
         check_finite(found)
-        self._take(found.factors, found.log_likelihood / found.num_examples)
-        self._priors = self._chosen_priors()
+        curvature = ModeCurvature.of(self._layouts, found.factors, self._strength)
+        mean = found.log_likelihood / found.num_examples
+        self._fit = ModeFit(curvature, mean, self._chosen_priors(curvature))
 
-    def _take(self, factors: dict[Key, Moment], log_likelihood: float) -> None:
-        strength = self.num_data / self.temperature
-        self._curvature = ModeCurvature.of(self._layouts, factors, strength)
-        self._log_likelihood = log_likelihood
+    @property
+    def _strength(self) -> float:
+        return self.num_data / self.temperature
 
-    def _chosen_priors(self) -> dict[str, float]:
-        curvature = self._measured()
+    def _chosen_priors(self, curvature: ModeCurvature) -> Priors:
         if self.prior_choice == "fixed":
             return dict.fromkeys(curvature.layers, self.prior_precision)
         by_layer = self.prior_choice == "layerwise"
-        return dict(curvature.best_priors(self._mode(), by_layer=by_layer))
+        return curvature.best_priors(self._mode(), by_layer=by_layer)
 
     def _mode(self) -> dict[str, Tensor]:
         return {name: p.detach() for name, p in parameters_of(self.network).items()}
 
-    def _measured(self) -> ModeCurvature:
-        if self._curvature is None:
+    def _fitted(self) -> ModeFit:
+        if self._fit is None:
             raise RuntimeError(
                 "finish must be called on the training data before there is a "
                 "posterior, and after the last step, got no call."
             )
-        return self._curvature
+        return self._fit
 
     @property
     def has_posterior(self) -> bool:
         """Whether the curvature at the present weights was measured."""
-        return self._curvature is not None
+        return self._fit is not None
 
     @property
     def prior_precisions(self) -> dict[str, float]:
         """Delta by layer, as chosen; RuntimeError before `finish`."""
-        self._measured()
-        return dict(self._priors)
+        return dict(self._fitted().priors)
 
     def coverage(self) -> dict[str, str]:
         """The kind of block that each parameter of the subset is in, "" without one."""
@@ -325,12 +287,12 @@ class Laplace(AdamW):
             RuntimeError: Before `finish`.
             ValueError: If the precision is not > 0.
         """
-        curvature, priors = self._measured(), self._priors
+        fit = self._fitted()
+        priors = fit.priors
         if prior_precision is not None:
             given = check_positive("prior_precision", prior_precision)
-            priors = dict.fromkeys(curvature.layers, given)
-        likelihood = self._log_likelihood * self.num_data / self.temperature
-        return likelihood - curvature.occam(self._mode(), priors)
+            priors = dict.fromkeys(fit.curvature.layers, given)
+        return fit.evidence(self._mode(), priors)
 
     @torch.no_grad()
     def posterior(self) -> GaussianPosterior | MatrixGaussianPosterior:
@@ -343,23 +305,10 @@ class Laplace(AdamW):
         Raises:
             RuntimeError: Before `finish`.
         """
-        curvature = self._measured()
-        priors = curvature.by_parameter(self._priors)
-        if self.structure != "diagonal":
-            return MatrixGaussianPosterior.from_model(
-                self.network,
-                curvature.matrix_blocks(self._mode(), self._priors),
-                prior_precision=priors,
-                metadata=self._metadata(),
-            )
-        own = {simple: name for name, simple in plain_names(self.network).items()}
-        precisions = curvature.precisions(self._priors)
-        return GaussianPosterior.from_model(
-            self.network,
-            {own[name]: precision for name, precision in precisions.items()},
-            prior_precision={own[name]: delta for name, delta in priors.items()},
-            metadata=self._metadata(),
-        )
+        fit, metadata = self._fitted(), self._metadata()
+        if self.structure == "diagonal":
+            return fit.diagonal_posterior(self.network, metadata)
+        return fit.matrix_posterior(self.network, self._mode(), metadata)
 
     def _metadata(self) -> dict[str, str | int | float]:
         return {
@@ -380,64 +329,38 @@ class Laplace(AdamW):
 
     def state_dict(self) -> dict[str, Any]:
         """State, groups and what was measured; read with `weights_only=True`."""
-        factors = None
-        if self._curvature is not None:
-            items = self._curvature.factors.items()
-            factors = {key_text(key): saved_moment(moment) for key, moment in items}
-        own = {
-            METHOD: self.method,
-            NUM_DATA: self.num_data,
-            FACTORS: factors,
-            LOG_LIKELIHOOD: self._log_likelihood,
-            PRIORS: dict(self._priors),
-        }
-        return {**super().state_dict(), **own}
+        plan = {METHOD: self.method, NUM_DATA: self.num_data, **self._plan()}
+        return {**super().state_dict(), **plan, **fit_state(self._fit)}
+
+    def _plan(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in PLANNED}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore what `state_dict` gave.
 
         Args:
-            state_dict: From an optimizer of the same model, groups, subset and
-                structure.
+            state_dict: From an optimizer of the same model and groups; where something
+                was measured, of the same settings of the posterior, too.
 
         Raises:
             ValueError: If it is of another; nothing has changed then.
         """
         groups = ("state", "param_groups")
-        wanted = (METHOD, NUM_DATA, FACTORS, LOG_LIKELIHOOD, PRIORS, *groups)
+        wanted = (METHOD, NUM_DATA, *PLANNED, *KEYS, *groups)
         check_method(self.method, state_dict, wanted)
-        if state_dict[NUM_DATA] != self.num_data:
-            raise ValueError(
-                f"num_data must be {self.num_data} in the state to load, got "
-                f"{state_dict[NUM_DATA]!r}."
-            )
-        check_sizes(self.param_groups, state_dict)
-        check_names(self.param_groups, state_dict)
-        check_shapes(self.param_groups, state_dict, ("exp_avg", "exp_avg_sq"))
-        saved = state_dict[FACTORS]
-        if saved is not None:
-            check_factors(self._blocks, saved)
+        check_plan({NUM_DATA: self.num_data}, state_dict)
+        check_adamw_state(self.param_groups, state_dict)
+        fit = None
+        if state_dict[FACTORS] is not None:
+            check_plan(self._plan(), state_dict)
+            fit = loaded_fit(
+                state_dict, self._blocks, self._layouts, self._parameters,
+                self._strength,
+            )  # fmt: skip
         super().load_state_dict({key: state_dict[key] for key in groups})
-        self._forget()
-        if saved is not None:
-            self._take(self._loaded(saved), state_dict[LOG_LIKELIHOOD])
-            self._priors = dict(state_dict[PRIORS])
-
-    def _loaded(self, saved: Mapping[str, Any]) -> dict[Key, Moment]:
-        first = {
-            name: self._parameters[next(iter(block.parts.values())).name]
-            for name, block in self._blocks.items()
-        }
-        return {
-            key: loaded_moment(each, first[key[0]])
-            for key, each in ((key_of(text), each) for text, each in saved.items())
-        }
+        self._fit = fit
 
 
-def _check_group(group: Mapping[str, Any]) -> None:
-    """Check AdamW's settings; ValueError names the first wrong one."""
-    check_number("lr", group["lr"], minimum=0)
-    check_number("eps", group["eps"], minimum=0)
-    check_number("weight_decay", group["weight_decay"], minimum=0)
-    for number, beta in enumerate(group["betas"], 1):
-        check_number(f"beta{number}", beta, minimum=0, maximum=1, open_maximum=True)
+def _forget(optimizer: Any, *_: Any) -> None:
+    """Before a step: what was measured is not of the weights after it."""
+    optimizer._fit = None

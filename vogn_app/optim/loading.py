@@ -39,6 +39,24 @@ def check_method(
         )
 
 
+def check_plan(ours: Mapping[str, Any], state_dict: Mapping[str, Any]) -> None:
+    """Check that a state to load was made with the same settings.
+
+    Args:
+        ours: Values by key of the state.
+        state_dict: The state to load, which has these keys.
+
+    Raises:
+        ValueError: If one differs; names the first.
+    """
+    for name, value in ours.items():
+        if state_dict[name] != value:
+            raise ValueError(
+                f"{name} must be {value!r} in the state to load, got "
+                f"{state_dict[name]!r}."
+            )
+
+
 def check_sizes(groups: list[dict[str, Any]], state_dict: Mapping[str, Any]) -> None:
     """Check that groups to load hold as many parameters as ours.
 

@@ -38,8 +38,11 @@ from torch.optim import AdamW
 
 from .._checks import check_number
 from ..posterior import DropoutPosterior, GaussianPosterior
-from .input_dropout import InstalledDropout, dense_layers
-from .loading import METHOD, check_method, check_sizes
+from .adamw import check_adamw, check_adamw_state
+from .collecting import named_params
+from .groups import plain
+from .input_dropout import InstalledDropout, clear, dense_layers
+from .loading import METHOD, check_method
 
 RATES = "rates"  # key of state_dict()
 
@@ -63,10 +66,12 @@ class MCDropout(AdamW):
         layers: Which dense layers: names or shell patterns, such as "head" or
             ["blocks.*.fc2", "head"]. By default all but the first one, or the only one.
             Projections of `nn.MultiheadAttention` and tied weights are out of reach.
-        params: Parameters or parameter groups; by default all that require a gradient.
+        params: Parameters or parameter groups, all of them the model's; by default all
+            that require a gradient.
 
     Raises:
-        ValueError: If an argument is out of range, or no layer is left.
+        ValueError: If an argument is out of range, a parameter is not the model's, or
+            no layer is left.
 
     State:
         As AdamW's; `state_dict()` adds the rates by name of weight.
@@ -92,22 +97,37 @@ class MCDropout(AdamW):
         layers: str | Iterable[str] | None = None,
         params: Any = None,
     ) -> None:
-        check_number("lr", lr, minimum=0)
-        check_number("weight_decay", weight_decay, minimum=0)
-        for beta in betas:
-            check_number("betas", beta, minimum=0, maximum=1, open_maximum=True)
-        rate = check_number(
-            "rate", rate, minimum=0, maximum=1, open_minimum=True, open_maximum=True
-        )
+        settings: dict[str, Any] = {
+            "lr": lr, "betas": betas, "eps": 1e-8, "weight_decay": weight_decay
+        }  # fmt: skip
+        check_adamw(settings)  # before torch does, in other words
+        rate = _checked_rate("rate", rate)
         self.network = model
         self.rates = {_weight(n): rate for n in dense_layers(model, layers)}
         if params is None:
             params = [p for p in model.parameters() if p.requires_grad]
-        super().__init__(params, lr=lr, betas=betas, weight_decay=weight_decay)
+        super().__init__(params, **settings)
         self._install()
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group, as in any torch optimizer; its settings are checked.
+
+        Args:
+            param_group: `{"params": ..., setting: value, ...}`.
+
+        Raises:
+            ValueError: If a setting is out of range or a parameter is of another model.
+        """
+        members = named_params(self.network, param_group["params"])
+        own = {k: plain(v) for k, v in param_group.items() if k != "params"}
+        settings = {**self.defaults, **own}
+        check_adamw(settings)
+        super().add_param_group({**settings, **members})
 
     def _install(self) -> None:
         known = {_weight(n): m for n, m in dense_layers(self.network, ["*"]).items()}
+        for layer in known.values():  # also those that only an earlier one dropped
+            clear(layer)
         self._dropout = InstalledDropout(
             (known[name], rate) for name, rate in self.rates.items()
         )
@@ -144,15 +164,17 @@ class MCDropout(AdamW):
             state_dict: Of an MCDropout of the same network and layers.
 
         Raises:
-            ValueError: If it is of another method, or of other layers.
+            ValueError: If it is of another; nothing is changed then.
         """
         check_method("MCDropout", state_dict, (METHOD, RATES))
-        check_sizes(self.param_groups, state_dict)
+        check_adamw_state(self.param_groups, state_dict)
         if state_dict[RATES].keys() != self.rates.keys():
             raise ValueError(
                 f"rates of the state to load must be of {list(self.rates)}, got "
                 f"{list(state_dict[RATES])}."
             )
+        for name, rate in state_dict[RATES].items():
+            _checked_rate(f"rates[{name!r}]", rate)
         super().load_state_dict({k: state_dict[k] for k in ("state", "param_groups")})
         self.rates = dict(state_dict[RATES])
         if self._dropout.active:
@@ -171,6 +193,12 @@ class MCDropout(AdamW):
             self._install()
         if active is False:
             self.close()
+
+
+def _checked_rate(name: str, rate: float) -> float:
+    return check_number(
+        name, rate, minimum=0, maximum=1, open_minimum=True, open_maximum=True
+    )
 
 
 def _weight(layer: str) -> str:

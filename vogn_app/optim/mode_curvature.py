@@ -8,6 +8,7 @@ Symbols, as in `laplace`:
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from ..curvature.kronecker.moments import Moment
 from ..posterior.draws import wide_dtype
 from ..posterior.matrix_blocks import TWO_SIDES, Layout, MatrixBlock
 from .marginal_likelihood import best_prior_precision, occam
-from .spectra import spectrum
+from .spectra import diagonalised, spectrum
 
 Priors = Mapping[str, float]  # delta by layer
 _ROUNDINGS = 8  # of a matrix that is held whole, see `_damping`
@@ -86,7 +87,17 @@ class ModeCurvature:
 
     def _eigenvalues(self, layout: Layout) -> Tensor:
         """Of (N / tau) F."""
-        return spectrum(self._factors_of(layout)) * self.strength
+        own = {side: self._diagonals[layout.name, side] for side in layout.sides}
+        return spectrum(own) * self.strength
+
+    @cached_property
+    def _diagonals(self) -> dict[Key, Moment]:
+        """Factors as diagonals: their eigenvalues are taken once for all priors."""
+        return {
+            (layout.name, side): diagonalised(moment, side)
+            for layout in self.layouts
+            for side, moment in self._factors_of(layout).items()
+        }
 
     def _factors_of(self, layout: Layout) -> dict[str, Moment]:
         return {side: self.factors[layout.name, side] for side in layout.sides}

@@ -1,6 +1,7 @@
 """Noise for the weights, and for labels drawn from the model.
 
-Every draw has a number, and its noise follows from the seed and that number alone.
+Every draw has a number, and its noise follows from the seed and that number alone: not
+from which of several equal devices it is on, but from which comes first, second, ...
 Numbers count the draws of all ranks together: rank r of W takes every W-th, so that
 K draws on each of W ranks are the K W draws that one process would take.
 """
@@ -92,7 +93,9 @@ class NoiseSource:
     def _generator(self, device: torch.device, purpose: int) -> torch.Generator:
         if (device, purpose) not in self._generators:
             # Equal noise on two devices would tie the weights there to each other.
-            seed = hashed(self._draw, purpose, 1 + (device.index or 0))
+            # Their own numbers differ from rank to rank, and when a run is resumed.
+            place = 1 + sum(each == purpose for _, each in self._generators)
+            seed = hashed(self._draw, purpose, place)
             generator = torch.Generator(device=device).manual_seed(seed)
             self._generators[device, purpose] = generator
         return self._generators[device, purpose]

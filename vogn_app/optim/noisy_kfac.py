@@ -77,14 +77,15 @@ from ..likelihoods import Likelihood
 from ..posterior import MatrixGaussianPosterior
 from .blockwise import BlockPreconditioner
 from .descent import MOMENTUM, buffer_of, check_descent, descend
-from .gathered import Block, LossScale, scale_of
+from .gathered import LossScale, scale_of
 from .groups import AUTO, AUTO_PRIOR, Setting, plain
 from .loading import METHOD, check_method, check_settings, check_shapes, check_sizes
 from .matrix_noise import MatrixNoise
 from .noise import TRAINING
 from .refresh import Interval
-from .sampled import NOISE, NUM_STEPS, Params, SampledOptimizer
+from .sampled import NOISE, NUM_STEPS, Params
 from .sampling import displace
+from .unsquared import UnsquaredOptimizer
 
 PRECONDITIONER, NUM_DATA = "preconditioner", "num_data"  # keys of state_dict()
 INVERSIONS = ("cholesky", "eigen")
@@ -92,7 +93,7 @@ INVERSIONS = ("cholesky", "eigen")
 AUTO_DAMPING = 200.0
 
 
-class NoisyKFAC(SampledOptimizer):
+class NoisyKFAC(UnsquaredOptimizer):
     """Natural-gradient variational inference with a Gaussian for every layer.
 
     It is used as `VOGN` is: blocks of passes at drawn weights, and steps. Settings
@@ -171,7 +172,7 @@ class NoisyKFAC(SampledOptimizer):
         "num_data", "augmentation_factor", "prior_precision", "temperature", "damping",
         "batch_norm", "_settings",
     )  # fmt: skip
-    _copied = (*SampledOptimizer._copied, *_own)
+    _copied = (*UnsquaredOptimizer._copied, *_own)
 
     def __init__(
         self,
@@ -326,7 +327,7 @@ class NoisyKFAC(SampledOptimizer):
         draws, ranks = self._noise.state_dict()[TRAINING], self._ranks
         with (
             self.preconditioner.block(draws - ranks.size + ranks.rank),
-            self.capture.recording(squares=False, called=called) as recording,
+            super()._recording(called) as recording,
         ):
             yield recording
 
@@ -341,14 +342,6 @@ class NoisyKFAC(SampledOptimizer):
         super()._gather(recording, before, loss_scale, together)
         scale = None if loss_scale is None else scale_of(loss_scale)
         self.preconditioner.keep(together=together, scale=scale)
-
-    def _check_counted(self, block: Block) -> None:
-        backward = any(gradient is not None for gradient in block.gradients)
-        if backward and block.num_examples == 0:
-            raise RuntimeError(
-                "the model that the optimizer was given must itself be called, got "
-                "calls of its layers alone: it tells the number of examples."
-            )
 
     def _forget(self) -> None:
         super()._forget()

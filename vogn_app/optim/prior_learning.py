@@ -36,18 +36,19 @@ What to mind: a diagonal q of a large network has its own best prior, which ofte
 stronger than the one that predicts best. Compare on validation data.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from .._checks import check_choice, check_number, check_positive
+from .diagonal import STEP
 from .former import former_prior
 from .groups import ESTIMATE, precision_line, tempered
 from .marginal_likelihood import MAXIMUM, MINIMUM, best_prior_precision
 from .sampled import SampledOptimizer
-from .vogn import REFRESHES, STEP
+from .vogn import REFRESHES
 
 BY = ("all", "group")
 Member = tuple[Tensor, Tensor]  # a parameter and its lambda, both flat
@@ -123,7 +124,7 @@ def learn_prior(
         return []
     for groups, members in [_joined(shares)] if by == "all" else shares:
         squares = sum(float(mean.square().sum()) for mean, _ in members)
-        values = torch.cat([each for _, each in members])
+        values = together(each for _, each in members)
         delta = best_prior_precision(squares, values, minimum=low, maximum=high)
         for group in groups:
             group["prior_precision"] = delta
@@ -147,6 +148,12 @@ def data_curvature(
     """
     left = decay**refreshes
     return ((curvature.double() - left * initial) / (1 - left)).clamp(min=0)
+
+
+def together(values: Iterable[Tensor]) -> Tensor:
+    """Flat tensors in one, on the device of the first: a model may be on several."""
+    first, *others = values
+    return torch.cat((first, *(each.to(first.device) for each in others)))
 
 
 def _shares(optimizer: SampledOptimizer) -> list[Share]:

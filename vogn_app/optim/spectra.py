@@ -35,6 +35,21 @@ def spectrum(factors: Mapping[str, Moment]) -> Tensor:
     return _values(moment).flatten()
 
 
+def diagonalised(moment: Moment, side: str) -> Moment:
+    """A factor as the diagonal of its eigenvalues, which has the same `spectrum`.
+
+    Args:
+        moment: The factor, a mean.
+        side: Its side.
+
+    Returns:
+        In float64; itself if it is diagonal or of units, whose spectrum costs nothing.
+    """
+    if side == UNIT or moment.form == "diagonal":
+        return moment
+    return Moment("diagonal", _values(moment), moment.count)
+
+
 def _values(moment: Moment) -> Tensor:
     """Eigenvalues of a factor [B, n]."""
     value = moment.value.double()

@@ -24,7 +24,8 @@ def subset_of(
         parameters: Those that are trained, by name within wrappers.
         subset: "all"; "last_layer", the last module in the network's order that has a
             trained weight of two or more dimensions of its own; or the name of a
-            module, with all that is in it.
+            module, with all that is in it. A weight that several modules share is in
+            each of them, whichever it is named after.
 
     Returns:
         Them by name, without the scale and shift of BatchNorm, which are deterministic.
@@ -34,12 +35,10 @@ def subset_of(
     """
     silent = batch_norm_parameters(network)
     open_to = {n: p for n, p in parameters.items() if id(p) not in silent}
-    name = _last_layer(network, open_to) if subset == LAST_LAYER else subset
-    found = {
-        each: parameter
-        for each, parameter in open_to.items()
-        if subset == ALL or each.startswith(f"{name}.") or not name
-    }
+    ids = {id(p) for p in open_to.values()}
+    if subset != ALL:
+        ids = {id(p) for p in _module(network, ids, subset).parameters()}
+    found = {name: p for name, p in open_to.items() if id(p) in ids}
     if not found:
         raise ValueError(
             "subset must be all, last_layer or the name of a module with parameters to "
@@ -48,14 +47,18 @@ def subset_of(
     return found
 
 
-def _last_layer(network: nn.Module, parameters: Mapping[str, nn.Parameter]) -> str:
-    """Its name; that of no module if there is none, "" if it is the network itself."""
-    ids = {id(p) for p in parameters.values()}
-    found = "."
-    for name, module in unwrap(network).named_modules():
+def _module(network: nn.Module, ids: Collection[int], subset: str) -> nn.Module:
+    """The module of a subset; an empty one if there is none."""
+    named: dict[str, nn.Module] = dict(
+        unwrap(network).named_modules(remove_duplicate=False)
+    )
+    found = nn.Module()
+    if subset != LAST_LAYER:
+        return named.get(subset, found)
+    for module in named.values():
         own = module.parameters(recurse=False)
         if any(id(p) in ids and p.ndim > 1 for p in own):
-            found = name
+            found = module
     return found
 
 

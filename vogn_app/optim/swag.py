@@ -29,21 +29,21 @@ Departures from the paper:
        `posterior.sampled(model, index=k)`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from .._checks import check_count, check_number, check_positive, check_whole
+from .._checks import check_number, check_positive, check_whole
 from ..posterior import GaussianPosterior, LowRankPosterior
 from .collecting import NUM_STEPS, CollectingOptimizer, Params, sgd_step
-from .descent import check_descent
+from .descent import MOMENTUM, check_descent
+from .groups import AUTO
+from .loading import check_shapes
 from .running_statistics import renew_running_statistics
+from .tail import checked_interval, falling
 from .weight_moments import COLLECTED, WeightMoments
-
-AUTO = "auto"
-FALL, BOTTOM = 0.5, 0.9  # of the way to the tail: between them the rate falls
 
 FINISHED = "finished"  # key of state_dict()
 _START, _INTERVAL, _MAX_RANK = "start", "interval", "max_rank"
@@ -64,9 +64,10 @@ class SWAG(CollectingOptimizer):
         weight_decay: * L2 penalty >= 0; 5e-4.
         start: Share of the steps before the first collection, in [0, 1); 0.75.
         interval: Steps from one collection to the next, >= 1; "auto", the default, so
-            that K to 2 K are made. The last step is always one, and at least two are
-            made.
-        max_rank: K >= 2, deviations that are kept: as many copies of the weights. 20.
+            that K to 2 K are made, or as many as the tail has steps, if it has fewer
+            than K. The last step is always one, and at least two are made.
+        max_rank: K >= 2, deviations that are kept, or as many as there are collections
+            in `num_steps`, if they are fewer: as many copies of the weights. 20.
         scale: Factor of the covariance of draws, > 0; 1 is the paper's.
         tail_lr: Share of `lr` in the tail, in (0, 1]; 0.2 as in the paper's VGG and
             PreResNet. It decides how far the weights wander, and so how wide the
@@ -125,28 +126,16 @@ class SWAG(CollectingOptimizer):
         )
         self._first = min(int(start * num_steps), num_steps - 2)  # steps without any
         self.max_rank = check_whole("max_rank", max_rank, minimum=2)
-        self.interval = self._checked_interval(interval, num_steps - self._first)
+        tail = num_steps - self._first
+        self.interval = checked_interval(interval, tail, self.max_rank)
         self.scale = check_positive("scale", scale)
         self.tail_lr = check_number(
             "tail_lr", tail_lr, minimum=0, maximum=1, open_minimum=True
         )
-        self._moments, self._finished = WeightMoments(self.max_rank), False
+        rank = min(self.max_rank, -(-tail // self.interval))
+        self._moments, self._finished = WeightMoments(rank), False
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
         super().__init__(model, params, defaults, num_steps=num_steps)
-
-    def _checked_interval(self, interval: int | str, tail: int) -> int:
-        if interval == AUTO:
-            return max(1, tail // self.max_rank)
-        if not isinstance(interval, int):
-            raise ValueError(
-                f"interval must be a whole number >= 1 or {AUTO!r}, got {interval!r}."
-            )
-        if check_count("interval", interval) >= tail:
-            raise ValueError(
-                f"interval must be < {tail}, the number of steps after start, so that "
-                f"two weights are collected, got {interval}."
-            )
-        return interval
 
     def _check_group(self, group: dict[str, Any]) -> None:
         check_descent(group)
@@ -229,8 +218,10 @@ class SWAG(CollectingOptimizer):
     def finish(self, batches: Callable[[], Iterable[Any]]) -> None:
         """Put the averaged weights into the model, with running statistics of theirs.
 
-        Called again it does nothing, until a further step is made. Without BatchNorm
-        no batch is asked for; where there is SyncBatchNorm all ranks must call it.
+        Called again it does nothing, until a further step is made, nor does it before
+        anything has been collected. Without BatchNorm no batch is asked for; where
+        there is SyncBatchNorm all ranks must call it. After an exception, of the
+        batches' for example, the model has the weights and statistics that it had.
 
         Args:
             batches: Goes through the training data anew: tuples of inputs and labels,
@@ -239,34 +230,25 @@ class SWAG(CollectingOptimizer):
         Raises:
             ValueError: If there is BatchNorm, and no batch of two examples or more.
         """
-        if self._finished:
+        if self._finished or not self.num_collected:
             return
-        for name, parameter in self._members().items():
-            if name in self._moments.means:
-                parameter.copy_(self._moments.means[name])
-        renew_running_statistics(self.network, batches())
+        trained = {name: p.clone() for name, p in self._members().items()}
+        self._put(self._moments.means)
+        try:
+            renew_running_statistics(self.network, batches())
+        except BaseException:
+            self._put(trained)
+            raise
         self._finished = True
+
+    def _put(self, weights: Mapping[str, Tensor]) -> None:
+        for name, parameter in self._members().items():
+            parameter.copy_(weights[name])
 
     def _own_state(self) -> dict[str, Any]:
         return {**self._moments.state(), FINISHED: self._finished}
 
     def _load_own(self, state: dict[str, Any]) -> None:
+        check_shapes(self.param_groups, state, (MOMENTUM,))
         self._moments.load(state, self._members())
         self._finished = state[FINISHED]
-
-
-def falling(step: int, tail: int, end: float) -> float:
-    """Share of the learning rate on the way to a constant tail.
-
-    Args:
-        step: Steps done.
-        tail: Steps before the tail.
-        end: Share in the tail.
-
-    Returns:
-        1 up to half of the way, then a line that reaches `end` at nine tenths of it.
-    """
-    if step >= BOTTOM * tail:
-        return end
-    way = max(0.0, (step / tail - FALL) / (BOTTOM - FALL))
-    return 1 - (1 - end) * way

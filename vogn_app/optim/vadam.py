@@ -61,6 +61,7 @@ from .groups import (
     prior_weight,
 )
 from .sampled import Params
+from .unsquared import UnsquaredOptimizer
 
 # What "auto" stands for, with N the number of examples, as for VOGN; the noise does not
 # exceed 1 / sqrt(AUTO_DAMPING) by much.
@@ -68,7 +69,7 @@ AUTO_DAMPING = 4000.0  # over N
 EPSILON = 1e-8  # as in Adam
 
 
-class Vadam(DiagonalOptimizer):
+class Vadam(UnsquaredOptimizer, DiagonalOptimizer):
     """Adam whose gradients are taken at weights drawn from a Gaussian posterior.
 
     Settings marked * may differ between parameter groups. "auto" lets a setting follow
@@ -128,8 +129,8 @@ class Vadam(DiagonalOptimizer):
         >>> optimizer.step()
     """
 
-    method: ClassVar[str] = "Vadam"
-    rules: ClassVar[Rules] = {
+    _method: ClassVar[str] = "Vadam"
+    _rules: ClassVar[Rules] = {
         "initial_curvature": lambda num: AUTO_CURVATURE / num,
         "damping": lambda num: AUTO_DAMPING / num,
         "prior_precision": lambda num: AUTO_PRIOR * num,

@@ -51,58 +51,34 @@ out. It costs a second backward pass on steps that refresh s, and the noise of t
 labels, which s averages.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from .. import kernels
-from .._checks import check_choice, check_count
 from ..distributed import DEFAULT_GROUP, Group
 from ..likelihoods import Likelihood
-from ..posterior import GaussianPosterior
-from ..posterior.matching import plain_names
-from .former import (
-    PRIOR_MEAN,
-    PRIOR_PRECISION,
-    check_prior_fits,
-    former_prior,
-    prior_for,
-    pull_and_weights,
-    put_prior,
-    with_prior,
-)
+from .diagonal import CURVATURE, MOMENTUM, STEP
+from .former import ContinualOptimizer, former_prior, pull_and_weights
 from .former import Prior as FormerPrior
 from .groups import (
     AUTO,
     ESTIMATE,
     Prior,
     Setting,
-    batch_norm_parameters,
     check_group,
-    check_prior,
     num_effective,
-    plain,
-    precision_line,
-    prior_of,
     prior_weight,
-    resolved,
-    tempered,
 )
-from .loading import check_method, check_names, check_settings, check_shapes
-from .sampled import NOISE, NUM_STEPS, Params, SampledOptimizer
-from .sampling import perturb
+from .loading import METHOD, check_method
+from .sampled import NOISE, NUM_STEPS, Params
 
-# Keys of the state.
-MOMENTUM, CURVATURE = "momentum_buffer", "curvature"
-STEP, REFRESHES = "step", "refreshes"
-_WIDE = (MOMENTUM, CURVATURE, PRIOR_MEAN, PRIOR_PRECISION)  # at least in float32
-# What the metadata of a posterior says of its prior, where it is not isotropic.
-PRIOR, FORMER = "prior", "a former posterior"
+REFRESHES = "refreshes"  # key of a parameter's state
 
 
-class VOGN(SampledOptimizer):
+class VOGN(ContinualOptimizer):
     """Natural-gradient variational inference with a diagonal Gaussian.
 
     Settings marked * may differ between parameter groups. "auto" lets a setting follow
@@ -206,7 +182,8 @@ class VOGN(SampledOptimizer):
         >>> probabilities = optimizer.posterior().predict_proba(model, x)
     """
 
-    _copied = (*SampledOptimizer._copied, "batch_norm")
+    _method: ClassVar[str] = "VOGN"
+    _counters = (STEP, REFRESHES)
 
     def __init__(
         self,
@@ -236,10 +213,7 @@ class VOGN(SampledOptimizer):
         seed: int = 0,
         params: Params | None = None,
     ) -> None:
-        self.batch_norm = check_choice(
-            "batch_norm", batch_norm, ("deterministic", "sampled")
-        )
-        defaults = {
+        settings = {
             "lr": lr,
             "momentum": momentum,
             "curvature_decay": curvature_decay,
@@ -250,14 +224,15 @@ class VOGN(SampledOptimizer):
             "initial_temperature": initial_temperature,
             "damping": damping,
             "weight_decay": weight_decay,
-            "num_data": check_count("num_data", num_data),
+            "num_data": num_data,
             "augmentation_factor": augmentation_factor,
             "sampled": sampled,
         }
         super().__init__(
             model,
             params,
-            {name: plain(value) for name, value in defaults.items()},
+            settings,
+            batch_norm=batch_norm,
             num_samples=num_samples,
             loss_reduction=loss_reduction,
             curvature_interval=curvature_interval,
@@ -268,152 +243,17 @@ class VOGN(SampledOptimizer):
             seed=seed,
         )
 
-    def _know_parameters(self) -> None:
-        super()._know_parameters()
-        self._plain = plain_names(self.model)
-        self._batch_norm_ids = batch_norm_parameters(self.model)
+    def _check(self, group: dict[str, Any]) -> None:
+        check_group(group)  # a curvature to estimate is allowed
 
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group, as in any torch optimizer; its settings are checked.
+    def _has_noise(self, parameter: Tensor, group: dict[str, Any]) -> bool:
+        if parameter.requires_grad and group["initial_curvature"] != ESTIMATE:
+            return True
+        return bool(self._state(parameter, group)[REFRESHES])
 
-        Parameters with a prior precision of their own go to groups of their own, and so
-        do those of BatchNorm, without noise and prior, when `batch_norm` is
-        "deterministic". Schedulers that take a list need an entry for each of
-        `param_groups`.
-
-        Args:
-            param_group: `{"params": ..., setting: value, ...}`.
-
-        Raises:
-            ValueError: If a setting is out of range or a parameter is not the model's.
-        """
-        self._know_parameters()  # modules may be newer than the optimizer
-        params = param_group["params"]
-        params = [params] if isinstance(params, Tensor) else list(params)
-        named = [self._named(parameter) for parameter in params]
-        rest = {k: plain(v) for k, v in param_group.items() if k != "params"}
-        prior = rest.pop("prior_precision", self.defaults["prior_precision"])
-        # A mapping for all groups may have keys that fit others than this one.
-        own = "prior_precision" in param_group
-        names = [name for name, _ in named] if own else list(self._names.values())
-        check_prior(prior, [self._plain[name] for name in names])
-        parts = self._split(named, prior)
-        whole = [resolved({**self.defaults, **rest, **own}) for own, _ in parts]
-        for settings in whole:
-            check_group(settings)
-        held = {id(p) for group in self.param_groups for p in group["params"]}
-        if any(id(parameter) in held for _, parameter in named):
-            raise ValueError(
-                "params must be in one group, got some in more than one parameter "
-                "group."
-            )
-        for settings, (_, members) in zip(whole, parts, strict=True):
-            known = [(self._plain[name], parameter) for name, parameter in members]
-            super().add_param_group({**settings, "params": known})
-        self._forget_parameters()
-
-    @torch.no_grad()
-    def set_prior(self, posterior: GaussianPosterior | None) -> None:
-        """Let the posterior of a former task be the prior, weight by weight.
-
-        The parameters themselves are left alone: `posterior.load_into(model)` begins at
-        its mean. `num_data` is the new task's; a new optimizer for each task begins
-        with a curvature of that task's own. BatchNorm's parameters, which have no
-        prior, and others that the posterior has no precision of keep what they had, and
-        so do those that are added later.
-
-        Args:
-            posterior: As `posterior()` gave it; copied. None for the isotropic prior.
-
-        Raises:
-            ValueError: If it is no `GaussianPosterior` or does not fit the model.
-            RuntimeError: If called inside a block.
-        """
-        if self._blocks is not None:
-            self._blocks.give_up()
-        if self._inside:
-            raise RuntimeError("set_prior must be called outside sampled_params.")
-        if posterior is not None:
-            check_prior_fits(posterior, self.model)
-        self._know_parameters()
-        for group in self.param_groups:
-            for p in group["params"]:
-                name = self._plain[self._names[id(p)]]
-                prior = prior_for(p, name, posterior) if posterior else None
-                put_prior(self._state(p, group), prior)
-        self._alike = False  # other ranks may have been given another prior
-
-    def _split(
-        self, named: list[tuple[str, nn.Parameter]], prior: Prior
-    ) -> list[tuple[dict[str, Any], list[tuple[str, nn.Parameter]]]]:
-        """Members that share their settings, with the settings."""
-        parts: dict[tuple[bool, Setting], list[tuple[str, nn.Parameter]]] = {}
-        for name, parameter in named:
-            norm = id(parameter) in self._batch_norm_ids
-            silent = norm and self.batch_norm == "deterministic"
-            own = 0.0 if silent else prior_of(self._plain[name], prior)
-            parts.setdefault((silent, own), []).append((name, parameter))
-        return [
-            ({"prior_precision": own, **({"sampled": False} if silent else {})}, each)
-            for (silent, own), each in parts.items()
-        ]
-
-    def _perturb(self) -> Callable[[], None]:
-        """Add noise to the sampled parameters; returns what undoes it exactly."""
-        draws = []
-        for group in self._tempered_groups():
-            members = self._sampled_members(group)
-            for line, params in self._by_line(members, group).items():
-                curvatures = [self._curvature_and_prior(p, group) for p in params]
-                draws.append((params, curvatures, line))
-        return perturb(draws, self._noise, self._means)
-
-    def _by_line(
-        self, members: list[Tensor], group: dict[str, Any]
-    ) -> dict[tuple[float, float], list[Tensor]]:
-        """Members by slope and offset of their precision."""
-        result: dict[tuple[float, float], list[Tensor]] = {}
-        for p in members:
-            former = former_prior(self._state(p, group)) is not None
-            result.setdefault(precision_line(group, former), []).append(p)
-        return result
-
-    def _curvature_and_prior(self, parameter: Tensor, group: dict[str, Any]) -> Tensor:
-        """Curvature, with what of the precision is no line of it."""
-        state = self._state(parameter, group)
-        curvature: Tensor = state[CURVATURE]
-        prior = former_prior(state)
-        if prior is None:
-            return curvature
-        return with_prior(curvature, prior[1], precision_line(group)[0])
-
-    def _tempered_groups(self) -> list[dict[str, Any]]:
-        return [tempered(group, self.num_steps) for group in self.param_groups]
-
-    def _sampled_members(self, group: dict[str, Any]) -> list[Tensor]:
-        """Parameters with a posterior: not frozen ones that were never trained."""
-        if not group["sampled"]:
-            return []
-        estimated = group["initial_curvature"] == ESTIMATE
-        return [
-            p
-            for p in group["params"]
-            if (p.requires_grad and not estimated) or self._state(p, group)[REFRESHES]
-        ]
-
-    def _state(self, parameter: Tensor, group: dict[str, Any]) -> dict[str, Any]:
-        state: dict[str, Any] = self.state[parameter]
-        if state:
-            return state
-        with torch.inference_mode(False), torch.no_grad():  # to be changed later
-            state[STEP] = state[REFRESHES] = 0
-            # Averages stand still in half precision, and N s exceeds float16.
-            wide = torch.promote_types(parameter.dtype, torch.float32)
-            state[MOMENTUM] = torch.zeros_like(parameter, dtype=wide)
-            start = group["initial_curvature"]
-            known = 0.0 if start == ESTIMATE else start
-            state[CURVATURE] = torch.full_like(parameter, known, dtype=wide)
-        return state
+    def _first_curvature(self, group: dict[str, Any]) -> float:
+        start = group["initial_curvature"]
+        return 0.0 if start == ESTIMATE else float(start)
 
     @torch.no_grad()
     def _update(self, squares: dict[nn.Parameter, Tensor] | None) -> None:
@@ -458,113 +298,19 @@ class VOGN(SampledOptimizer):
             result.setdefault(key, []).append(parameter)
         return result
 
-    @torch.no_grad()
-    def posterior_precision(self) -> dict[str, Tensor]:
-        """Precision P of every sampled parameter, by name; new tensors."""
-        result = {}
-        for group in self._tempered_groups():
-            for p in self._sampled_members(group):
-                prior = former_prior(self._state(p, group))
-                scale, offset = precision_line(group, former=prior is not None)
-                precision = self._state(p, group)[CURVATURE] * scale + offset
-                if prior is not None:
-                    precision += prior[1]
-                result[self._names[id(p)]] = precision
-        return result
+    def state_dict(self) -> dict[str, Any]:
+        """State, groups and position of the noise; read with `weights_only=True`."""
+        state = super().state_dict()
+        del state[METHOD]  # those of VOGN never had it
+        return state
 
-    @torch.no_grad()
-    def posterior(self) -> GaussianPosterior:
-        """The posterior as it is now, to predict with, to report on and to save.
-
-        Returns:
-            A copy, which later steps leave alone and which needs no optimizer. Names
-            are those in the model within wrappers. After `set_prior` no isotropic prior
-            tells the divergence from the real one: `prior_precision` is then 0 for the
-            weights concerned, so that there is none, and the metadata have an entry
-            "prior".
-
-        Raises:
-            RuntimeError: If called inside a block, where the weights are a draw.
-        """
-        if self._blocks is not None:
-            self._blocks.give_up()
-        if self._inside:
-            raise RuntimeError("posterior must be called outside sampled_params.")
-        priors = {
-            self._names[id(p)]: 0.0 if former else float(group["prior_precision"])
-            for group in self.param_groups
-            for p in self._sampled_members(group)
-            for former in [former_prior(self._state(p, group)) is not None]
-        }
-        return GaussianPosterior.from_model(
-            self.model,
-            self.posterior_precision(),
-            prior_precision=priors,
-            metadata=self._metadata(),
-        )
-
-    def _metadata(self) -> dict[str, str | int | float]:
-        group = tempered(self.param_groups[0], self.num_steps)
-        states = self.state.values()
-        former = any(former_prior(state) is not None for state in states)
-        return {
-            **({PRIOR: FORMER} if former else {}),
-            "method": "VOGN",
-            "num_data": group["num_data"],
-            "augmentation_factor": float(group["augmentation_factor"]),
-            "temperature": float(group["temperature"]),
-            "damping": float(group["damping"]),
-            "num_steps": self.num_steps,
-        }
-
-    @torch.no_grad()
-    def mean_deviation(self) -> Tensor:
-        """Posterior standard deviation averaged over all sampled weights, a scalar."""
-        each = [p.rsqrt().flatten() for p in self.posterior_precision().values()]
-        return torch.cat(each).mean() if each else torch.zeros(())
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore what `state_dict` gave.
-
-        Args:
-            state_dict: From an optimizer with the same groups and `num_data`.
-
-        Raises:
-            ValueError: If groups, shapes or `num_data` differ.
-        """
-        check_method("VOGN", state_dict, ())
+    def _check_method(self, state_dict: dict[str, Any]) -> None:
+        check_method(self._method, state_dict, ())
         wanted = ("state", "param_groups", NOISE, NUM_STEPS)
         if missing := [key for key in wanted if key not in state_dict]:
             raise ValueError(
                 f"state_dict must be of a VOGN, got none of {', '.join(missing)}."
             )
-        for ours, theirs in zip(
-            self.param_groups, state_dict["param_groups"], strict=False
-        ):
-            if theirs.get("num_data") != ours["num_data"]:
-                raise ValueError(
-                    f"num_data must be {ours['num_data']} in the state to load, "
-                    f"got {theirs.get('num_data')!r}."
-                )
-        check_settings(self.param_groups, state_dict, self.defaults)
-        check_names(self.param_groups, state_dict)
-        check_shapes(self.param_groups, state_dict, _WIDE)
-        super().load_state_dict(state_dict)
-        _restore_wide(self.param_groups, self.state, state_dict)
-
-
-def _restore_wide(
-    groups: list[dict[str, Any]], state: Any, state_dict: dict[str, Any]
-) -> None:
-    """Put averages back that torch has rounded to their parameter's type."""
-    ids = [i for group in state_dict["param_groups"] for i in group["params"]]
-    ours = [p for group in groups for p in group["params"]]
-    for parameter, i in zip(ours, ids, strict=True):
-        wide = torch.promote_types(parameter.dtype, torch.float32)
-        if wide != parameter.dtype and i in state_dict["state"]:
-            for key in state_dict["state"][i].keys() & set(_WIDE):
-                saved = state_dict["state"][i][key]
-                state[parameter][key] = saved.to(parameter.device, wide, copy=True)
 
 
 def _of(

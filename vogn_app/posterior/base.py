@@ -68,13 +68,14 @@ class Posterior(ABC):
         return True
 
     def num_draws(self, wanted: int) -> int:
-        """How many draws are worth taking.
+        """How many draws an average is to be taken over.
 
         Args:
             wanted: Draws that are asked for, >= 1.
 
         Returns:
-            As many, or fewer where there are no more that differ.
+            As many; of a mixture of M a multiple of M, as all count alike: rounded up,
+            or M where each is a single network and no others differ.
 
         Raises:
             ValueError: If `wanted` is out of range.
@@ -197,7 +198,7 @@ class Posterior(ABC):
             model: The network.
             x: Inputs [N, ...]; or a tuple of positional or a dict of keyword arguments
                 whose tensors are all [N, ...]. Moved to the model's device.
-            num_samples: Number of draws S >= 1.
+            num_samples: Number of draws S >= 1; for averages `num_draws(S)`.
             batch_size: Examples in memory at a time, >= 1.
             seed: As for `sample`.
             generator: As for `sample`.
@@ -240,8 +241,8 @@ class Posterior(ABC):
                 [n, ...] of one draw, example by example, for others (classes in
                 another dimension, quantiles).
             average: Whether to average over the draws; then never more than a chunk of
-                them is in memory, and no more of them are taken than differ
-                (`num_draws`): a mixture of points counts each once.
+                them is in memory, and `num_draws(num_samples)` of them are taken, with
+                which the components of a mixture count alike.
             batch_size: Examples in memory at a time.
             seed: Seed of the draws.
             generator: Keys of the draws.

@@ -1,8 +1,9 @@
 """A mixture of posteriors: deep ensembles, snapshots, chains, several VOGNs.
 
-With equal weights on M components, draw k is of component k modulo M: stratified, which
-keeps the expectation of every average over draws and lowers its variance. A component
-without noise is a point: then draws 0 to M - 1 are exactly the M networks.
+With equal weights on M components, draw k is of component k modulo M. Averages are
+taken over multiples of M draws (`num_draws`): so stratified they keep their expectation
+and have less variance, while of other numbers the first components would count more. A
+component without noise is a point: then draws 0 to M - 1 are exactly the M networks.
 
     mean = mean_m mean_m
     variance = mean_m (variance_m + (mean_m - mean)^2)     law of total variance
@@ -136,10 +137,21 @@ class MixturePosterior(StoredPosterior):
         return False
 
     def num_draws(self, wanted: int) -> int:
-        """As many as are wanted; where all components are points, at most one each."""
-        wanted = super().num_draws(wanted)
-        points = not any(each.sampled_names for each in self.components)
-        return min(wanted, len(self.components)) if points else wanted
+        """A multiple of M, so that all components count alike.
+
+        Args:
+            wanted: Draws that are asked for, >= 1.
+
+        Returns:
+            `wanted` rounded up; M where all components are points, also if fewer are
+            wanted: some of the networks would be another distribution.
+
+        Raises:
+            ValueError: If `wanted` is out of range.
+        """
+        wanted, components = super().num_draws(wanted), len(self.components)
+        noisy = any(each.sampled_names for each in self.components)
+        return -(-wanted // components) * components if noisy else components
 
     @cached_property
     def _differing(self) -> frozenset[str]:

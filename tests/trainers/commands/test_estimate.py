@@ -83,6 +83,14 @@ def test_figures_are_told_with_their_range():
     assert "Measured in 40 steps on the CPU." in text
 
 
+def test_what_is_not_counted_is_said_and_whose_the_parameters_are():
+    text = told(config(dataset="digits", optimizer="laplace"), COST)
+    assert text.splitlines()[-1].startswith("Not counted: Laplace's pass over the")
+    assert "Not counted" not in told(config(dataset="digits", optimizer="sgd"), COST)
+    text = told(config(dataset="digits", optimizer="ensemble"), COST)
+    assert "61,706 in each of 5 networks" in text
+
+
 def test_what_does_not_fit_is_said():
     from dataclasses import replace
 

@@ -1,18 +1,20 @@
 """Tests of `trainers/commands/study.py`, and of `submit --study`."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from tests.trainers.commands.conftest import MOONS
-from trainers.commands import study
-from trainers.commands.study import STOPPED_CODE, chosen_axis, members
+from tests.trainers.examples import config
+from trainers.commands import study_training
+from trainers.commands.study import STOPPED_CODE, chosen_axis, default_group, members
+from trainers.jobs.launcher import MAX_GROUP, checked_group
 from trainers.runs import list_runs, load_config, write_json
 from trainers.status import FINISHED, STOPPED, begin_status, end_status
-from trainers.studies import STUDIES
+from trainers.studies import STUDIES, study_configs
 
 COLD = STUDIES["cold_posterior"]
-GROUP = "cold-posterior-moons-mlp-vogn"
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def trained(monkeypatch, tmp_path):
         end_status(run, begin_status(run), FINISHED)
         return 0
 
-    monkeypatch.setattr(study, "_trained", train)
+    monkeypatch.setattr(study_training, "_trained", train)
     return runs
 
 
@@ -85,8 +87,9 @@ def test_a_study_is_trained_here_and_its_picture_drawn(still, say, trained, tmp_
     assert (code, errors) == (0, [])
     assert len(trained) == 21
     assert lines[0] == "1 of 21: vogn on moons, seed 0, temperature 0.001"
-    assert set(members(still, GROUP)) == set(trained)
-    folder = tmp_path / "studies" / GROUP
+    (folder,) = (tmp_path / "studies").iterdir()
+    assert folder.name.startswith("cold-posterior-moons-mlp-vogn-")
+    assert set(members(still, folder.name)) == set(trained)
     assert lines[-4:] == [*(str(folder / f"study.{k}") for k in ("png", "html", "csv")),
                           str(folder)]  # fmt: skip
     assert any(line.startswith("VOGN  0.001") for line in lines)
@@ -98,8 +101,8 @@ def test_the_same_command_goes_on_where_it_was_stopped(
     still, say, trained, monkeypatch
 ):
     words = ["cold_posterior", *MOONS, "--optimizer", "vogn", "--temperature", 0.1, 1,
-             "--seed", 0, 1]  # fmt: skip
-    train = study._trained
+             "--seed", 0, 1, "--group", "mine"]  # fmt: skip
+    train = study_training._trained
 
     def stopped(run):
         if len(trained) == 2:
@@ -107,21 +110,44 @@ def test_the_same_command_goes_on_where_it_was_stopped(
             return STOPPED_CODE
         return train(run)
 
-    monkeypatch.setattr(study, "_trained", stopped)
+    monkeypatch.setattr(study_training, "_trained", stopped)
     code, lines, _ = say("study", *words)
     assert code == STOPPED_CODE
     assert lines[-1] == "Stopped. The same command goes on where it ended."
-    runs = list(members(still, GROUP))
+    runs = list(members(still, "mine"))
     assert len(runs) == 3
-    monkeypatch.setattr(study, "_trained", train)
+    monkeypatch.setattr(study_training, "_trained", train)
     code, lines, _ = say("study", *words)
     assert code == 0
     assert len(trained) == 4  # two before, the stopped one and the last after
-    assert len(members(still, GROUP)) == 4
+    assert len(members(still, "mine")) == 4
     assert (
         lines[0] == "1 of 4: vogn on moons, seed 0, temperature 0.1: finished already"
     )
-    assert not {run.id for run in runs} - {run.id for run in members(still, GROUP)}
+    assert not {run.id for run in runs} - {run.id for run in members(still, "mine")}
+
+
+def named(*given, **sections):
+    return default_group(COLD, study_configs(COLD, [config(**sections)], given or None))
+
+
+def test_seeds_and_values_join_a_group_and_other_settings_have_their_own():
+    plain = named()
+    assert plain.startswith("cold-posterior-moons-mlp-vogn-")
+    assert named(0.5, training={"seed": 7}) == plain
+    rest = [
+        named(training={"epochs": 3}), named(training={"batch_size": 7}),
+        named(optimizer={"name": "vogn", "hyperparameters": {"lr": 0.5}}),
+    ]  # fmt: skip
+    assert len({plain, *rest}) == 4
+
+
+def test_the_name_of_a_group_is_never_too_long():
+    names = ("vogn", "ivon", "vadam", "noisy_kfac", "sgld", "sghmc", "laplace")
+    several = [config(optimizer=name, dataset="digits") for name in names]
+    long = replace(several[0].model, name="timm:" + "x" * 80)
+    found = default_group(COLD, [replace(each, model=long) for each in several])
+    assert len(checked_group(found)) == MAX_GROUP
 
 
 def test_the_picture_is_drawn_of_any_group_that_differs_in_a_number(
@@ -170,9 +196,9 @@ def test_nothing_is_drawn_before_a_run_was_evaluated(still, say):
 def test_a_real_run_is_trained_to_its_end(still, say, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ["cold_posterior", *MOONS, "--optimizer", "vogn", "--temperature", 0.1, 1]
-    cheap = ["--seed", 0, "--epochs", 1, "--test-samples", 2]
+    cheap = ["--seed", 0, "--epochs", 1, "--test-samples", 2, "--group", "mine"]
     code, lines, _ = say("study", *words, *cheap)
     assert code == 0
-    states = members(still, GROUP).values()
+    states = members(still, "mine").values()
     assert [state.status.state for state in states] == [FINISHED] * 2
     assert any("1 seed tells nothing of the spread" in line for line in lines)

@@ -9,7 +9,7 @@ from trainers.continual.charts import (
     final_table,
     triangle_table,
 )
-from trainers.continual.findings import COLUMNS, final_rows
+from trainers.continual.findings import columns, final_rows
 
 
 def test_the_chart_has_a_line_a_method_and_joint_training_dashed():
@@ -26,7 +26,7 @@ def test_the_chart_has_a_line_a_method_and_joint_training_dashed():
 def test_the_table_has_the_rows_of_the_findings():
     table = final_table(record())
     assert table.caption == "After 2 to 3 tasks"
-    assert tuple(column.text for column in table.columns) == COLUMNS
+    assert tuple(column.text for column in table.columns) == columns(record())
     assert [tuple(cell.text for cell in row) for row in table.rows] == final_rows(
         record()
     )

@@ -1,13 +1,13 @@
 """Tests of what came of a run, in numbers and sentences."""
 
 from tests.trainers.continual.examples import record, settings
-from trainers.continual.findings import COLUMNS, final_rows, verdict
+from trainers.continual.findings import columns, final_rows, note, verdict
 from trainers.continual.record import Record
 
 
 def test_rows_are_those_of_each_methods_last_task():
     rows = final_rows(record())
-    assert all(len(row) == len(COLUMNS) for row in rows)
+    assert all(len(row) == len(columns(record())) for row in rows)
     # Of joint training's average after as many tasks: (1 + 0.9 + 1) / 3 after three.
     assert rows == [
         ("VOGN", "80.0 %", "82.8 %", "90.0 %", "15.0 points", "6"),
@@ -40,3 +40,13 @@ def test_without_vogn_there_is_no_verdict():
     assert verdict(alone.and_then("vogn", [0.5], 1.0)) == (
         "After 1 task VOGN is right on 50.0 % of their images."
     )
+
+
+def test_without_joint_training_nothing_is_said_of_it():
+    alone = Record(settings=settings(methods=("vogn",))).and_then("vogn", [0.5], 1.0)
+    assert final_rows(alone) == [("VOGN", "50.0 %", "50.0 %", "", "1")]
+    assert columns(alone) == (
+        "Method", "Average accuracy", "Just learned", "Forgotten", "Seconds",
+    )  # fmt: skip
+    assert "Joint training" not in note(alone)
+    assert "Joint training" in note(record())

@@ -52,6 +52,7 @@ def test_the_quick_setting_is_ten_tasks_of_all_methods():
         ({"prior_strength": 0}, "prior_strength must be a number in"),
         ({"vogn": {"lr": -1}}, "lr must be a number in"),
         ({"vogn": {"rate": 1}}, "rate"),
+        ({"vogn": {"sampled": False}}, "sampled must be true for VOGN, whose post"),
         ({"device": "tpu"}, "device must be auto, cpu, cuda or cuda:N"),
         (
             {"validate": True, "validation_fraction": 0},

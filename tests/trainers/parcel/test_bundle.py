@@ -116,7 +116,7 @@ def test_the_example_runs_where_there_is_torch_and_the_wheel(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ALONE)
+@pytest.mark.parametrize("name", ["vogn", "ensemble"])
 def test_the_example_runs_beside_the_librarys_folder(name, torch_alone, tmp_path):
     spec = OPTIMIZERS[name]
     folder = unpacked(bundle(spec, others(spec)), tmp_path)

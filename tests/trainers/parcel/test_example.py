@@ -56,3 +56,11 @@ def test_it_runs(name, capsys):
     first, last = (float(each) for each in re.findall(r"loss (\S+)", told))
     assert last < first
     assert float(re.search(r"accuracy on new points: (\d\.\d+)", told)[1]) > 0.8
+
+
+@pytest.mark.parametrize("name", ["kfac", "swag"])  # further ones: test_bundle.py
+def test_it_runs_with_other_values(name, capsys):
+    spec = OPTIMIZERS[name]
+    text = example(spec, others(spec)).replace("= 30, 50", "= 4, 50")
+    exec(compile(text, name, "exec"), {"__name__": "__main__"})
+    assert re.search(r"^accuracy on new points: ", capsys.readouterr().out, re.M)

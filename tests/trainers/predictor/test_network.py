@@ -5,7 +5,7 @@ import pytest
 
 from trainers.batches import DeviceSplit
 from trainers.predict import predict_samples
-from trainers.predictor.network import Network
+from trainers.predictor.network import Network, _spread
 from trainers.trained import load_trained
 
 
@@ -57,7 +57,19 @@ def test_of_a_large_network_fewer_samples_are_kept(digits, images):
     np.testing.assert_allclose(
         network.predict(images), evaluated(digits)[:2, : len(images)], atol=1e-6
     )
+    np.testing.assert_array_equal(
+        network.predict(images, 1), network.predict(images)[:1]
+    )
     assert Network(load_trained(digits), max_drawn=1).num_samples == 1
+
+
+def test_a_few_of_the_samples_are_from_all_over_them(digits, images):
+    network = Network(load_trained(digits))
+    every = network.predict(images)
+    assert len(every) == 3
+    np.testing.assert_array_equal(network.predict(images, 2), every[[0, 1]])
+    assert [*_spread(list(range(20)), 8)] == [0, 2, 5, 7, 10, 12, 15, 17]
+    assert _spread([1, 2], 8) == _spread([1, 2], None) == [1, 2]
 
 
 def test_the_fill_is_the_mean_of_the_training_images(digits):

@@ -69,3 +69,20 @@ def test_a_group_that_differs_in_no_number_has_none(root, open_page):
         write(root, f"a-{seed}", seed)
     app = open_page("runs", view="groups", group="mine")
     assert not [each for each in app.expander if each.label == "Against a setting"]
+
+
+def test_results_that_nobody_has_read_yet_are_read(study, monkeypatch):
+    monkeypatch.setattr(reading, "SCREENFUL", 1)
+    views, _ = reading.summaries(study, patience=0.0)
+    assert [view.pending for view in views] == [False] + 5 * [True]
+    assert axes_among(views) == ["temperature"]
+    found = known(views)
+    assert len(found) == 6
+    assert found[5].metrics["nll"] == pytest.approx(0.502)
+    assert found[5].at_mean["nll"] == 0.9
+
+
+def test_an_address_with_a_setting_opens_the_picture(study, open_page):
+    app = open_page("runs", view="groups", group="mine", against="temperature")
+    assert not app.exception
+    assert "group-against-mine-nll" in charts(app)

@@ -92,6 +92,17 @@ def test_groups_take_settings_of_their_own_and_frozen_parameters_are_left_out():
     assert isinstance(optimizer.param_groups[0]["lr"], float)
 
 
+def test_a_group_may_be_empty():
+    model = network()
+    groups = [{"params": list(model.parameters())}, {"params": []}]
+    optimizer = Counting(model, groups)
+    assert optimizer.param_groups[1]["param_names"] == []
+    backward(model, batch())
+    optimizer.step()
+    optimizer.load_state_dict(optimizer.state_dict())
+    assert optimizer.steps_done == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,5 +1,6 @@
 """Tests of ensembles as one optimizer."""
 
+import contextlib
 import copy
 import io
 
@@ -9,7 +10,18 @@ from torch import nn
 from torch.nn import functional
 
 from tests.vogn_app.distributed.processes import run
-from vogn_app import VOGN, Ensemble
+from vogn_app import (
+    SWAG,
+    VOGN,
+    DropoutPosterior,
+    Ensemble,
+    GaussianPosterior,
+    LowRankPosterior,
+    MCDropout,
+    SnapshotEnsemble,
+)
+from vogn_app.distributed import Ranks
+from vogn_app.optim.ensemble import dist
 
 M = 3
 
@@ -97,10 +109,99 @@ def test_members_with_posteriors_make_a_mixture_of_them():
     optimizer = vogn(models)
     train(optimizer)
     posterior = optimizer.posterior()
-    assert posterior.num_draws(32) == 32
+    assert posterior.num_draws(32) == 33
     for part, member in zip(posterior.components, optimizer.members, strict=True):
         own = member.optimizer.posterior()
         assert_equal(list(part.precision.values()), list(own.precision.values()))
+
+
+KINDS = {
+    "dropout": (MCDropout, DropoutPosterior, 1),
+    "swag": (lambda model: SWAG(model, num_steps=4), LowRankPosterior, 1),
+    "snapshot": (
+        lambda model: SnapshotEnsemble(model, num_steps=4, cycles=2),
+        GaussianPosterior,
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_members_may_have_posteriors_of_any_kind(name):
+    make, kind, number = KINDS[name]
+    models = networks()
+    optimizer = Ensemble([make(model) for model in models], models)
+    assert optimizer.has_posterior == (name == "dropout")
+    train(optimizer)
+    assert optimizer.has_posterior
+    posterior = optimizer.posterior()
+    assert len(posterior.components) == number * M
+    for index, member in enumerate(optimizer.members * number):
+        own = member.optimizer.posterior().strata[index // M]
+        assert isinstance(own, kind)
+        found = posterior.components[index]
+        assert_equal(list(found.mean.values()), list(own.mean.values()))
+
+
+def with_scaler(optimizer, scaler, unscale=False):
+    """A step by a scaler."""
+    x, y = data()
+    for member in optimizer.own:
+        member.optimizer.zero_grad()
+        scale = scaler.get_scale() if unscale else None
+        settings = {"train": True, "loss_scale": scale}
+        drawn = getattr(member.optimizer, "sampled_params", None)
+        with drawn(**settings) if drawn else contextlib.nullcontext():
+            scaler.scale(functional.cross_entropy(member.model(x), y)).backward()
+    if unscale:
+        scaler.unscale_(optimizer)
+    scaler.step(optimizer)
+    scaler.update()
+
+
+@pytest.mark.parametrize("unscale", [False, True])
+@pytest.mark.parametrize("make", [adamw, vogn])
+def test_the_scale_of_the_loss_leaves_no_trace(make, unscale):
+    found = []
+    for scale in (1.0, 1024.0):
+        models = networks()
+        optimizer = make(models)
+        scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+        with_scaler(optimizer, scaler, unscale)
+        own = [m.optimizer.state_dict()["state"] for m in optimizer.members]
+        tensors = [t for each in own for entry in each.values()
+                   for t in entry.values() if torch.is_tensor(t)]  # fmt: skip
+        found.append([*weights(models), *tensors])
+        assert not hasattr(optimizer.members[0].optimizer, "found_inf")
+    assert len(found[0]) > 3 * len(weights(models[:1]))
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("make", [adamw, vogn])
+def test_overflow_in_one_member_keeps_all_from_stepping(make):
+    models = networks()
+    optimizer = make(models)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+    hook = models[1][2].weight.register_hook(lambda grad: grad * float("inf"))
+    before = [p.detach().clone() for m in models for p in m.parameters()]
+    with_scaler(optimizer, scaler)
+    assert_equal(before, [p for m in models for p in m.parameters()])
+    assert scaler.get_scale() == 1
+    hook.remove()
+    with_scaler(optimizer, scaler)
+    after = [p for m in models for p in m.parameters()]
+    assert not any(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_groups_are_not_added_to_an_ensemble():
+    models = networks()
+    optimizer = adamw(models)
+    group = {"params": [nn.Parameter(torch.ones(1))]}
+    for each in (optimizer, copy.deepcopy(optimizer)):
+        with pytest.raises(ValueError, match="param_group must be added to a member's"):
+            each.add_param_group(group)
+        assert len(each.param_groups) == M
 
 
 def test_a_scheduler_sets_the_members_also_after_loading():
@@ -170,6 +271,22 @@ def test_members_must_be_complete(optimizers, models, seeds, found):
         Ensemble(optimizers, models, seeds=seeds)
 
 
+WRONG_MEMBERS = {
+    "must have the tensors of the networks, got a difference in 0.weight": (
+        lambda member: member["model"].update({"0.weight": torch.ones(4, 2)})
+    ),
+    "must have the tensors of the networks, got a difference in 2.bias": (
+        lambda member: member["model"].pop("2.bias")
+    ),
+    "must hold 6 parameters, got 5": (
+        lambda member: member["optimizer"]["param_groups"][0]["params"].pop()
+    ),
+    "must have model and optimizer, got none of optimizer": (
+        lambda member: member.pop("optimizer")
+    ),
+}
+
+
 def test_states_of_others_are_refused():
     optimizer = adamw(networks())
     before = weights([m.model for m in optimizer.members])
@@ -177,7 +294,28 @@ def test_states_of_others_are_refused():
         optimizer.load_state_dict(adamw(networks(2)).state_dict())
     with pytest.raises(ValueError, match="without members"):
         optimizer.load_state_dict(torch.optim.SGD([torch.ones(1)]).state_dict())
+    for text, spoil in WRONG_MEMBERS.items():
+        state = copy.deepcopy(adamw(networks()[::-1]).state_dict())
+        spoil(state["members"][1])
+        with pytest.raises(ValueError, match=text):
+            optimizer.load_state_dict(state)
     assert_equal(before, weights([m.model for m in optimizer.members]))
+
+
+def test_networks_of_several_architectures_are_refused():
+    models = [*networks(2), nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))]
+    text = "models must be of one architecture, got a difference in 1.num_batches"
+    with pytest.raises(ValueError, match=text):
+        adamw(models)
+
+
+def test_no_device_is_asked_for_that_the_group_may_lack(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        dist, "broadcast_object_list", lambda told, **how: asked.append(how)
+    )
+    assert adamw(networks(1))._everywhere_told(Ranks())
+    assert asked == [{"src": 0, "group": None}]
 
 
 def on_a_rank(rank):

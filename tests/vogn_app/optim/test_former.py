@@ -17,7 +17,7 @@ from tests.vogn_app.optim.networks import (
     weights,
 )
 from vogn_app import VOGN, GaussianPosterior
-from vogn_app.optim import vogn
+from vogn_app.optim import diagonal
 from vogn_app.optim.former import pull_and_weights, with_prior
 
 BOTH = pytest.mark.usefixtures("kernels_and_none")
@@ -171,7 +171,7 @@ def test_two_halves_of_a_regression_give_the_posterior_of_the_whole(
     monkeypatch, sampled
 ):
     """At the mean, without the noise of draws: exact to rounding."""
-    monkeypatch.setattr(vogn, "perturb", lambda *_: lambda: None)
+    monkeypatch.setattr(diagonal, "perturb", lambda *_: lambda: None)
     halves = [half(12, torch.tensor([1.0, -2.0, 0.5])) for _ in range(2)]
     model = nn.Linear(3, 1, bias=False)
     first = learn(model, *halves[0]).posterior()
@@ -236,6 +236,17 @@ def test_what_the_posterior_has_no_precision_of_keeps_its_prior():
     torch.testing.assert_close(known, scale + 3.0)
     block(optimizer, *batch())
     optimizer.step()
+
+
+@pytest.mark.parametrize("batch_norm", ["deterministic", "sampled"])
+def test_batch_norm_without_a_prior_takes_none(batch_norm):
+    """A posterior may have a precision of it: of an optimizer that sampled it."""
+    model = normed()
+    optimizer = VOGN(model, num_data=20, batch_norm=batch_norm)
+    optimizer.set_prior(former(model))
+    held = ["prior_mean" in optimizer.state[p] for p in model[1].parameters()]
+    assert held == [batch_norm == "sampled"] * 2
+    assert "prior_mean" in optimizer.state[model[0].weight]
 
 
 def test_it_is_a_copy():
@@ -315,6 +326,16 @@ def test_names_are_those_within_wrappers():
     optimizer.set_prior(prior)
     held = optimizer.state[model[0].weight]["prior_mean"]
     assert torch.equal(held, prior.mean["0.weight"])
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_ranks_compare_their_states_anew(given):
+    """Others may have been given another prior, or none."""
+    model = network()
+    optimizer = VOGN(model, num_data=20)
+    optimizer._alike = True  # as after a block with others
+    optimizer.set_prior(former(model) if given else None)
+    assert not optimizer._alike
 
 
 # --- mistakes ---------------------------------------------------------------------

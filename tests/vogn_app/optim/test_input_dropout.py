@@ -8,7 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from vogn_app.optim.input_dropout import InputDropout, InstalledDropout, dense_layers
+from vogn_app.optim.input_dropout import (
+    InputDropout,
+    InstalledDropout,
+    clear,
+    dense_layers,
+)
 
 
 def dense(*sizes):
@@ -77,6 +82,16 @@ def test_it_is_torchs_dropout_in_train_mode_alone():
     assert torch.equal(layer(x), x @ layer.weight.T + layer.bias)
 
 
+def test_an_input_by_name_is_dropped_alike():
+    layer, x = nn.Linear(6, 3), torch.randn(5, 6)
+    InstalledDropout([(layer, 0.4)])
+    torch.manual_seed(1)
+    by_place = layer(x)
+    torch.manual_seed(1)
+    assert torch.equal(layer(input=x), by_place)
+    assert not torch.equal(layer.eval()(input=x), by_place)
+
+
 def test_removed_it_is_gone():
     layer = nn.Linear(6, 3)
     installed = InstalledDropout([(layer, 0.4)])
@@ -108,5 +123,28 @@ def test_copies_are_off(copied):
     assert torch.equal(other(x), layer.eval()(x))
 
 
-def test_a_module_called_with_keywords_alone_is_left_alone():
-    assert InputDropout(0.5)(nn.Linear(1, 1), ()) is None
+def test_copies_of_copies_gather_no_hooks():
+    layer = nn.Linear(6, 3)
+    for _ in range(3):
+        installed = InstalledDropout([(layer, 0.4)])
+        layer = copy.deepcopy(layer)
+        assert len(layer._forward_pre_hooks) == 1  # the original's, which is off
+    last = InstalledDropout([(layer, 0.4)])
+    assert len(layer._forward_pre_hooks) == len(layer._forward_pre_hooks_with_kwargs)
+    installed.remove()  # of the original: the copy keeps its own
+    assert last.active
+    assert len(layer._forward_pre_hooks) == 1
+
+
+def test_hooks_of_others_are_left_alone():
+    layer, calls = nn.Linear(6, 3), []
+    layer.register_forward_pre_hook(lambda *given: calls.append(given))
+    InstalledDropout([(layer, 0.4)])
+    clear(layer)
+    assert len(layer._forward_pre_hooks) == 1
+    layer(torch.ones(1, 6))
+    assert len(calls) == 1
+
+
+def test_a_module_called_with_other_keywords_is_left_alone():
+    assert InputDropout(0.5)(nn.Linear(1, 1), (), {"x": torch.ones(1)}) is None

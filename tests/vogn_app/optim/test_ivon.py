@@ -155,9 +155,9 @@ def test_weights_without_noise_take_steps_of_sgd_with_momentum():
 
 def test_automatic_settings_follow_the_number_of_examples():
     (group,) = IVON(OneWeight(), num_data=100, augmentation_factor=2.0).param_groups
-    assert group["initial_curvature"] == IVON.rules["initial_curvature"](200)
+    assert group["initial_curvature"] == IVON._rules["initial_curvature"](200)
     assert group["prior_precision"] == pytest.approx(200 / 1200)
-    assert group["damping"] == IVON.rules["damping"](200)
+    assert group["damping"] == IVON._rules["damping"](200)
     assert group["clip_radius"] is None
 
 

@@ -297,6 +297,14 @@ def test_a_resumed_training_is_the_same_bit_for_bit():
     assert_bitwise(optimizer.posterior().sample(2), resumed.posterior().sample(2))
 
 
+def test_what_was_not_measured_yet_may_be_with_other_settings():
+    optimizer = Laplace(network(), num_data=6)
+    train(optimizer, 1)
+    twin = Laplace(network(), num_data=6, temperature=0.5, structure="full")
+    twin.load_state_dict(saved(optimizer.state_dict()))
+    assert not twin.has_posterior
+
+
 def test_states_of_others_are_refused_and_change_nothing():
     optimizer, _ = fitted()
     before = optimizer.prior_precisions
@@ -311,7 +319,23 @@ def test_states_of_others_are_refused_and_change_nothing():
         (adamw, r"state_dict must be of a Laplace, got one without method"),
         ({**good, "method": "VOGN"}, r"must be of a Laplace, got one of a VOGN\."),
         ({**good, "num_data": 7}, r"num_data must be 6 in the state to load, got 7\."),
-        (whole, r"factors must be of the same model, subset and structure .*gradients"),
+        (whole, r"structure must be 'kronecker' in the state to load, got 'full'\."),
+        (
+            {**good, "factors": whole["factors"]},
+            r"factors must be of the same model, subset and structure .*gradients",
+        ),
+        (
+            fitted(temperature=0.5)[0].state_dict(),
+            r"temperature must be 1\.0 in the state to load, got 0\.5\.",
+        ),
+        (
+            fitted(prior_choice="fixed")[0].state_dict(),
+            r"prior_choice must be 'marginal_likelihood' in the .* got 'fixed'\.",
+        ),
+        (
+            {**good, "prior_precisions": {"0": 1.0}},
+            r"prior_precisions must be of 2 in the state to load, got those of 0\.",
+        ),
         (wider.state_dict(), r"exp_avg must have shape \(4, 3\) in the state to load"),
         (
             Laplace(nn.Linear(3, 2), num_data=6).state_dict(),
@@ -365,6 +389,38 @@ def test_groups_come_at_the_start_and_it_is_not_copied_alone():
         optimizer.add_param_group({"params": model[2].bias})
     with pytest.raises(TypeError, match="Laplace cannot be copied or pickled"):
         copy.deepcopy(optimizer)
+
+
+def test_named_parameters_and_empty_groups_are_taken():
+    model = network()
+    optimizer = Laplace(model, num_data=6, params=model.named_parameters())
+    assert optimizer.param_groups[0]["param_names"] == [*weights(model)]
+    groups = [{"params": model.named_parameters()}, {"params": []}]
+    optimizer = Laplace(model, num_data=6, params=groups)
+    train(optimizer, 1)
+    optimizer.load_state_dict(saved(optimizer.state_dict()))
+    assert optimizer.param_groups[1]["param_names"] == []
+
+
+def test_frozen_parameters_that_are_given_have_noise():
+    model = network().requires_grad_(False)
+    optimizer, _ = fitted(model, params=model.parameters())
+    assert [*optimizer.posterior().sampled_names] == ["2.weight", "2.bias"]
+    assert not any(p.requires_grad for p in model.parameters())
+
+
+def test_hooks_are_called_once_a_step_and_still_after_loading():
+    torch.optim.AdamW(network().parameters())  # torch then has wrapped AdamW.step
+    optimizer, (x, y) = fitted()
+    optimizer.load_state_dict(saved(optimizer.state_dict()))
+    assert optimizer.has_posterior
+    calls = []
+    optimizer.register_step_pre_hook(lambda *_: calls.append("before"))
+    optimizer.register_step_post_hook(lambda *_: calls.append("after"))
+    F.cross_entropy(optimizer.network(x), y).backward()
+    optimizer.step()
+    assert calls == ["before", "after"]
+    assert not optimizer.has_posterior
 
 
 def test_a_closure_gives_its_loss():

@@ -8,6 +8,7 @@ from vogn_app.curvature.kronecker.layout import blocks_of, find_watched
 from vogn_app.optim.loading import (
     METHOD,
     check_method,
+    check_plan,
     check_shapes,
     check_sizes,
     check_statistics,
@@ -32,6 +33,13 @@ def test_what_a_state_lacks_is_named():
         ValueError, match=r"^state_dict must be of a KFAC, got one without a, c\.$"
     ):
         check_method("KFAC", {METHOD: "KFAC", "b": 1}, (METHOD, "a", "b", "c"))
+
+
+def test_the_first_setting_that_differs_is_named():
+    check_plan({"a": 1, "b": "two"}, {"a": 1, "b": "two", "c": 3})
+    text = r"^b must be 'two' in the state to load, got 2\.$"
+    with pytest.raises(ValueError, match=text):
+        check_plan({"a": 1, "b": "two", "c": 3}, {"a": 1, "b": 2, "c": 4})
 
 
 def test_groups_must_have_as_many_parameters():

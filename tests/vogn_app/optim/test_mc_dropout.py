@@ -125,6 +125,16 @@ def test_of_two_for_one_model_the_last_one_counts():
     assert not drops(model)
 
 
+def test_layers_that_only_an_earlier_one_dropped_are_dropped_no_more():
+    model = nn.Sequential(nn.Linear(3, 8), nn.Linear(8, 2))
+    first = MCDropout(model, layers="0")
+    second = MCDropout(model, layers="1")
+    assert not model[0]._forward_pre_hooks
+    first.close()
+    assert drops(model)
+    second.close()
+
+
 def test_a_copy_of_both_drops_and_a_copy_of_the_model_does_not():
     model = network()
     optimizer = MCDropout(model, rate=0.5)
@@ -199,13 +209,53 @@ def test_states_that_do_not_fit_are_refused():
         optimizer.load_state_dict(state)
 
 
+def test_states_of_other_parameters_or_rates_are_refused_whole():
+    model = network()
+    optimizer = MCDropout(model)
+    train(model, optimizer, range(1))
+    state = optimizer.state_dict()
+    wide = {**state, "rates": {"2.weight": 0.3, "4.weight": 7.0}}
+    wider = nn.Sequential(
+        nn.Linear(3, 9), nn.ReLU(), nn.Linear(9, 6), nn.ReLU(), nn.Linear(6, 2)
+    )
+    for net, given, told in (
+        (
+            model,
+            wide,
+            r"rates\['4.weight'\] must be a finite number in \(0, 1\), got 7",
+        ),
+        (wider, state, r"exp_avg must have shape \(9, 3\) in the state to load"),
+    ):
+        other = MCDropout(net, rate=0.1)
+        with pytest.raises(ValueError, match=told):
+            other.load_state_dict(given)
+        assert (other.state_dict()["state"], set(other.rates.values())) == ({}, {0.1})
+
+
+@pytest.mark.parametrize(
+    ("group", "told"),
+    [
+        ({"lr": -1}, r"lr must be a finite number in \[0, inf\), got -1"),
+        ({"betas": (0.9, 1.0)}, r"beta2 must be a finite number in \[0, 1\), got 1.0"),
+        ({"params": [nn.Parameter(torch.ones(3))]}, r"one that is not, of shape \(3"),
+    ],
+)
+def test_groups_are_checked(group, told):
+    model = network()
+    optimizer = MCDropout(model, params=[{"params": [model[0].weight]}, {"params": []}])
+    with pytest.raises(ValueError, match=told):
+        optimizer.add_param_group({"params": [model[2].weight], **group})
+    optimizer.add_param_group({"params": [model[2].weight], "lr": 0.5})
+    assert [group["lr"] for group in optimizer.param_groups] == [1e-3, 1e-3, 0.5]
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
         ({"rate": 0}, r"rate must be a finite number in \(0, 1\), got 0"),
         ({"rate": 1.0}, r"rate must be a finite number in \(0, 1\), got 1.0"),
         ({"lr": -1}, r"lr must be a finite number in \[0, inf\), got -1"),
-        ({"betas": (0.9, 1.0)}, r"betas must be a finite number in \[0, 1\), got 1.0"),
+        ({"betas": (0.9, 1.0)}, r"beta2 must be a finite number in \[0, 1\), got 1.0"),
         ({"weight_decay": -1}, "weight_decay must be a finite number"),
         ({"layers": "conv*"}, r"layers must be names .* got conv\*"),
     ],

@@ -106,6 +106,17 @@ def test_drawn_labels_follow_the_seed_alone():
     assert not torch.equal(once(1), once(2))
 
 
+def test_every_batch_draws_labels_of_its_own():
+    model, batch = network(), data()
+    named = dict(model.named_parameters())
+    once, twice = (
+        measure(model, named, [batch] * num, way("diagonal", "fisher"))
+        for num in (1, 2)
+    )
+    values = [found.factors["3", "diagonal"].value for found in (once, twice)]
+    assert not torch.allclose(*values)  # means: the same labels would give the same
+
+
 def test_the_network_is_left_as_it_was():
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
     model[0].requires_grad_(False)

@@ -136,3 +136,15 @@ def test_blocks_without_factors_are_left_out():
     assert [layout.name for layout in curvature.layouts] == ["0"]
     nothing = ModeCurvature.of(layouts, {}, STRENGTH)
     assert nothing.best_priors(mode(model), by_layer=False) == {}
+
+
+def test_eigenvalues_are_taken_once_for_all_priors(monkeypatch):
+    model, calls = nn.Linear(3, 2), []
+    curvature, own = curvature_of(model), torch.linalg.eigvalsh
+    monkeypatch.setattr(
+        torch.linalg, "eigvalsh", lambda matrix: calls.append(1) or own(matrix)
+    )
+    curvature.best_priors(mode(model), by_layer=True)
+    for delta in (0.1, 1.0, 10.0):
+        curvature.occam(mode(model), {"": delta})
+    assert len(calls) == 2  # one for each factor

@@ -146,6 +146,19 @@ def test_parameters_without_a_gradient_stand_still(kind):
 
 
 @EVERY
+def test_groups_have_noise_of_their_own(kind):
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    groups = [{"params": layer.weight} for layer in model]
+    optimizer = kind(model, **PLAN | {"exploration": 0.0}, params=groups)
+    for layer in model:
+        layer.weight.data.zero_()
+        layer.weight.grad = torch.zeros(3, 3)
+    optimizer.step()
+    numbers = torch.stack([layer.weight.detach() for layer in model]).flatten()
+    assert len(numbers.unique()) == 18
+
+
+@EVERY
 def test_types_may_be_mixed(kind):
     model = nn.Sequential(nn.Linear(3, 4).float(), nn.Linear(4, 2).bfloat16())
     optimizer = kind(model, **PLAN | {"exploration": 0.0, "lr": 0.5})

@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 
-from vogn_app.optim.noise import NoiseSource, hashed
+from vogn_app.optim.noise import LABELS, WEIGHTS, NoiseSource, hashed
 
 
 def test_shapes_types_and_order_are_those_of_the_tensors():
@@ -112,6 +112,19 @@ def test_labels_do_not_follow_the_weights():
     labels = torch.randn(1000, generator=source.labels(torch.device("cpu")))
     correlation = torch.corrcoef(torch.stack([normals, labels]))[0, 1]
     assert abs(correlation) < 5 / math.sqrt(1000)
+
+
+@pytest.mark.parametrize("purpose", [WEIGHTS, LABELS])
+def test_noise_is_that_of_the_order_of_devices_and_not_of_their_numbers(purpose):
+    """Rank r is on device r; a run may resume on another than it began on."""
+    seeds = []
+    for numbers in [(0, 1), (1, 0), (3, 2)]:
+        source = NoiseSource(1)
+        source.begin_at(2)
+        devices = [torch.device("cpu", number) for number in numbers]
+        seeds.append([source._generator(d, purpose).initial_seed() for d in devices])
+    assert seeds[0] == seeds[1] == seeds[2]
+    assert seeds[0][0] != seeds[0][1]  # on two at once it is not the same
 
 
 def test_the_hash_depends_on_every_bit_and_on_the_order():

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from tests.vogn_app.optim.networks import assert_bitwise, batch, block, normed, weights
 from vogn_app import IVON, VOGN, NoisyKFAC, Vadam, learn_prior
 from vogn_app.optim import prior_learning
-from vogn_app.optim.prior_learning import data_curvature
+from vogn_app.optim.prior_learning import data_curvature, together
 
 NUM, NOISE = 12, 0.3
 
@@ -223,3 +223,9 @@ def test_curvature_between_refreshes_counts_the_steps_it_stands_for():
         train(optimizer, num_steps)
         found += learn_prior(optimizer)
     assert found == pytest.approx([found[0]] * 3)
+
+
+def test_curvature_of_several_devices_is_put_together_on_the_first():
+    parts = torch.ones(2, device="meta"), torch.ones(3)
+    whole = together(parts)
+    assert (whole.shape, whole.device) == ((5,), parts[0].device)

@@ -11,7 +11,7 @@ from vogn_app.curvature.kronecker.blocks import (
 )
 from vogn_app.curvature.kronecker.moments import Moment
 from vogn_app.curvature.kronecker.unit import unit_moment
-from vogn_app.optim.spectra import spectrum
+from vogn_app.optim.spectra import diagonalised, spectrum
 
 
 def same(found, dense):
@@ -37,6 +37,19 @@ def test_two_factors_of_every_form():
         OUTPUTS: Moment("matrix", outputs, 1),
     }
     same(spectrum(factors), torch.kron(outputs[0], torch.diag(table[0])))
+
+
+def test_factors_as_diagonals_have_the_same_spectrum():
+    factors = {
+        INPUTS: Moment("rows", torch.randn(2, 2, 5), 1),
+        OUTPUTS: Moment("matrix", matrix(3, blocks=2), 1),
+    }
+    short = {side: diagonalised(moment, side) for side, moment in factors.items()}
+    assert {moment.form for moment in short.values()} == {"diagonal"}
+    assert torch.equal(spectrum(short), spectrum(factors))
+    for side, form in ((DIAGONAL, "diagonal"), (UNIT, "matrix")):
+        moment = Moment(form, torch.rand(3, 2), 1)
+        assert diagonalised(moment, side) is moment
 
 
 def test_groups_of_a_convolution_are_blocks_of_their_own():

@@ -42,6 +42,17 @@ def test_a_module_by_name_brings_what_is_in_it():
     torch.testing.assert_close(found["0.3.weight"], model[0][3].weight)
 
 
+@pytest.mark.parametrize("subset", ["last_layer", "head"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_tied_weight_is_in_every_module_that_has_it(subset, bias):
+    model = nn.ModuleDict({"table": nn.Embedding(5, 4), "head": nn.Linear(4, 5, bias)})
+    model["head"].weight = model["table"].weight
+    expected = ["table.weight"] + ["head.bias"] * bias
+    assert [*subset_of(model, named(model), subset)] == expected
+    model = nn.ModuleDict({"one": model["head"], "other": model["head"]})
+    assert len(subset_of(model, named(model), "other")) == 1 + bias
+
+
 @pytest.mark.parametrize("subset", ["head", "1", "2"])
 def test_a_subset_without_parameters_is_refused(subset):
     model = network()

@@ -92,8 +92,8 @@ def test_a_weight_that_no_gradient_reaches_does_not_move():
 
 def test_automatic_settings_follow_the_number_of_examples():
     (group,) = Vadam(OneWeight(), num_data=200).param_groups
-    assert group["initial_curvature"] == Vadam.rules["initial_curvature"](200)
-    assert group["damping"] == Vadam.rules["damping"](200)
+    assert group["initial_curvature"] == Vadam._rules["initial_curvature"](200)
+    assert group["damping"] == Vadam._rules["damping"](200)
     bound = 1 / math.sqrt(200 * group["damping"])
     assert Vadam(OneWeight(), num_data=200).mean_deviation().item() < bound
 

@@ -64,10 +64,11 @@ def test_components_may_be_of_any_kind_but_mixtures():
                 assert torch.equal(draws[name][index], own[name][index])
 
 
-def test_no_more_draws_of_points_are_worth_it_than_there_are():
-    points = point_mixture(mlp)
-    assert [points.num_draws(n) for n in (1, 2, 3, 32)] == [1, 2, 3, 3]
-    assert gaussian_mixture(mlp).num_draws(32) == 32
+def test_draws_of_an_average_are_a_multiple_of_the_components():
+    points, noisy = point_mixture(mlp), gaussian_mixture(mlp)
+    assert [points.num_draws(n) for n in (1, 2, 3, 32)] == [3, 3, 3, 3]
+    assert [noisy.num_draws(n) for n in (1, 3, 4, 32)] == [3, 3, 6, 33]
+    assert gaussian_mixture(mlp, 1).num_draws(32) == 32
     text = "wanted must be a whole number >= 1, got 0."
     with pytest.raises(ValueError, match=re.escape(text)):
         points.num_draws(0)
@@ -76,9 +77,26 @@ def test_no_more_draws_of_points_are_worth_it_than_there_are():
 def test_an_average_counts_each_point_once_however_many_draws_are_asked_for():
     model, mixture, x = mlp(), point_mixture(mlp), torch.randn(5, 4)
     each = mixture.predict_proba(model, x, 3, average=False)
-    got = mixture.predict_proba(model, x)
-    torch.testing.assert_close(got, each.mean(0), rtol=1e-14, atol=1e-14)
+    for wanted in (1, 2, 32):
+        got = mixture.predict_proba(model, x, wanted)
+        torch.testing.assert_close(got, each.mean(0), rtol=1e-14, atol=1e-14)
     assert mixture.predict(model, x, 7).shape == (7, 5, 3)
+
+
+def test_an_average_weighs_all_components_alike():
+    components = tuple(
+        GaussianPosterior(
+            mean={"weight": torch.tensor([[centre]]).double()},
+            precision={"weight": torch.full((1, 1), 1e12).double()},
+            prior_precision={"weight": 1.0},
+        )
+        for centre in (3.0, 0.0, 0.0)
+    )
+    mixture = MixturePosterior(components=components)
+    model, x = nn.Linear(1, 1, bias=False).double(), torch.ones(1, 1).double()
+    for wanted in (1, 7, 8, 32):
+        found = mixture.predict_proba(model, x, wanted, link=lambda z: z)
+        assert found.item() == pytest.approx(1, abs=1e-4)
 
 
 def test_the_mean_is_no_network():

@@ -8,6 +8,7 @@ import streamlit as st
 from trainers.runs import Run
 from ui.components.formats import count, plain
 from ui.components.labels import data_title
+from ui.components.notes import notes_of
 from ui.components.plot import panel
 from ui.views.compare.comparison import Comparison, told_missing
 from ui.views.compare.groups import Entry
@@ -48,6 +49,18 @@ def render(comparison: Comparison) -> None:
             [(entry, [each.measures for each in several]) for entry, several in found],
         )
     told_missing(missing)
+    for note, names in _notes([each for each, _ in found]).items():
+        who = ", ".join(f"**{plain(each)}**" for each in names)
+        st.caption(f":material/info: {who}: {plain(note)}")
+
+
+def _notes(entries: Sequence[Entry]) -> dict[str, list[str]]:
+    """What evaluations say of their own limits, with the entries that it is true of."""
+    said: dict[str, list[str]] = {}
+    for entry in entries:
+        for note in dict.fromkeys(n for v in entry.views for n in notes_of(v.run)):
+            said.setdefault(note, []).append(entry.name)
+    return said
 
 
 def _chosen(runs: Sequence[Run]) -> tuple[str, str, str] | None:

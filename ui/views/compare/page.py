@@ -21,10 +21,11 @@ from ui.views.compare.key import show_key
 
 REFRESH = 3.0  # seconds between two looks while a run is alive
 TAB = "compare"  # of the address, /compare?runs=ID,ID&compare=Curves
+AGAINST = "Against a setting"
 # Each tab is a module of this folder with a `render(comparison)`.
 TABS = {
     "Numbers": "numbers",
-    "Against a setting": "against",
+    AGAINST: "against",
     "Curves": "curves",
     "Reliability": "reliability",
     "Risk and coverage": "selective",
@@ -54,10 +55,13 @@ def render() -> None:
         told(chosen, 0)
         empty(views)
         return
-    told(chosen, left_out)
+    # The tab against a setting shows all runs, with a key of its own.
+    by_entry = st.session_state.get(TAB, st.query_params.get(TAB)) != AGAINST
+    told(chosen, left_out if by_entry else 0)
     _notes(found)
     comparison = Comparison(found, place, chosen.views)
-    show_key(found, comparison.baseline)
+    if by_entry:
+        show_key(found, comparison.baseline)
     _watch(chosen.views)
     _tabs(comparison)
 

@@ -9,6 +9,7 @@ import streamlit as st
 from trainers.config import RunConfig
 from trainers.costs import BUSY, NOTHING, Span
 from trainers.errands import RUNNING
+from trainers.uncounted import uncounted
 from ui.components import access
 from ui.components.engine import attempt
 from ui.components.formats import age, count, counted, plain
@@ -112,7 +113,7 @@ def _result(configs: Sequence[RunConfig], found: Mapping[str, Found]) -> None:
             )  # fmt: skip
             return
     st.markdown(f":material/timer: {summary(configs, ordered)}")
-    st.caption(plain(details(ordered, time.time())))
+    st.caption(plain(details(ordered, time.time(), configs)))
 
 
 def total(configs: Sequence[RunConfig], found: Sequence[Found]) -> Span:
@@ -141,8 +142,16 @@ def summary(configs: Sequence[RunConfig], found: Sequence[Found]) -> str:
     return ", ".join([*words, f"{amount} parameters"])
 
 
-def details(found: Sequence[Found], now: float) -> str:
-    """Where and when it was measured, and what to make of it."""
+def details(
+    found: Sequence[Found], now: float, configs: Sequence[RunConfig] = ()
+) -> str:
+    """Where and when it was measured, and what to make of it.
+
+    Args:
+        found: What was measured.
+        now: The time.
+        configs: The runs, of which is told what no measurement has in it.
+    """
     last, kinds = found[-1], list(dict.fromkeys(it.cost for it in found))
     when = age(max(0.0, now - min(it.time for it in found)))
     told = f"Measured on {last.cost.device} {when}"
@@ -152,7 +161,8 @@ def details(found: Sequence[Found], now: float) -> str:
     told += "."
     if any(it.cost.load > BUSY for it in found):
         told += " The machine was busy: alone it is faster."
-    return told
+    left_out = filter(None, dict.fromkeys(map(uncounted, configs)))
+    return " ".join([told, *left_out])
 
 
 def spanned(span: Span) -> str:

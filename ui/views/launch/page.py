@@ -21,6 +21,7 @@ from ui.views.launch.prefill import prefill
 from ui.views.launch.recipe import recipe_buttons
 from ui.views.launch.saved import bar
 from ui.views.launch.several import several
+from ui.views.launch.short import too_short
 from ui.views.launch.study import study_buttons
 from ui.views.launch.upload import own_images
 
@@ -106,6 +107,8 @@ def _summary(form: Form, order: Order | None, problems: Sequence[str]) -> None:
             st.error("Correct the marked hyper-parameters.", icon=":material/error:")
         if form.plan.is_open:
             st.info(_WHAT_VARIES[form.plan.kind], icon=":material/stacks:")
+        if order is not None and (short := too_short(order.configs)):
+            st.warning(short, icon=":material/timelapse:")
         possible = order is not None and _outlook(order)
         if order is not None and possible and is_local():
             estimate(order.configs)

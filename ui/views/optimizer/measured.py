@@ -39,10 +39,9 @@ _TITLES = {
     "kfac_every_step": "K-FAC, factor_interval=1",
     "kfac_no_history": "K-FAC, factor_decay=0",
     "sp_ngd_no_history": "SP-NGD, factor_decay=0",
-    "ivon": "IVON",
-    "mc_dropout": "MC-dropout",
-    "ensemble": "Five AdamW networks",
 }
+# Other programs of a method that is here: no settings of it.
+_PEERS = {"ivon_opt": "IVON (its authors' package)"}
 _TASK = ("fashion-mnist", "lenet5")
 
 
@@ -60,7 +59,7 @@ def title(method: str) -> str:
     """What people call a method of the benchmarks."""
     if method in OPTIMIZERS:
         return OPTIMIZERS[method].title
-    return _TITLES.get(method, method)
+    return (_TITLES | _PEERS).get(method, method)
 
 
 def rows(name: str, folder: Path = RESULTS) -> list[Row]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from trainers.continual.record import is_continual
 from trainers.runs import Run, list_runs, runs_root
 from trainers.status import FINISHED
 from ui.components import navigation, reading
@@ -51,7 +52,8 @@ def render() -> None:
 
 def is_ready(view: Summary) -> bool:
     """Whether a report can be made of a run."""
-    return view.state == FINISHED and view.config is not None
+    finished = view.state == FINISHED and view.config is not None
+    return finished and not is_continual(view.run)  # judged by task, not as a whole
 
 
 def folder_of(runs: Sequence[Run]) -> Path:

@@ -8,9 +8,10 @@ from typing import Any
 import streamlit as st
 
 from trainers.config import RunConfig
+from trainers.continual.record import is_continual, read_record
 from trainers.runs import Run, RunError, read_json
 from ui.components import access, navigation, reading
-from ui.components.commands import command_block
+from ui.components.commands import command_block, continual_block
 from ui.components.estimates import NOTHING
 from ui.components.formats import MISSING, count, counted, plain
 from ui.components.notify import WEBHOOK_HINT
@@ -31,7 +32,7 @@ def render(view: Summary) -> None:
     command_place, json_place = st.columns(2)
     with command_place:
         st.markdown("### Command that repeats this run")
-        st.code(command_block(view.config), language="bash", wrap_lines=True)
+        st.code(_command(view.run, view.config), language="bash", wrap_lines=True)
         _software(view.run)
     with json_place:
         st.markdown("### config.json")
@@ -39,9 +40,15 @@ def render(view: Summary) -> None:
         st.code(shown, language="json")
 
 
+def _command(run: Run, config: RunConfig) -> str:
+    if is_continual(run):
+        return continual_block(read_record(run).settings)
+    return command_block(config)
+
+
 def _actions(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if st.button(
+        if not is_continual(run) and st.button(
             "Launch with these settings", icon=":material/rocket_launch:",
             type="primary", key="launch_again", disabled=not access.may_edit(),
             help="Opens the launch form, where you can still change them.",

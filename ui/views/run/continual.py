@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from data import dataset_spec
-from trainers.continual.findings import COLUMNS, NOTE, final_rows, verdict
+from trainers.continual.findings import columns, final_rows, note, verdict
 from trainers.continual.record import Course, Record, read_record
 from trainers.continual.settings import METHODS, ContinualSettings
 from trainers.runs import Run
@@ -105,6 +105,7 @@ def _triangle(run: Run, record: Record, known: Mapping[str, Course]) -> None:
 
 def _numbers(record: Record) -> None:
     st.markdown("### Numbers")
-    rows = [dict(zip(COLUMNS, row, strict=True)) for row in final_rows(record)]
+    heads = columns(record)
+    rows = [dict(zip(heads, row, strict=True)) for row in final_rows(record)]
     st.table(rows, border="horizontal", hide_index=True)
-    st.caption(NOTE)
+    st.caption(note(record))

@@ -12,6 +12,7 @@ from ui.components.formats import count, plain
 from ui.components.guarded import guarded
 from ui.components.images import kept, kept_sets
 from ui.components.latest import stamp_of
+from ui.components.notes import show_notes
 from ui.components.plot import panel, plot
 from ui.views.run.browsing import IMAGE, set_title
 from ui.views.run.detail import belief_of, picture_html
@@ -64,6 +65,7 @@ def embedding(run: Run, names: list[str], points: bool) -> None:
             for name, each in zip(rows, places, strict=True)
         ]
         _chart(run, names, groups, str(coloring), (str(method), axes, note), points)
+        show_notes(run)
 
 
 def _colorings(run: Run) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainers.continual.record import is_continual
 from trainers.runs import Run, RunError
 
 MOST_IN_MEMORY = 500 * 10**6  # bytes: Streamlit keeps a download in its memory
@@ -38,8 +39,8 @@ WHAT = {
     "continual.html": "The same as a page that opens anywhere.",
     "continual.png": "The same as a picture.",
     "embedding.npz": "Where t-SNE puts the examples on the map of the embedding.",
-    "posterior.safetensors": "The posterior: mean and precision of all weights, to "
-    "predict with elsewhere; no code in it is run.",
+    "posterior.safetensors": "The posterior over the weights, to predict with "
+    "elsewhere; no code in it is run.",
     "config.json": "The whole configuration; `python -m trainers run --config` "
     "takes it.",
     "metrics.jsonl": "What was logged, a line a step or an epoch.",
@@ -67,6 +68,10 @@ _FOLDERS = {
     "report": "Part of a report on this run.",
     "checkpoint": "Part of a checkpoint.",
 }
+_OF_TASKS = (
+    "How the network of each task is trained by VOGN; the settings of the tasks are in "
+    "continual.json."
+)
 _UNKNOWN = "Not a file of this program."
 
 
@@ -87,6 +92,8 @@ class File:
     @property
     def what(self) -> str:
         """What it is, in a sentence."""
+        if self.name == "config.json" and is_continual(Run(self.path.parent)):
+            return _OF_TASKS
         if self.name in WHAT:
             return WHAT[self.name]
         folder = self.name.split("/")[0]

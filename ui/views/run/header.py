@@ -9,6 +9,7 @@ import streamlit as st
 
 from trainers.catalogue import model_spec
 from trainers.config import RunConfig
+from trainers.continual.record import is_continual
 from trainers.status import (
     ALIVE,
     FAILED,
@@ -26,7 +27,7 @@ from ui.components.deleting import confirm_delete
 from ui.components.durations import worked
 from ui.components.engine import attempt
 from ui.components.formats import age, count, duration, plain, words
-from ui.components.labels import run_title
+from ui.components.labels import data_title, run_title
 from ui.components.notify import notify
 from ui.components.reading import Summary
 from ui.components.series import Row, rate, seconds_left
@@ -51,6 +52,13 @@ def subtitle(view: Summary, config: RunConfig, status: Status) -> str:
     parts += [f"group {view.group}"] if view.group else []
     parts.append(f"run {view.run.id}")
     return plain(" · ".join(parts))
+
+
+def title(view: Summary, config: RunConfig) -> str:
+    """What a run is; of tasks one after another VOGN may be one method of several."""
+    if is_continual(view.run):
+        return f"Continual learning on {data_title(config.dataset.name)}"
+    return run_title(config)
 
 
 def newest(status: Status, rows: Sequence[Row]) -> Status:
@@ -82,7 +90,7 @@ def header(view: Summary, rows: Sequence[Row]) -> None:
     words_place, buttons_place = st.columns([2, 3], vertical_alignment="bottom")
     with words_place:
         shown = badge(view.state, view.position)
-        st.markdown(f"## {plain(run_title(config))} &ensp;:small[{shown}]")
+        st.markdown(f"## {plain(title(view, config))} &ensp;:small[{shown}]")
     with buttons_place, st.container(horizontal=True, horizontal_alignment="right"):
         notify([view])
         _buttons(view)
@@ -121,6 +129,12 @@ def _buttons(view: Summary) -> None:
         _button_stop(view, fixed)
     elif view.state in RESUMABLE:
         _button_resume(view, fixed)
+    if not is_continual(view.run):  # which is judged by task, and started elsewhere
+        _buttons_to_pages(view, fixed)
+
+
+def _buttons_to_pages(view: Summary, fixed: bool) -> None:
+    """Buttons to what can be made of a run."""
     _button_to(
         navigation.COMPARE, "Compare with…", ":material/compare_arrows:",
         "Put this run beside others.", {navigation.CHOSEN: view.run.id},

@@ -7,6 +7,7 @@ import streamlit as st
 
 from ui.components.formats import count, counted, decimal, number, percent, plain
 from ui.components.labels import data_title
+from ui.views.run.drawn import drawn, undivided
 
 _METRICS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "accuracy": ("Accuracy", percent),
@@ -34,19 +35,15 @@ def headline(content: Mapping[str, Any]) -> None:
 def basis(content: Mapping[str, Any]) -> str:
     """What the numbers rest on: examples, samples, and the split of the entropy."""
     examples = f"{count(content['num_examples'])} test examples"
-    if content["num_samples"] < 2:
-        return (
-            f"On {examples}, one set of weights. A single network has no posterior "
-            "samples that could disagree: its mutual information is 0 by definition."
-        )
+    if why := undivided(content):
+        return f"On {examples}. {why}"
     metrics = content["metrics"]
     # The mean of several networks is none: such a posterior has no numbers there.
     beside = (
         ", with the network at the posterior mean beside it" if content["mean"] else ""
     )
     return (
-        f"On {examples}; posterior predictive over {count(content['num_samples'])} "
-        f"weight samples{beside}. "
+        f"On {examples}; posterior predictive over {drawn(content)}{beside}. "
         f"Mean entropy {decimal(metrics['predictive_entropy'])} nats = "
         f"{decimal(metrics['expected_entropy'])} expected (aleatoric) + "
         f"{decimal(metrics['mutual_information'])} mutual information (epistemic)."

@@ -77,6 +77,27 @@ _OF_MIXTURES = {
 }
 
 
+# What they say of a width that does not come from how much the data say, such as that
+# of SGD's walk.
+_OF_A_METHOD = {
+    "deviation": "How far a weight differs over draws, on average.",
+    "signal_to_noise": "A typical weight over its deviation. Above 1 draws agree on "
+    "its sign; far below, they do not.",
+}
+_SAME = 1e-3  # relative difference of what is the same number in all layers
+
+
+def is_point(layers: Sequence[Layer]) -> bool:
+    """Whether layers are of a posterior all of whose draws are one network."""
+    return bool(layers) and all(value(row.get("deviation")) == 0.0 for row in layers)
+
+
+def is_by_method(layers: Sequence[Layer]) -> bool:
+    """Whether the width of layers is what the method makes it, with no prior in it."""
+    unknown = all(value(row.get("effective_parameters")) is None for row in layers)
+    return unknown and not is_mixture(layers)
+
+
 def is_mixture(layers: Sequence[Layer]) -> bool:
     """Whether layers are of a mixture of posteriors, or of networks."""
     return any(value(row.get("between")) is not None for row in layers)
@@ -88,4 +109,15 @@ def known(layers: Sequence[Layer]) -> list[Measure]:
         each for each in MEASURES if any(each.of(row) is not None for row in layers)
     ]
     notes = _OF_MIXTURES if is_mixture(layers) else {}
+    if is_by_method(layers):
+        notes = _OF_A_METHOD
+        found = [each for each in found if not _says_nothing(each, layers)]
     return [replace(each, note=notes.get(each.key, each.note)) for each in found]
+
+
+def _says_nothing(measure: Measure, layers: Sequence[Layer]) -> bool:
+    """Whether a ratio is the same in all layers: such as of a dropout rate."""
+    if measure.key != "signal_to_noise" or len(layers) < 2:
+        return False
+    numbers = [number for row in layers if (number := measure.of(row)) is not None]
+    return max(numbers) - min(numbers) <= _SAME * max(numbers)

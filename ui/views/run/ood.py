@@ -15,6 +15,7 @@ from ui.components.estimates import label, told
 from ui.components.formats import compact, count, decimal, percent, plain
 from ui.components.guarded import fragment, guarded
 from ui.components.labels import data_title
+from ui.components.notes import show_notes
 from ui.components.plot import panel
 from ui.components.reading import Summary
 from ui.views.run.detection import AXES, Detected, Flagged, detected
@@ -48,6 +49,7 @@ def render(view: Summary) -> None:
 def _detection(run: Run, inside: str, names: list[str]) -> None:
     top = st.container(horizontal=True, vertical_alignment="bottom")
     name, score, log = _chosen(run, names, top)
+    show_notes(run)
     outside = data_title(name)
     try:
         found = detected(run, name, score)
@@ -228,6 +230,7 @@ def _all_scores(run: Run, name: str, titles: Mapping[str, str]) -> None:
             "Chosen after the fact, the best of many scores looks better than it is: "
             f"fix the score before you look. {plain(' '.join(notes))}"
         )
+        show_notes(run)
 
 
 def _no_detection(config: RunConfig) -> str:

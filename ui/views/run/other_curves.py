@@ -13,7 +13,7 @@ MOST = 12  # panels; a run that logs more has them in the table to download
 _LONGEST = 60  # characters of a name that are shown
 _COLORS = {STEPS: "@1", EPOCHS: "@2"}
 KNOWN = {line.key for plan in (*PLANS, *CURVATURE) for line in plan.lines}
-_PLACES = {"kind", "step", "epoch", "seconds"}
+_PLACES = {"kind", "step", "epoch", "seconds", "task"}
 
 
 def other_keys(rows: Sequence[Row]) -> dict[str, list[str]]:

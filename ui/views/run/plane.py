@@ -5,11 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from trainers.kinds import bayesian_examples
 from trainers.runs import Run
-from ui.components.formats import counted
 from ui.components.guarded import guarded
 from ui.components.plot import panel
+from ui.views.run.drawn import drawn as drawn_over
+from ui.views.run.drawn import no_map
 from ui.views.run.maps import (
     ALEATORIC,
     ENTROPY,
@@ -60,9 +60,8 @@ def plane(run: Run, content: Mapping[str, Any], names: list[str]) -> None:
         for place, title in zip(st.columns(2), chosen[first : first + 2], strict=False):
             with place, guarded(f"The map {title}"):
                 _map(run, content, names, title, bool(points), bool(shared))
-    samples = counted(content["num_samples"], "weight sample")
     st.caption(
-        f"By {samples} (S) at {len(content['map']['x'])} x "
+        f"By {drawn_over(content)} (S) at {len(content['map']['x'])} x "
         f"{len(content['map']['y'])} points; entropies in nats."
     )
 
@@ -89,8 +88,8 @@ def _map(
             revision=run.id,
         )
         return
-    if title != TOTAL and content["num_samples"] < 2:
-        _undivided(title)
+    if title != TOTAL and (why := no_map(content)):
+        _undivided(title, why)
         return
     key = _KEYS[title]
     largest = max(max(row) for row in heights(area, ENTROPY)) if shared else None
@@ -104,12 +103,7 @@ def _map(
     )
 
 
-def _undivided(title: str) -> None:
+def _undivided(title: str, why: str) -> None:
     with st.container(border=True, height="stretch"):
         st.markdown(f"**{title}**")
-        st.info(
-            "There is no map of it: one set of weights cannot disagree with itself, so "
-            "its entropy cannot be split. Train with a Bayesian optimizer, such as "
-            f"{bayesian_examples()}, to see where data are missing.",
-            icon=":material/info:",
-        )
+        st.info(why, icon=":material/info:")

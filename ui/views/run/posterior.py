@@ -17,7 +17,15 @@ from ui.components.guarded import fragment
 from ui.components.plot import panel
 from ui.components.reading import Summary
 from ui.components.series import MAX_POINTS, Row, value
-from ui.views.run.layer_measures import MEASURES, Layer, is_mixture, known
+from ui.views.run.drawn import ONE_NETWORK
+from ui.views.run.layer_measures import (
+    MEASURES,
+    Layer,
+    is_by_method,
+    is_mixture,
+    is_point,
+    known,
+)
 from ui.views.run.layers import by_layer, name_of, over_time, thinned_epochs
 
 REFRESH = 5.0  # seconds between two looks at a live run, which tells once an epoch
@@ -57,6 +65,9 @@ def _live(view: Summary) -> None:
     layers = _final(view) or (epochs[-1][1] if epochs else [])
     if not layers:
         st.info(_missing(view.state), icon=":material/hourglass_empty:")
+        return
+    if is_point(layers):
+        st.info(ONE_NETWORK, icon=":material/scatter_plot:")
         return
     _totals(layers)
     if len(layers) > MAX_POINTS:
@@ -138,14 +149,18 @@ def _reading(layers: Sequence[Layer]) -> str:
             "units in another order lie apart too, so a large one is no doubt that "
             "reaches predictions."
         )
-    if any(value(layer.get("effective_parameters")) is not None for layer in layers):
+    if is_by_method(layers):
         return (
-            "A deviation far below the prior's means that the data pin a weight down, "
-            "be it close to 0, where its signal-to-noise is low all the same; one near "
-            "the prior's means that they leave it open, and its doubt reaches "
-            "predictions."
+            "A width is what the method makes it, such as that of SGD's walk, which "
+            "its learning rate decides, or the dropout rate: it tells how far draws "
+            "differ, not how well the data determine a weight."
         )
-    return ""
+    return (
+        "A deviation far below the prior's means that the data pin a weight down, "
+        "be it close to 0, where its signal-to-noise is low all the same; one near "
+        "the prior's means that they leave it open, and its doubt reaches "
+        "predictions."
+    )
 
 
 def _sum(layers: Sequence[Layer], key: str) -> float:

@@ -77,7 +77,7 @@ def _what(course: Course) -> list[Column]:
     return [
         Column("dataset", "Dataset", _dataset, width=115),
         Column("model", "Model", _model, width=95),
-        Column("optimizer", "Optimizer", _optimizer, width=95),
+        Column("optimizer", "Optimizer", _optimizer, width=135),
         Column(
             "curve", "Loss", lambda view: course(view.run), "curve", 95,
             help="Validation NLL by epoch; the training loss before there are two "

@@ -11,7 +11,7 @@ from trainers.runs import Run
 from trainers.status import ALIVE
 from trainers.sweep import differing
 from ui.components import navigation
-from ui.components.against import against, axes_among
+from ui.components.against import SETTING, against, axes_among
 from ui.components.engine import told
 from ui.components.formats import count, counted, plain
 from ui.components.guarded import guarded
@@ -169,7 +169,7 @@ def _picture(group: Group) -> None:
         return
     box = st.expander(
         "Against a setting", icon=":material/show_chart:", key=PICTURE,
-        on_change="rerun",
+        on_change="rerun", expanded=SETTING in st.query_params,
     )  # fmt: skip
     if box.open:
         with box, guarded("The picture of the group"):

@@ -56,5 +56,14 @@ def test_runs_that_differ_in_no_number_are_told_so(root, open_page):
     for seed in (0, 1):
         write(root, f"a-{seed}", seed)
     app = open_page("compare", **TAB)
-    assert "No two evaluated runs of these differ in a number" in text(app)
+    assert "No optimizer here was evaluated with two values" in text(app)
     assert not charts(app)
+
+
+def test_the_key_of_the_page_is_left_to_the_other_tabs(study, open_page):  # noqa: F811
+    def marks(tab):
+        app = open_page("compare", runs="group:mine", compare=tab)
+        return str([each.proto for each in app.get("html")])
+
+    assert "0.1, seed 0" in marks("Settings")
+    assert "0.1, seed 0" not in marks("Against a setting")

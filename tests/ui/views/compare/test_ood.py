@@ -2,7 +2,7 @@
 
 from tests.ui.seen import charts, text
 from tests.ui.views.compare.examples import OOD, run_of
-from trainers.runs import read_json
+from trainers.runs import read_json, write_json
 
 
 def opened(open_page, **query):
@@ -14,8 +14,11 @@ def opened(open_page, **query):
 def test_the_areas_are_those_of_the_evaluation(open_page, root):
     run = run_of(root, "a")
     run_of(root, "b", optimizer="adamw")
+    content = read_json(run.evaluation)
+    write_json(run.evaluation, content | {"notes": ["Logits are of *one* network."]})
     app = opened(open_page)
-    area = read_json(run.evaluation)["ood"][OOD]["auroc"]
+    assert "**VOGN**: Logits are of *one* network." in text(app)
+    area = content["ood"][OOD]["auroc"]
     assert f"VOGN {100 * area:.1f} %" in charts(app)["compare-roc"]["alt"]
     assert "against 100 examples of Photograph patches" in text(app)
 

@@ -68,6 +68,9 @@ def test_where_and_when_it_was_measured_is_told():
     )
     assert details([found(load=3.0)], now).endswith("busy: alone it is faster.")
     assert "2 min ago." in details([found(), found(parameters=1)], now + 130)
+    laplace = config(optimizer="laplace")
+    told = details([found()] * 2, now, [laplace, laplace])
+    assert told.count(" Not counted: Laplace's pass over the training data") == 1
 
 
 @pytest.fixture

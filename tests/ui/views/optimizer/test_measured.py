@@ -78,6 +78,7 @@ def test_missing_and_damaged_files(tmp_path):
 def test_titles():
     assert title("sp_ngd") == "SP-NGD"
     assert title("ivon") == "IVON"
+    assert title("ivon_opt") == "IVON (its authors' package)"
     assert title("something") == "something"
 
 

@@ -2,10 +2,13 @@
 
 import pytest
 
+from tests.trainers.continual.examples import record
 from tests.ui import fakes
 from tests.ui.seen import text
+from trainers.continual.record import write_record
 from trainers.runs import Run
-from ui.views.report.page import MAX_RUNS, folder_of
+from ui.components.reading import summary
+from ui.views.report.page import MAX_RUNS, folder_of, is_ready
 
 
 @pytest.fixture
@@ -63,3 +66,10 @@ def test_a_report_of_one_run_lies_in_its_folder_and_others_beside(root):
     assert folder_of([one]) == root / "a" / "report"
     assert folder_of([one, two]).is_relative_to(root / ".reports")
     assert folder_of([one, two]) != folder_of([two, one])
+
+
+def test_a_run_of_tasks_has_no_report(root):
+    run = fakes.write_run(root, "a", evaluated=True)
+    assert is_ready(summary(run))
+    write_record(run, record())
+    assert not is_ready(summary(run))

@@ -8,7 +8,7 @@ from tests.trainers.continual.examples import record, settings
 from tests.ui import fakes
 from tests.ui.seen import charts, errors, text
 from trainers import status
-from trainers.continual.findings import COLUMNS, final_rows, verdict
+from trainers.continual.findings import columns, final_rows, verdict
 from trainers.continual.record import Record, record_path, write_record
 from trainers.parcel.deployment import offers_posterior
 from trainers.runs import load_config
@@ -27,6 +27,8 @@ def test_the_page_opens_on_it_with_lines_map_and_table(open_page, run):
     app = open_page("run", run="a")
     assert not app.exception
     assert not app.error
+    assert "Continual learning on Digits" in text(app)
+    assert not {"compare", "report", "clone"} & {each.key for each in app.button}
     assert [tab.label for tab in app.tabs] == list(TASK_TABS)
     shown = charts(app)
     lines = {t["name"]: t["y"] for t in shown["continual-average"]["figure"]["data"]}
@@ -36,7 +38,7 @@ def test_the_page_opens_on_it_with_lines_map_and_table(open_page, run):
     assert heat["z"][1] == [0.8, 0.9, None]
     assert verdict(record()) in text(app).replace("**", "")
     table = app.table[0].value
-    assert list(table.columns) == list(COLUMNS)
+    assert list(table.columns) == list(columns(record()))
     assert [tuple(row) for row in table.to_numpy()] == final_rows(record())
 
 
@@ -107,3 +109,9 @@ def test_the_posterior_is_offered_as_a_prior(open_page, run):
     assert not offers_posterior(run, load_config(run))
     record_path(run).unlink()
     assert offers_posterior(run, load_config(run))
+
+
+def test_its_configuration_repeats_the_tasks_and_launches_no_training(open_page, run):
+    app = open_page("run", run="a", tab="Configuration")
+    assert app.code[0].value.startswith("python -m trainers continual")
+    assert "launch_again" not in {each.key for each in app.button}

@@ -5,6 +5,7 @@ import pytest
 
 from tests.ui import fakes
 from tests.ui.seen import charts, text
+from trainers.runs import read_json, write_json
 from trainers.tsne import FILE
 from ui.components import predictions
 from ui.components.latest import stamp_of
@@ -34,8 +35,11 @@ def groups(run):
 
 
 def test_the_map_and_an_example_are_shown_at_once(open_page, run):
+    content = read_json(run.evaluation)
+    write_json(run.evaluation, content | {"notes": ["Features are of *one* network."]})
     app = shown(open_page)
     assert not app.exception
+    assert "Features are of *one* network." in text(app)
     drawn = charts(app)
     traces = drawn["embedding-PCA"]["figure"]["data"]
     assert [len(trace["x"]) for trace in traces] == [360, 500]

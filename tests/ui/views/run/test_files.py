@@ -2,7 +2,9 @@
 
 import pytest
 
+from tests.trainers.continual.examples import record
 from tests.ui import fakes
+from trainers.continual.record import write_record
 from trainers.runs import RunError
 from ui.views.run.files import MOST_FILES, content, files_of, is_inside, size_text
 
@@ -116,3 +118,12 @@ def test_a_folder_of_very_many_files_is_cut(run):
 )  # fmt: skip
 def test_sizes_are_told_in_the_unit_that_suits(size, told):
     assert size_text(size) == told
+
+
+def test_the_configuration_of_tasks_starts_no_training_of_its_own(run):
+    def told():
+        return next(f.what for f in files_of(run) if f.name == "config.json")
+
+    assert "python -m trainers run" in told()
+    write_record(run, record())
+    assert "python -m trainers run" not in told()

@@ -76,8 +76,9 @@ def test_without_an_out_of_distribution_set_its_number_is_left_out(shown):
 
 def test_several_networks_have_samples_and_no_mean(shown):
     content, _ = shown()
-    told = basis({**content, "mean": None})
-    assert "posterior predictive over 8 weight samples. Mean entropy" in told
+    layers = [layer | {"between": 1.0} for layer in content["posterior"]]
+    told = basis({**content, "mean": None, "posterior": layers})
+    assert "posterior predictive over 8 networks. Mean entropy" in told
     assert "one set of weights" not in told
 
 
@@ -87,3 +88,10 @@ def test_the_basis_tells_examples_and_samples(shown):
     assert "On 360 test examples; posterior predictive over 8 weight samples" in told
     parts = [content["metrics"][k] for k in ("expected_entropy", "mutual_information")]
     assert f"= {parts[0]:.3f} expected (aleatoric) + {parts[1]:.3f} mutual" in told
+
+
+def test_one_draw_is_not_called_a_single_network(shown):
+    content, _ = shown()
+    told = basis({**content, "num_samples": 1})
+    assert told.startswith("On 360 test examples. One draw of the weights")
+    assert "single network" not in told

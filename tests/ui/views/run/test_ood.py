@@ -7,7 +7,7 @@ import pytest
 
 from tests.ui import fakes
 from tests.ui.seen import charts, errors, text
-from trainers.runs import read_json
+from trainers.runs import read_json, write_json
 from ui.views.run.detection import detected
 from ui.views.run.roc import POINT
 
@@ -81,10 +81,14 @@ def test_bad_choices_in_the_address_are_not_taken(open_page, run, bad):
 
 
 def test_all_scores_are_compared_on_demand(open_page, run):
+    content = read_json(run.evaluation)
+    write_json(run.evaluation, content | {"notes": ["Logits are of *one* network."]})
     app = open_page("run", run="a", tab="OOD")
     assert len(app.table) == 1
+    assert text(app).count("Logits are of *one* network.") == 1
     app.session_state["ood_all"] = True
     app.run()
+    assert text(app).count("Logits are of *one* network.") == 2  # the table's too
     rows = app.table[1].value
     assert len(rows) == 9
     assert "ViM is left out: logits must be an affine function" in text(app)

@@ -47,3 +47,7 @@ def test_there_are_at_most_so_many():
     rows = [row(**{f"z{k:02}": float(k) for k in range(MOST + 5)})]
     assert len(other_curves(rows, Axes())) == MOST
     assert len(other_keys(rows)) == MOST + 5
+
+
+def test_the_task_of_a_row_is_no_number_to_draw():
+    assert other_keys([row(task=1), row(step=2, task=2)]) == {}

@@ -93,6 +93,7 @@ def test_what_knows_no_prior_says_nothing_of_one(open_page, root):
     told = text(opened(open_page))
     assert "Layers stand in the order of the model." in told
     assert "pin a weight down" not in told
+    assert "A width is what the method makes it" in told
     assert "mixture" not in told
 
 
@@ -186,3 +187,15 @@ def test_only_epochs_tell_of_layers():
     assert epoch_layers(rows) == [(2.0, [{"name": "a"}])]
     with pytest.raises(ValueError, match="must be a list of layers"):
         checked({"name": "a", "x": 1}.values())
+
+
+def test_one_network_is_said_to_be_one_and_not_drawn(open_page, root):
+    run = fakes.write_run(root, "a", optimizer="snapshot", evaluated=True)
+    content = json.loads(run.evaluation.read_text())
+    alone = {"deviation": 0.0, "signal_to_noise": None, "between": 0.0}
+    layers = [layer | alone for layer in content["posterior"]]
+    write_json(run.evaluation, content | {"posterior": layers, "num_samples": 1})
+    app = opened(open_page)
+    assert "The posterior is one network" in text(app)
+    assert not charts(app)
+    assert not app.dataframe
