@@ -40,9 +40,7 @@ def test_a_run_tells_swag_how_long_it_is():
     config = OptimizerConfig(name="swag", hyperparameters={"max_rank": 4})
     optimizer = built(config, mlp((2,), 3), num_steps=40)
     assert (optimizer.num_steps, optimizer.interval) == (40, 2)
-    with pytest.raises(
-        ValueError, match="num_steps must be a whole number >= 2, got 1"
-    ):
+    with pytest.raises(ValueError, match="must give SWAG at least 2 steps, got 1"):
         built(config, mlp((2,), 3), num_steps=1)
 
 

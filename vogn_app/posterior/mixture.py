@@ -133,8 +133,8 @@ class MixturePosterior(StoredPosterior):
 
     @property
     def has_mean(self) -> bool:
-        """False: networks of averaged weights are not among those of the mixture."""
-        return False
+        """False for several: a network of averaged weights is none of the mixture."""
+        return len(self.components) == 1 and self.components[0].has_mean
 
     def num_draws(self, wanted: int) -> int:
         """A multiple of M, so that all components count alike.

@@ -292,3 +292,13 @@ def test_points_that_do_not_fit_are_errors(point, text):
 def test_metadata_are_checked():
     with pytest.raises(ValueError, match=r"^metadata must be strings and numbers"):
         MixturePosterior(components=[posterior_of(mlp())], metadata={"a": []})
+
+
+def test_a_mixture_of_one_is_that_one():
+    model = nn.Linear(2, 3)
+    (only,) = MixturePosterior.of_points(model, [({}, {})]).components
+    posterior = MixturePosterior(components=(only,))
+    assert posterior.has_mean
+    other = nn.Linear(2, 3)
+    posterior.load_into(other)
+    assert torch.equal(other.weight, model.weight)

@@ -47,14 +47,11 @@ def no_map(content: Mapping[str, Any]) -> str:
     if content["num_samples"] > 1:
         return ""
     layers = layers_of(content)
-    advice = (
-        _alone(layers)
-        if layers
-        else (
-            f"Train with a Bayesian optimizer, such as {bayesian_examples()}, to see where "
-            "data are missing."
-        )
+    train = (
+        f"Train with a Bayesian optimizer, such as {bayesian_examples()}, to see "
+        "where data are missing."
     )
+    advice = _alone(layers) if layers else train
     return f"{_NO_MAP} {_CANNOT} {advice}"
 
 
