@@ -137,7 +137,7 @@ def stop(page: Any, run: Run) -> None:
     """Press Stop and see to it that nothing of the run is left."""
     page.get_by_role("button", name="Stop", exact=True).click()
     wait_for_state(page, "Stopped")
-    page.locator("[data-test-script-state=notRunning]").wait_for()
+    page.get_by_role("button", name="Resume").wait_for()  # the whole page is new
     until(lambda: not family(run), "its processes are gone")
     assert read_status(run).state == "stopped"
 
