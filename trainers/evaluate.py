@@ -19,7 +19,7 @@ from trainers.config import RunConfig
 from trainers.features import NO_FEATURES, Outputs, outputs
 from trainers.layers import layer_rows
 from trainers.pictures import kept_images
-from trainers.predict import BATCH_SIZE, check_finite, draws_of, predict_samples
+from trainers.predict import BATCH_SIZE, check_finite, draws_of, predict_draws
 from trainers.predictions import OOD, TEST, VALIDATION, arrays_of, training_examples
 from trainers.ranks import Ranks
 from trainers.reporting import Reporter
@@ -125,15 +125,12 @@ def _predict(
 ) -> tuple[list[NDArray[np.float32]], list[Outputs]]:
     """Predict all splits but the last with draws, and all at the mean."""
     batches = [-(-len(split) // BATCH_SIZE) for split in splits]
-    wanted = config.evaluation.test_samples
-    draws = sum(1 for _ in draws_of(model, optimizer, wanted))
-    reporter.phase("evaluating", draws * sum(batches[:-1]) + sum(batches))
+    draws = list(draws_of(model, optimizer, config.evaluation.test_samples))
+    reporter.phase("evaluating", len(draws) * sum(batches[:-1]) + sum(batches))
     at_mean = outputs(model, splits, reporter.advance)
     probabilities = [each.probabilities for each in at_mean[:-1]]
     if draws:
-        probabilities = predict_samples(
-            model, optimizer, splits[:-1], wanted, reporter.advance
-        )
+        probabilities = predict_draws(model, draws, splits[:-1], reporter.advance)
     for values in (*probabilities, *(each.logits for each in at_mean)):
         check_finite(values, reporter.status.step)
     return probabilities, at_mean

@@ -98,13 +98,24 @@ def predict_samples(
     Returns:
         Probabilities [S, N, C], or [N, C] without a posterior, one array a split.
     """
-    draws = []
-    for drawn in draws_of(model, optimizer, num_samples):
-        with drawn:
-            draws.append(predict(model, splits, tick))
+    draws = list(draws_of(model, optimizer, num_samples))
     if not draws:
         return predict(model, splits, tick)
-    return [np.stack(parts) for parts in zip(*draws, strict=True)]
+    return predict_draws(model, draws, splits, tick)
+
+
+def predict_draws(
+    model: nn.Module,
+    draws: Sequence[AbstractContextManager[None]],
+    splits: Sequence[DeviceSplit],
+    tick: Callable[[], None] = _no_tick,
+) -> list[NDArray[np.float32]]:
+    """Probabilities [S, N, C] under S >= 1 draws of `draws_of`, one array a split."""
+    found = []
+    for drawn in draws:
+        with drawn:
+            found.append(predict(model, splits, tick))
+    return [np.stack(parts) for parts in zip(*found, strict=True)]
 
 
 def draws_of(
