@@ -109,9 +109,9 @@ def _filters(
     for name, action in FILTERS.items():
         if f"{name}{suffix}" not in WANTED:
             continue
-        for repeat in range(2 * effort.repeats):  # chosen and left
+        for repeat in range(2 * effort.repeats + 2):  # chosen and left
             seconds = visitor.act(action)
-            if repeat > 1:  # the first ones fetch scripts
+            if repeat > 1:  # the first two fetch scripts
                 yield f"{name}{suffix}", seconds
             visitor.settle()
     visitor.close()
