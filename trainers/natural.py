@@ -52,7 +52,7 @@ VOGN = OptimizerSpec(
     hyperparameters=(
         HyperParameter(
             name="lr", kind="float", default=AUTO, minimum=0.0, maximum=1e6,
-            open_minimum=True, automatic="8000 / training examples",
+            open_minimum=True, automatic="4000 / training examples",
             help="Learning rate of the natural-gradient step.",
         ),
         HyperParameter(
@@ -66,7 +66,7 @@ VOGN = OptimizerSpec(
         ),
         HyperParameter(
             name="initial_curvature", kind="float", default=AUTO, minimum=0.0,
-            open_minimum=True, maximum=1e6, automatic="16000 / training examples",
+            open_minimum=True, maximum=1e6, automatic="8000 / training examples",
             help="Curvature before any data; the step starts near lr divided by it.",
         ),
         _PRIOR_PRECISION,

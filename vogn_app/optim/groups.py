@@ -21,8 +21,8 @@ Prior = float | str | Mapping[str, float]
 # prior's share per example, tau delta / N, then do not depend on N, and neither does
 # the size of a step. Found on validation data of Fashion-MNIST (LeNet-5 on 55,000
 # images, ResNet-20 on 10,000), of digits, and of the two-dimensional sets.
-AUTO_LR = 8000.0  # over N
-AUTO_CURVATURE = 16_000.0  # over N
+AUTO_LR = 4000.0  # over N
+AUTO_CURVATURE = 8000.0  # over N
 AUTO_DAMPING = 1600.0  # over N
 AUTO_PRIOR = 1 / 1200  # times N
 

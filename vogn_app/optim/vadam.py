@@ -52,7 +52,6 @@ from ..distributed import DEFAULT_GROUP, Group
 from .diagonal import CURVATURE, MOMENTUM, STEP, DiagonalOptimizer, Line
 from .groups import (
     AUTO,
-    AUTO_CURVATURE,
     AUTO_PRIOR,
     Prior,
     Rules,
@@ -63,8 +62,9 @@ from .groups import (
 from .sampled import Params
 from .unsquared import UnsquaredOptimizer
 
-# What "auto" stands for, with N the number of examples, as for VOGN; the noise does not
-# exceed 1 / sqrt(AUTO_DAMPING) by much.
+# What "auto" stands for, with N the number of examples; the noise does not exceed
+# 1 / sqrt(AUTO_DAMPING) by much.
+AUTO_CURVATURE = 16_000.0  # over N
 AUTO_DAMPING = 4000.0  # over N
 EPSILON = 1e-8  # as in Adam
 

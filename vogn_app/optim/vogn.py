@@ -89,7 +89,7 @@ class VOGN(ContinualOptimizer):
         model: The network; its modules are watched for per-example gradients. Call it
             with the examples in the first dimension.
         num_data: * Size of the training set, >= 1: how much evidence there is.
-        lr: * Learning rate > 0; "auto", the default, is 8000 / N. With the paper's
+        lr: * Learning rate > 0; "auto", the default, is 4000 / N. With the paper's
             sum-form momentum 0.9 this is ten times its learning rate.
         momentum: * Weight of the past in the gradient average, in [0, 1); 0.9 as in the
             paper. The average is corrected for its start at 0.
@@ -97,7 +97,7 @@ class VOGN(ContinualOptimizer):
             0.999, since a batch says little about the whole data.
         initial_curvature: * s before any data, > 0. lr / initial_curvature is the size
             of the first steps and 1 / sqrt(N initial_curvature / tau) about the first
-            noise. "auto", the default, is 16000 / N: deliberately far above what data
+            noise. "auto", the default, is 8000 / N: deliberately far above what data
             give, so that noise and steps grow while s sinks to the data's own values.
             "estimate" starts from the first batches instead: the first is taken without
             noise, and s is the plain average of what the first batches give. It needs

@@ -24,8 +24,8 @@ from vogn_app import VOGN
 def test_automatic_settings_follow_the_number_of_examples(num_data, factor):
     optimizer = VOGN(network(), num_data=num_data, augmentation_factor=factor)
     (group,), num = optimizer.param_groups, num_data * factor
-    assert group["lr"] == pytest.approx(8000 / num)
-    assert group["initial_curvature"] == pytest.approx(16_000 / num)
+    assert group["lr"] == pytest.approx(4000 / num)
+    assert group["initial_curvature"] == pytest.approx(8000 / num)
     assert group["damping"] == pytest.approx(1600 / num)
     assert group["prior_precision"] == pytest.approx(num / 1200)
 
@@ -48,12 +48,12 @@ def test_a_group_resolves_auto_by_its_own_size_and_schedulers_see_numbers():
         {"params": model[2].parameters(), "lr": 0.5},
     ]
     optimizer = VOGN(model, num_data=100, params=groups)
-    assert [g["lr"] for g in optimizer.param_groups] == [20.0, 0.5]
+    assert [g["lr"] for g in optimizer.param_groups] == [10.0, 0.5]
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
     block(optimizer, *batch())
     optimizer.step()
     scheduler.step()
-    assert [g["lr"] for g in optimizer.param_groups] == [10.0, 0.25]
+    assert [g["lr"] for g in optimizer.param_groups] == [5.0, 0.25]
 
 
 @pytest.mark.parametrize("name", ["temperature", "momentum", "weight_decay"])
