@@ -9,6 +9,12 @@ fm-adamw and fm-sp_ngd, each made by these two:
         --optimizer NAME --run-dir RUNS/fm-NAME --follow
     python -m trainers shift RUNS/fm-NAME
 
+a study and a run of tasks one after another, with VOGN_RUNS=RUNS:
+
+    python -m trainers study cold_posterior --dataset digits --model mlp --epochs 30
+        --optimizer vogn --batch-size 64 --seed 0 1 2 --group cold
+    python -m trainers continual --quick --run-dir RUNS/continual
+
 Needs Chromium and `pip install -e ".[app,dev]"`.
 """
 
@@ -40,7 +46,9 @@ PAGES = {
     "run-log": "/run?run=fm-vogn&tab=Log",
     "run-configuration": "/run?run=fm-vogn&tab=Configuration",
     "run-downloads": "/run?run=fm-vogn&tab=Downloads",
+    "run-continual": "/run?run=continual&tab=Continual",
     "compare": f"/compare?runs={THREE}",
+    "compare-study": "/compare?runs=group:cold&compare=Against a setting",
     "optimizer": "/optimizer?optimizer=vogn",
     "report-page": f"/report?runs={THREE}",
     "system": "/system",

@@ -92,7 +92,7 @@ VOGN = Formula(
         "start, and VOGN close to SGD.",
         "Large batches with few steps: K-FAC and SP-NGD need fewer.",
         "Vision transformers from scratch with the default learning rate, which is "
-        "too hot for them: `examples/timm_train.py` takes a thirteenth.",
+        "too hot for them: `examples/timm_train.py` takes a seventh.",
     ),
     limits=(
         "A diagonal posterior: weights are independent of one another.",
