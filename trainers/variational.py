@@ -78,7 +78,7 @@ VADAM = OptimizerSpec(
             help="Weight of the past in the squared average.",
         ),
         replace(
-            _OF_VOGN["initial_curvature"],
+            _OF_VOGN["initial_curvature"], automatic="16000 / training examples",
             help="Curvature before any data, which gives the first noise and is "
             "forgotten.",
         ),

@@ -116,7 +116,7 @@ def test_a_stop_and_the_end_of_the_time_interrupt_between_two_steps():
 def test_auto_becomes_a_number():
     start = bench("vogn").start()
     num = len(load_data(config()).train)
-    assert start["lr"] == pytest.approx(8000 / num)
+    assert start["lr"] == pytest.approx(4000 / num)
     assert start["prior_precision"] == pytest.approx(num / 1200)
     assert start["momentum"] == 0.9
     assert bench("noisy_kfac").start()["damping"] == pytest.approx(200 / num)

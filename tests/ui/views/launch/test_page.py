@@ -104,7 +104,7 @@ def test_noisy_kfac_without_damping_and_prior_cannot_start(open_page):
         (
             "vogn-lr",
             0.0,
-            "Learning rate must be a number in (0, 1e+06], or auto for 8000 / training "
+            "Learning rate must be a number in (0, 1e+06], or auto for 4000 / training "
             "examples, got 0.0.",
         ),
         ("epochs-digits", 0, "epochs must be a whole number in [1, 100000], got 0."),
