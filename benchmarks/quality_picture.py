@@ -19,7 +19,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from trainers.catalogue import OPTIMIZERS
+from data import dataset_spec
+from trainers.catalogue import MODELS, OPTIMIZERS
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = ROOT / "benchmarks" / "results" / "quality.json"
@@ -28,6 +29,10 @@ TITLES = {"nll": "test NLL", "ece": "test ECE", "ood_fpr95": "FPR95 against digi
 SEVERAL = ("ensemble", "multi_vogn")  # networks
 COLOURS = {"vogn": "#0f766e", "multi_vogn": "#0f766e"}
 GREY = "#475569"
+OTHERS = {"ivon_opt": "IVON of its authors"}
+# Where a name may stand beside its point, in points; the first free place is taken.
+PLACES = [(side * x, y) for x, y in ((7, 5), (7, -13), (16, 18), (16, -26), (30, 32),
+                                     (30, -40)) for side in (1, -1)]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Point:
     def title(self) -> str:
         """What people call it."""
         spec = OPTIMIZERS.get(self.method)
-        return spec.title if spec else self.method.replace("_", " ")
+        return spec.title if spec else OTHERS[self.method]
 
 
 def points_of(
@@ -111,25 +116,65 @@ def draw(points: Sequence[Point], column: str, title: str, path: Path) -> None:
     for point in points:
         colour = COLOURS.get(point.method, GREY)
         (x, left, right), (y, low, high) = point.cost, point.quality
-        axes.errorbar(
+        bars = axes.errorbar(
             x, y, xerr=[[x - left], [right - x]], yerr=[[y - low], [high - y]],
             fmt="s" if point.method in SEVERAL else "o", color=colour, markersize=7,
-            linewidth=1, elinewidth=1, zorder=2,
+            elinewidth=1, zorder=2,
         )  # fmt: skip
-        axes.annotate(
-            point.title, (x, y), xytext=(7, 6), textcoords="offset points",
-            color=colour, fontsize=9,
-            fontweight="bold" if point.method in COLOURS else "normal",
-        )  # fmt: skip
+        for bar in bars[2]:
+            bar.set_alpha(0.3)
     axes.set_xscale("log")
     axes.set_xlabel("seconds of training (one thread, all networks together)")
     axes.set_ylabel(f"{TITLES[column]} (lower is better)")
     axes.set_title(title, loc="left", fontsize=11)
     axes.grid(visible=True, which="both", linewidth=0.4, color="#e2e8f0")
     axes.spines[["top", "right"]].set_visible(False)
+    for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        axis(mpl.ticker.LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 1)))
+    name_points(axes, points)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
+
+
+def name_points(axes: Any, points: Sequence[Point]) -> None:
+    """Write the names beside the points, none over another or over a point."""
+    from matplotlib.text import Text
+
+    axes.margins(x=0.12)
+    axes.figure.canvas.draw()
+    axes.figure.set_layout_engine("none")  # places stay from here on
+    renderer = axes.figure.canvas.get_renderer()
+    middles = [axes.transData.transform((p.cost[0], p.quality[0])) for p in points]
+    taken = [_box(x, y) for x, y in middles]
+    for point in points:
+        bold = "bold" if point.method in COLOURS else "normal"
+        found: list[tuple[int, int, Any]] = []
+        for order, (x, y) in enumerate(PLACES):
+            name = axes.annotate(
+                point.title, (point.cost[0], point.quality[0]), xytext=(x, y),
+                textcoords="offset points", ha="left" if x > 0 else "right",
+                color=COLOURS.get(point.method, GREY), fontsize=9, fontweight=bold,
+                arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.5}
+                if abs(x) > 7 else None,
+            )  # fmt: skip
+            name.update_positions(renderer)
+            box = Text.get_window_extent(name)  # without the line to the point
+            inside = axes.bbox.containsx(box.x0) and axes.bbox.containsx(box.x1)
+            outside = 0 if inside else len(taken)
+            found.append((sum(box.overlaps(o) for o in taken) + outside, order, name))
+        _, best, kept = min(found, key=lambda each: each[:2])
+        for _, order, name in found:
+            if order != best:
+                name.remove()
+        taken.append(Text.get_window_extent(kept))
+
+
+def _box(x: float, y: float, half: float = 8) -> Any:
+    """The square of a point's mark, in pixels."""
+    from matplotlib.transforms import Bbox
+
+    return Bbox([[x - half, y - half], [x + half, y + half]])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -147,7 +192,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ValueError as error:
         parser.error(str(error))
     dataset, model = options.task
-    draw(points, options.column, f"{model} on {dataset}", options.out)
+    title = f"{MODELS[model].title} on {dataset_spec(dataset).title}"
+    draw(points, options.column, title, options.out)
     print(options.out)
 
 

@@ -1,11 +1,12 @@
 """benchmarks/quality_picture.py."""
 
 import json
+from itertools import combinations
 
 import pytest
 
 from benchmarks import quality_picture
-from benchmarks.quality_picture import points_of, unbeaten
+from benchmarks.quality_picture import Point, name_points, points_of, unbeaten
 
 
 def rows():
@@ -44,6 +45,26 @@ def test_the_picture_is_written(tmp_path, capsys):
     quality_picture.main([str(source), "--out", str(out)])
     assert capsys.readouterr().out == f"{out}\n"
     assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_no_name_lies_over_another():
+    mpl = pytest.importorskip("matplotlib")
+    mpl.use("Agg")
+    from matplotlib import pyplot
+    from matplotlib.text import Text
+
+    names = ["vogn", "ivon", "adamw", "ivon_opt", "snapshot"]
+    points = [
+        Point(name, (100 + k, 90, 120), (0.25 + k / 1000, 0.24, 0.26))
+        for k, name in enumerate(names)
+    ]
+    figure, axes = pyplot.subplots()
+    axes.set(xscale="log", xlim=(50, 500), ylim=(0.2, 0.3))
+    name_points(axes, points)
+    assert {each.get_text() for each in axes.texts} == {p.title for p in points}
+    boxes = [Text.get_window_extent(each) for each in axes.texts]
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    pyplot.close(figure)
 
 
 def test_rows_without_costs_are_refused(tmp_path, capsys):
