@@ -18,13 +18,15 @@ RESULTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results"
 
 Row = dict[str, Any]
 
-# Files of step costs: the second one has those that refresh now and then.
-STEP_COST = ("step_cost", "second_order_cost")
+# Files of step costs: of two that have a row the first one counts.
+STEP_COST = ("step_cost", "second_order_cost", "variational_cost")
 QUALITY, LARGE_BATCH = "quality", "large_batch"
 COMMANDS = {
     "step_cost": "python benchmarks/step_cost.py",
     "second_order_cost": "python benchmarks/step_cost.py --only mlp resnet20 --methods "
     "sgd kfac kfac_every_step kfac_no_history sp_ngd sp_ngd_no_history",
+    "variational_cost": "python -m benchmarks.step_cost --only mlp lenet5 resnet20 "
+    "--methods adamw ivon vadam vogn vogn_interval_10 ivon_opt",
     QUALITY: "python benchmarks/quality.py",
     LARGE_BATCH: "python benchmarks/large_batch.py",
 }

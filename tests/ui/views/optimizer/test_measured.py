@@ -88,6 +88,9 @@ def test_the_results_of_this_checkout_are_understood():
     ours = [row for row in costs if row["method"] == "vogn"]
     assert [row["network"] for row in ours] == list(measured.NETWORKS)
     assert all(1 < row["ratio"] < 2 for row in ours)
-    assert {"vogn", "adamw", "sgd"} <= quality().keys()
+    siblings, files = step_costs("ivon")
+    assert [row["network"] for row in siblings] == ["mlp", "lenet5", "resnet20"]
+    assert files == ["variational_cost"]
+    assert {"vogn", "multi_vogn", "ivon", "ensemble", "adamw"} <= quality().keys()
     assert {"kfac", "sp_ngd", "sgd", "adamw", "lamb"} == large_batch(0.88).keys()
     assert machine("step_cost").startswith("vogn-app ")
