@@ -22,7 +22,7 @@ types: $(VENV)/dev.stamp
 	$(PY) -m mypy
 
 pytest: $(VENV)/dev.stamp
-	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
+	$(PY) -m pytest -n 2 --dist loadfile --durations 15
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

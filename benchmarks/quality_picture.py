@@ -53,7 +53,7 @@ class Point:
     def title(self) -> str:
         """What people call it."""
         spec = OPTIMIZERS.get(self.method)
-        return spec.title if spec else OTHERS[self.method]
+        return spec.title if spec else OTHERS.get(self.method, self.method)
 
 
 def points_of(

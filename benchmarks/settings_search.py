@@ -4,9 +4,9 @@ Trains on a task of benchmarks/quality.py less the examples that are held out, 5
 Fashion-MNIST and the product's own split of small sets, and judges on these alone: no
 test example is read. Methods, loop and draws are those of benchmarks/quality.py.
 
-A setting is name=value, one choice of several with commas between; values are numbers,
-or numbers times or over N, the number of training examples. A method without any is
-tried at its defaults. `+` begins the next choice:
+A choice is name=value, several with commas between; values are words, numbers, 4000/N
+or N/1200, with N the number of training examples. A choice without any is the defaults.
+`+` begins the next one:
 
     python benchmarks/settings_search.py METHOD [SETTING,SETTING... + ...]
         [--task NAME] [--epochs N] [--seeds S...] [--jobs N] [--json PATH]
@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.machine import machine
 from benchmarks.peers.training import fit_product, fresh_model, optimizer_of
+from benchmarks.quality import positive
 from benchmarks.tasks import DEFAULT_TASK, TASKS, Problem, Task, load_problem
 from benchmarks.trials import OURS, warm_up
 from calibration import evaluate
@@ -41,6 +42,7 @@ from trainers.config import OptimizerConfig
 from trainers.predict import predict_samples
 
 HELD_OUT = 1 / 12  # of a task that trains on all
+ANY_SIZE = 1000  # of data, to check settings by before there are any
 NEXT = "+"
 Row = dict[str, Any]
 Values = tuple[tuple[str, str], ...]  # names, and what was written
@@ -65,12 +67,15 @@ class Try:
 
 def number(text: str, num_data: int) -> float | str:
     """A value as written, "0.1", "4000/N" or "N/1200", or the word itself."""
-    parts = text.split("/")
+    above, over, below = text.partition("/")
     try:
-        terms = [num_data if part == "N" else float(part) for part in parts]
-    except ValueError:
+        first, second = (
+            float(num_data) if part == "N" else float(part)
+            for part in (above, below if over else "1")
+        )
+        return first / second
+    except (ValueError, ZeroDivisionError):
         return text
-    return float(terms[0] / terms[1]) if len(terms) == 2 else float(terms[0])
 
 
 def choices(words: Sequence[str]) -> list[Values]:
@@ -92,6 +97,16 @@ def choices(words: Sequence[str]) -> list[Values]:
     return [tuple(each) for each in found]
 
 
+def config_of(method: str, values: Values, num_data: int) -> OptimizerConfig:
+    """The configuration of a choice.
+
+    Raises:
+        ValueError: A setting is none of the method's, or out of its range.
+    """
+    numbers = {name: number(text, num_data) for name, text in values}
+    return OptimizerConfig(name=method, hyperparameters=numbers)
+
+
 @cache
 def held_out(task: Task) -> tuple[Problem, DeviceSplit]:
     """A task to train on, and the examples to judge by."""
@@ -106,8 +121,7 @@ def run_try(tried: Try) -> Row:
     """Train with a choice, and judge it."""
     problem, judged = held_out(tried.task)
     num_data = len(problem.train)
-    values = {name: number(text, num_data) for name, text in tried.values}
-    config = OptimizerConfig(name=tried.method, hyperparameters=values)
+    config = config_of(tried.method, tried.values, num_data)
     training = tried.task.config(tried.method, tried.seed).training
     model = fresh_model(problem, tried.seed)
     optimizer = optimizer_of(config, model, problem, training)
@@ -146,11 +160,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("method", choices=OURS, metavar="METHOD", help=", ".join(OURS))
     parser.add_argument("settings", nargs="*", metavar="SETTING", help="name=value")
     parser.add_argument("--task", choices=TASKS, default=DEFAULT_TASK)
-    parser.add_argument("--epochs", type=int, help="default: the task's own")
+    parser.add_argument("--epochs", type=positive, help="default: the task's own")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
+    parser.add_argument("--jobs", type=positive, default=1, help="processes at a time")
     parser.add_argument("--json", type=Path, metavar="PATH", help="rows are added")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    try:
+        options.settings = choices(options.settings)
+        for values in options.settings:
+            config_of(options.method, values, ANY_SIZE)
+    except ValueError as error:
+        parser.error(str(error))
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -163,16 +184,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         validation_fraction=task.validation_fraction or HELD_OUT,
         ood="none",
     )
-    asked = choices(options.settings)
     tries = [
         Try(task, options.method, values, seed)
-        for values, seed in product(asked, options.seeds)
+        for values, seed in product(options.settings, options.seeds)
     ]
     print(machine())
     context = get_context("spawn")  # a fork of a process that used torch can hang
     with ProcessPoolExecutor(options.jobs, context, warm_up) as pool:
         results = pool.map(run_try, tries)
-        for values in asked:
+        for values in options.settings:
             rows = [next(results) for _ in options.seeds]
             print(line(values, rows), flush=True)
             if options.json:

@@ -26,6 +26,8 @@ def test_values_are_numbers_of_the_number_of_examples_or_words():
     assert number("4000/N", 50) == 80.0
     assert number("N/100", 50) == 0.5
     assert number("fisher", 50) == "fisher"
+    assert number("1/2/3", 50) == "1/2/3"
+    assert number("1/0", 50) == "1/0"
 
 
 def test_choices_are_parted_by_plus_and_one_without_settings_is_the_defaults():
@@ -38,6 +40,21 @@ def test_choices_are_parted_by_plus_and_one_without_settings_is_the_defaults():
     assert choices([]) == [()]
     with pytest.raises(ValueError, match="must be name=value, got 'lr'"):
         choices(["lr"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["vogn", "lr"], "a setting must be name=value, got 'lr'"),
+        (["vogn", "lrr=1"], "lrr"),
+        (["vogn", "lr=1/2/3"], "lr must be"),
+        (["vogn", "--jobs", "0"], "must be at least 1, got 0"),
+    ],
+)
+def test_what_cannot_be_tried_is_refused_before_any_training(words, told, capsys):
+    with pytest.raises(SystemExit):
+        settings_search.main(words)
+    assert told in capsys.readouterr().err
 
 
 def test_it_judges_on_what_was_held_out_of_the_training_part():
